@@ -1,0 +1,185 @@
+"""``python -m eval reference``: labels by a reader, by the demo, by a look-up of tokens, and shuffled, side by side.
+
+All four are scored on the same contexts of ``score`` by both of the demo's simulators, and the order that comes out is
+printed as it is. The reader's labels were written from the contexts of ``explain`` alone, before any score was seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from eval.results import save
+from labeler.cli.display import Following, collecting
+from labeler.demo import CONTEXTS, SIMULATORS, collect_sample, label_as_demo
+from labeler.evidence.sampling import draw
+from labeler.evidence.store import EvidenceStore
+from labeler.runs.bench import Backends
+from labeler.runs.scoring import Sample, point
+from labeler.score import Average, average, paired_difference
+from labeler.settings import settings
+from labeler.simulate import Simulator, lookup, open_simulator, parse_simulator
+from labeler.simulate.embedding import context_guide
+
+KINDS = ("reference", "demo", "look-up", "shuffled")
+
+LOOKUP_TOKENS = 5
+"""Tokens in the label that the look-up makes: those with the most activation in ``explain``."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One feature's labels and what each scores, by kind and simulator."""
+
+    index: int
+    labels: dict[str, str]
+    scores: dict[str, dict[str, float | None]]
+    table: float | None
+    """The look-up table's own predictions, without any label or simulator."""
+
+
+def reference_labels() -> dict[int, str]:
+    """What a reader wrote of each feature, by index."""
+    lines = files("eval.sample").joinpath("reference_labels.jsonl").read_text(encoding="utf-8").splitlines()
+    return {row["index"]: row["label"] for row in map(json.loads, lines)}
+
+
+def shuffled(labels: dict[int, str], store: EvidenceStore, seed: int = 0) -> dict[int, str]:
+    """Every feature with another's label: a random cyclic shift, past near-duplicates."""
+    order = [int(i) for i in np.random.default_rng(seed).permutation(sorted(labels))]
+    found = {}
+    for at, index in enumerate(order):
+        near = {index, *store.near_duplicates(index)}
+        others = (order[(at + step) % len(order)] for step in range(1, len(order)))
+        found[index] = labels[next(other for other in others if other not in near)]
+    return found
+
+
+def lookup_label(store: EvidenceStore, index: int) -> tuple[str, float | None]:
+    """The look-up table of a feature put as a label, and how its own predictions score."""
+    fitted = store.frame(index, "explain")
+    ids = store.material(fitted.contexts).ids
+    table = lookup.fit(fitted, ids)
+    mass: dict[int, float] = {}
+    for token in table:
+        mass[token] = float((fitted.truth * (ids == token) * fitted.weight[:, None]).sum())
+    best = sorted(mass, key=lambda token: -mass[token])[:LOOKUP_TOKENS]
+    words = dict.fromkeys(store.vocabulary[token].strip() for token in best)
+    frame = store.frame(index, "score")
+    material = store.material(frame.contexts)
+    value = point(Sample(frame, material, "everything at hand"), lookup.predict(table, material.ids))
+    return ", ".join(f'"{word}"' for word in words if word), value
+
+
+async def score_feature(
+    store: EvidenceStore, simulators: list[Simulator], index: int, labels: dict[str, str]
+) -> Scored:
+    """Score the four labels of a feature on the same contexts."""
+    frame = store.frame(index, "score")
+    everything = store.material(frame.contexts)
+    # Drawn where any of the four labels points, so that none is at an advantage.
+    guide = np.max([context_guide(text, everything) for text in labels.values()], axis=0)
+    drawn = draw(frame, CONTEXTS, guide, seed=0)
+    scores: dict[str, dict[str, float | None]] = {kind: {} for kind in labels}
+    for simulator in simulators:
+        used = frame if simulator.free else drawn
+        sampled = Sample(used, store.material(used.contexts), "")
+        for kind, prediction in zip(
+            labels, await simulator.predict(list(labels.values()), sampled.material), strict=True
+        ):
+            scores[kind][simulator.name] = point(sampled, prediction)
+    return Scored(index, labels, scores, lookup_label(store, index)[1])
+
+
+def main(
+    save_figures: Annotated[bool, typer.Option("--save", help="Keep the figures in eval/results.")] = False,
+    features: Annotated[int | None, typer.Option(help="Only so many of the features, for a quick look.")] = None,
+) -> None:
+    """Mean scores of reference, demo, look-up and shuffled labels side by side, by both simulators."""
+    console = Console()
+    with collecting() as progress:
+        dictionary = collect_sample(progress=progress)
+    store = dictionary.store
+    reference = dict(list(reference_labels().items())[:features])
+    run = label_as_demo(dictionary, list(reference))
+    with Following() as following:
+        run.work(following)
+    demo = {row["index"]: row["label"] for row in run.rows() if row["label"]}
+    other = shuffled(reference, store)
+    found = asyncio.run(_score_all(store, reference, demo, other))
+    _print(console, found)
+    if save_figures:
+        rows = [vars(scored) for scored in found]
+        console.print(f"saved in {save('reference', {'summary': summary(found), 'features': rows})}", highlight=False)
+
+
+async def _score_all(
+    store: EvidenceStore, reference: dict[int, str], demo: dict[int, str], other: dict[int, str]
+) -> list[Scored]:
+    backends = Backends(settings())
+    simulators = [open_simulator(parse_simulator(name), backends, lambda *_: lambda *_: None) for name in SIMULATORS]
+    found = []
+    with collecting() as progress:
+        for done, index in enumerate(reference, 1):
+            labels = {
+                "reference": reference[index],
+                "demo": demo.get(index, ""),
+                "look-up": lookup_label(store, index)[0],
+                "shuffled": other[index],
+            }
+            found.append(await score_feature(store, simulators, index, labels))
+            progress("scoring four labels", done, len(reference), "features")
+    await backends.close()
+    return found
+
+
+def summary(found: list[Scored]) -> dict[str, dict[str, dict[str, dict[str, float | int | None]]]]:
+    """By simulator and kind of label: the mean score, and how far it stands above the shuffled ones."""
+    simulators = list(found[0].scores["reference"])
+    return {
+        name: {
+            kind: {
+                "mean": vars(average([s.scores[kind][name] for s in found])),
+                "above_shuffled": vars(
+                    paired_difference(
+                        [s.scores[kind][name] for s in found], [s.scores["shuffled"][name] for s in found]
+                    )
+                ),
+            }
+            for kind in KINDS
+        }
+        for name in simulators
+    }
+
+
+def _print(console: Console, found: list[Scored]) -> None:
+    figures = summary(found)
+    table = Table(title=f"{len(found)} features, mean score with 95 % interval", box=box.SIMPLE_HEAD)
+    table.add_column("labels by")
+    for name in figures:
+        table.add_column(name)
+        table.add_column("above shuffled")
+    for kind in KINDS:
+        cells = []
+        for name in figures:
+            cells += [_interval(figures[name][kind]["mean"]), _interval(figures[name][kind]["above_shuffled"])]
+        if kind == "shuffled":
+            cells = [cell if at % 2 == 0 else "–" for at, cell in enumerate(cells)]
+        table.add_row(kind, *cells)
+    console.print(table)
+    direct: Average = average([scored.table for scored in found])
+    console.print(f"the look-up table itself, without label or simulator: {_interval(vars(direct))}", highlight=False)
+
+
+def _interval(figures: dict[str, float | int | None]) -> str:
+    undefined = f" ({figures['n_undefined']} undefined as 0)" if figures["n_undefined"] else ""
+    return f"{figures['mean']:+.3f} [{figures['low']:+.3f}, {figures['high']:+.3f}]{undefined}"

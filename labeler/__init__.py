@@ -1,0 +1,30 @@
+"""Names for the features of a neural network, each with a score measured on text its explainer never saw.
+
+>>> import labeler
+>>> sae = labeler.open("sample")
+>>> run = sae.label(range(32), explainers=["anthropic:claude-haiku-5-5"], simulators=["embedding"])
+>>> run.work()
+>>> for row in sae.catalogue():
+...     print(row["index"], row["label"], row["scores"]["simulation.embedding"]["value"])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["Dictionary", "InputError", "Run", "collect", "dictionaries", "open", "run", "runs"]
+
+if TYPE_CHECKING:
+    from labeler.api import Dictionary, Run, collect, dictionaries, open, run, runs
+    from labeler.errors import InputError
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: `labeler --help` and the score room need neither a database nor an SDK.
+    if name in __all__:
+        from labeler import api, errors
+
+        return getattr(errors if name == "InputError" else api, name)
+    raise AttributeError(f"module 'labeler' has no attribute '{name}'")

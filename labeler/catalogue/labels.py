@@ -1,0 +1,48 @@
+"""One run's chosen labels and one feature's scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from labeler.catalogue.records import ChosenLabel, ScoreRecord
+from labeler.catalogue.tables import CANDIDATES, FEATURES, SCORES
+
+
+def chosen_labels(connection: Connection, run_id: str) -> list[ChosenLabel]:
+    """The labels of all labelled features of a run, in index order."""
+    chosen = sa.and_(
+        CANDIDATES.c.run_id == FEATURES.c.run_id,
+        CANDIDATES.c.index == FEATURES.c.index,
+        CANDIDATES.c.position == FEATURES.c.chosen,
+    )
+    rows = connection.execute(
+        sa.select(FEATURES.c.index, CANDIDATES.c.label, CANDIDATES.c.description, FEATURES.c.near_duplicates)
+        .join(CANDIDATES, chosen)
+        .where(FEATURES.c.run_id == run_id, FEATURES.c.state == "labelled")
+        .order_by(FEATURES.c.index)
+    )
+    return [
+        ChosenLabel(index=index, label=label, description=description, near_duplicates=tuple(near))
+        for index, label, description, near in rows
+    ]
+
+
+def indices(connection: Connection, run_id: str) -> list[int]:
+    """All features of a run, in order."""
+    query = sa.select(FEATURES.c.index).where(FEATURES.c.run_id == run_id).order_by(FEATURES.c.index)
+    return list(connection.scalars(query))
+
+
+def scores(connection: Connection, run_id: str, index: int) -> list[ScoreRecord]:
+    """The scores of one feature, by key; none where there are none."""
+    query = sa.select(SCORES).where(SCORES.c.run_id == run_id, SCORES.c.index == index).order_by(SCORES.c.key)
+    return [_score(row) for row in connection.execute(query)]
+
+
+def _score(row: Row[Any]) -> ScoreRecord:
+    fields = dict(row._mapping)
+    del fields["run_id"], fields["index"]
+    return ScoreRecord(**fields)

@@ -1,0 +1,84 @@
+"""Writing down how a stage of a feature ended, where its lease is still held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from labeler.catalogue.claims import FREE
+from labeler.catalogue.records import Claim, ControlOutcome, LabelOutcome, ScoreRecord
+from labeler.catalogue.tables import CANDIDATES, FEATURES, SCORES
+
+
+def finish_label(connection: Connection, claim: Claim, outcome: LabelOutcome, *, now: float) -> bool:
+    """Stores a labelling with its candidates and scores; False, and nothing stored, where the lease was lost."""
+    controlled = outcome.state != "failed" and len(outcome.scores) > 0
+    changed = connection.execute(
+        sa.update(FEATURES)
+        .where(*_held(claim, "label"))
+        .values(
+            **FREE,
+            stage="control" if controlled else "done",
+            state=outcome.state,
+            reason=outcome.reason,
+            not_before=0.0,
+            attempts=0 if controlled else FEATURES.c.attempts,
+            chosen=outcome.chosen,
+            controls=outcome.controls,
+            finished_at=now,
+        )
+    )
+    if not changed.rowcount:
+        return False
+    # An attempt before a retry may have left candidates behind.
+    for table in (CANDIDATES, SCORES):
+        connection.execute(sa.delete(table).where(table.c.run_id == claim.run_id, table.c.index == claim.index))
+    _insert(
+        connection,
+        CANDIDATES,
+        claim,
+        [{"position": position, **vars(candidate)} for position, candidate in enumerate(outcome.candidates)],
+    )
+    _insert(connection, SCORES, claim, _scores(outcome.scores))
+    return True
+
+
+def finish_control(connection: Connection, claim: Claim, outcome: ControlOutcome, *, now: float) -> bool:
+    """Adds what the control pass found; False, and nothing stored, where the lease was lost."""
+    row = connection.execute(sa.select(FEATURES.c.controls).where(*_held(claim, "control")).with_for_update()).first()
+    if row is None:
+        return False
+    controls: Mapping[str, Any] = {**(row.controls or {}), **outcome.controls}
+    connection.execute(
+        sa.update(FEATURES)
+        .where(*_held(claim, "control"))
+        .values(**FREE, stage="done", not_before=0.0, controls=controls or None, finished_at=now)
+    )
+    keys = [score.key for score in outcome.scores]
+    connection.execute(
+        sa.delete(SCORES).where(SCORES.c.run_id == claim.run_id, SCORES.c.index == claim.index, SCORES.c.key.in_(keys))
+    )
+    _insert(connection, SCORES, claim, _scores(outcome.scores))
+    return True
+
+
+def _held(claim: Claim, stage: str) -> list[sa.ColumnElement[bool]]:
+    """What is true of the claim's row for as long as nobody else has taken it, even where its time is up."""
+    return [
+        FEATURES.c.run_id == claim.run_id,
+        FEATURES.c.index == claim.index,
+        FEATURES.c.stage == stage,
+        FEATURES.c.lease_token == claim.token,
+    ]
+
+
+def _scores(records: Sequence[ScoreRecord]) -> list[dict[str, Any]]:
+    return [dict(vars(record)) for record in records]
+
+
+def _insert(connection: Connection, table: sa.Table, claim: Claim, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(sa.insert(table), [{"run_id": claim.run_id, "index": claim.index, **row} for row in rows])

@@ -1,0 +1,204 @@
+"""What callers hand to the catalogue and get out of it. Every time is in seconds since the epoch."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+RunState = Literal["running", "cancelled", "finished"]
+Stage = Literal["label", "control", "done"]
+"""What is to be done next with a feature."""
+FeatureState = Literal["labelled", "unclear", "failed", "dead", "skipped"]
+ScoreState = Literal["ok", "imprecise", "undefined", "failed", "unscored"]
+
+UNKNOWN = "unknown"
+"""The outcome of a call of which nobody can say whether it was billed; its ``usd`` is the most that it can cost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewFeature:
+    """A feature that a new run is to label, or that is left out of it with a reason."""
+
+    index: int
+    statistics: Mapping[str, float | None]
+    """``density`` and ``max_activation``."""
+    near_duplicates: Sequence[int] = ()
+    state: Literal["dead", "skipped"] | None = None
+    """Where given, the row is born done."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRun:
+    """A run to create.
+
+    Of its configuration the exported row shows ``model``, ``hook``, ``side`` (default ``input``), ``headline`` (a score
+    key), ``prompts`` (a name@version by stage), ``evidence``, ``seed`` and ``labeler`` (a version).
+    """
+
+    dictionary: str
+    config: Mapping[str, Any]
+    features: Sequence[NewFeature]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """A run as it stands."""
+
+    id: str
+    dictionary: str
+    state: RunState
+    created_at: float
+    finished_at: float | None
+    config: dict[str, Any]
+    n_features: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A feature that its holder may work on until the lease runs out."""
+
+    run_id: str
+    index: int
+    stage: Literal["label", "control"]
+    attempts: int
+    """How often it was claimed in this stage, this time included."""
+    token: str
+    """Proof of the lease."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateRecord:
+    """One explanation of a feature; its position is its place in the outcome."""
+
+    label: str
+    explainer: str
+    description: str = ""
+    confidence: float | None = None
+    prompt: str | None = None
+    """``name@version`` of the prompt that made it."""
+    contexts: Sequence[int] = ()
+    """The contexts that its maker was shown."""
+    select: Mapping[str, Any] = field(default_factory=dict)
+    """Scores on the select split, by key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRecord:
+    """One score of a chosen label; NaN and infinity are stored as nothing."""
+
+    key: str
+    """``scorer`` or ``scorer.variant``."""
+    state: ScoreState
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n_contexts: int = 0
+    uniform_equivalent_n: float | None = None
+    simulator: str | None = None
+    null_percentile: float | None = None
+    null_mean: float | None = None
+    reason: str | None = None
+    sampling: str | None = None
+    """How the contexts were drawn."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelOutcome:
+    """How the labelling of a feature ended."""
+
+    state: Literal["labelled", "unclear", "failed"]
+    reason: str | None = None
+    candidates: Sequence[CandidateRecord] = ()
+    chosen: int | None = None
+    """Position of the chosen candidate."""
+    scores: Sequence[ScoreRecord] = ()
+    """At most one a key; without any there is nothing to control, and the feature is done."""
+    controls: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.state == "failed" and not self.reason:
+            raise ValueError("a failed feature needs a reason")
+        if self.state == "labelled" and self.chosen is None:
+            raise ValueError("a labelled feature needs a chosen candidate")
+        if self.chosen is not None and not 0 <= self.chosen < len(self.candidates):
+            raise ValueError(f"candidate {self.chosen} was chosen, but there are {len(self.candidates)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlOutcome:
+    """What the control pass found."""
+
+    scores: Sequence[ScoreRecord] = ()
+    """They replace the feature's scores of the same keys; the others stay."""
+    controls: Mapping[str, Any] = field(default_factory=dict)
+    """They are added to what the labelling stored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenLabel:
+    """The label of a labelled feature, for comparison with others."""
+
+    index: int
+    label: str
+    description: str
+    near_duplicates: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallRecord:
+    """One call of a language model; recorded again under the same id, it replaces what was there."""
+
+    run_id: str
+    index: int
+    stage: str
+    backend: str
+    """``provider:model``."""
+    outcome: str
+    """What came of it; ``UNKNOWN`` where nobody can say."""
+    prompt: str | None = None
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    usd: float | None = None
+    """None where the price is unknown, 0 where nobody is paid."""
+    created_at: float = field(default_factory=time.time)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a run is: ``total = waiting + leased + in_control + done``."""
+
+    total: int
+    by_state: dict[str, int]
+    """Features by state; those without one are not counted."""
+    waiting: int
+    """Features without a label that nobody holds."""
+    leased: int
+    """Features without a label that a worker holds, or held when it was killed."""
+    in_control: int
+    """Labelled features whose control pass is still to come or under way."""
+    done: int
+    failed: int
+    """Those of the done features that failed."""
+    usd: float
+    """The sum over calls with a known outcome and a known price."""
+    calls: int
+    """Calls with a known outcome; the tokens are theirs."""
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    unpriced_calls: int
+    """Those of them whose price is unknown."""
+    unknown_calls: int
+    """Calls of which nobody can say whether they were billed."""
+    unknown_usd: float
+    """The most that those can have cost."""
+    first_finished_at: float | None
+    """When the first feature, and when the last one, came out of a stage; those born done are left out."""
+    last_finished_at: float | None

@@ -1,0 +1,158 @@
+"""The exported row: all that a user is told about one feature."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine, Row
+
+from labeler.catalogue.calls import sums
+from labeler.catalogue.claims import CHUNK, chunks
+from labeler.catalogue.records import RunRecord
+from labeler.catalogue.tables import CALLS, CANDIDATES, FEATURES, SCORES
+
+Export = dict[str, Any]
+"""One exported row, ready for JSON."""
+
+_PAGE = 5_000
+"""Indices read at once."""
+_SCORE_FIELDS = ("value", "low", "high", "n_contexts", "uniform_equivalent_n", "simulator", "null_percentile", "state")
+_NO_COST = {"usd": 0.0, "input_tokens": 0, "cached_tokens": 0, "output_tokens": 0, "calls": 0}
+
+
+def stream(engine: Engine, runs: Sequence[RunRecord], indices: Sequence[int] | None) -> Iterator[Export]:
+    """The rows of all features that have a state, in index order, each out of the first run that has one for it.
+
+    It reads a page at a time, each in a transaction of its own, so that a large catalogue neither fills the memory nor
+    holds up the workers. What stands in one row was true at one moment.
+    """
+    found = heapq.merge(*(_indices(engine, run.id, place, indices) for place, run in enumerate(runs)))
+    first_found = _first_of_each(found)
+    while page := list(islice(first_found, CHUNK)):
+        by_place: dict[int, list[int]] = defaultdict(list)
+        for index, place in page:
+            by_place[place].append(index)
+        rows: dict[int, Export] = {}
+        for place, some in by_place.items():
+            with engine.connect() as connection:
+                rows |= _assemble(connection, runs[place], some)
+        yield from (rows[index] for index, _ in page if index in rows)
+
+
+def _indices(engine: Engine, run_id: str, place: int, indices: Sequence[int] | None) -> Iterator[tuple[int, int]]:
+    """(index, place of the run) of all features of a run that have a state, or of those named, in index order."""
+    query = sa.select(FEATURES.c.index).where(FEATURES.c.run_id == run_id, FEATURES.c.state.is_not(None))
+    query = query.order_by(FEATURES.c.index)
+    if indices is not None:
+        for some in chunks(sorted(set(indices))):
+            with engine.connect() as connection:
+                page = list(connection.scalars(query.where(FEATURES.c.index.in_(some))))
+            yield from ((index, place) for index in page)
+        return
+    last = -1
+    while True:
+        with engine.connect() as connection:
+            page = list(connection.scalars(query.where(FEATURES.c.index > last).limit(_PAGE)))
+        if not page:
+            return
+        yield from ((index, place) for index in page)
+        last = page[-1]
+
+
+def _first_of_each(found: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    last = None
+    for index, place in found:
+        if index != last:
+            yield index, place
+        last = index
+
+
+def _assemble(connection: Connection, run: RunRecord, indices: Sequence[int]) -> dict[int, Export]:
+    """The rows of some features of one run, by index; at most ``CHUNK`` of them."""
+
+    def of(table: sa.Table, *columns: Any) -> sa.Select[Any]:
+        return sa.select(*(columns or (table,))).where(table.c.run_id == run.id, table.c.index.in_(indices))
+
+    candidates: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(of(CANDIDATES).order_by(CANDIDATES.c.position)):
+        candidates[row._mapping["index"]].append(row)
+    scores: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(of(SCORES).order_by(SCORES.c.key)):
+        scores[row._mapping["index"]].append(row)
+    costs = {
+        row._mapping["index"]: _cost(row)
+        for row in connection.execute(of(CALLS, CALLS.c.index, *sums()).group_by(CALLS.c.index))
+    }
+    rows: dict[int, Export] = {}
+    for feature in connection.execute(of(FEATURES).where(FEATURES.c.state.is_not(None))):
+        index = feature._mapping["index"]
+        rows[index] = _row(run, feature, candidates[index], scores[index], costs.get(index, _NO_COST))
+    return rows
+
+
+def _row(
+    run: RunRecord, feature: Row[Any], candidates: list[Row[Any]], scores: list[Row[Any]], cost: dict[str, Any]
+) -> Export:
+    config = run.config
+    chosen = next((candidate for candidate in candidates if candidate.position == feature.chosen), None)
+    headline = config.get("headline")
+    return {
+        "dictionary": run.dictionary,
+        "model": config.get("model"),
+        "hook": config.get("hook"),
+        "index": feature._mapping["index"],
+        "state": feature.state,
+        "reason": feature.reason,
+        "label": chosen.label if chosen else None,
+        "description": chosen.description if chosen else None,
+        "confidence": chosen.confidence if chosen else None,
+        "side": config.get("side", "input"),
+        "explainer": chosen.explainer if chosen else None,
+        "alternatives": [
+            {"label": other.label, "explainer": other.explainer, "select": other.select}
+            for other in candidates
+            if other is not chosen
+        ],
+        "headline": headline,
+        "scores": {
+            score.key: {field: score._mapping[field] for field in _SCORE_FIELDS}
+            for score in sorted(scores, key=lambda score: score.key != headline)
+        },
+        "controls": feature.controls or {},
+        "statistics": feature.statistics,
+        "near_duplicates": feature.near_duplicates,
+        "cost": dict(cost),
+        "provenance": {
+            "run": run.id,
+            "prompts": _prompts(config, chosen),
+            "evidence": config.get("evidence"),
+            "seed": config.get("seed"),
+            "labeler": config.get("labeler"),
+        },
+    }
+
+
+def _prompts(config: dict[str, Any], chosen: Row[Any] | None) -> dict[str, Any]:
+    """The run's prompts by stage; for ``explain`` the one that made this very label, none where none did."""
+    prompts = dict(config.get("prompts") or {})
+    if chosen is not None:
+        prompts.pop("explain", None)
+        if chosen.prompt is not None:
+            prompts = {"explain": chosen.prompt, **prompts}
+    return prompts
+
+
+def _cost(row: Row[Any]) -> dict[str, Any]:
+    """The sums over a feature's calls; without money where the price of one of them is unknown."""
+    return {
+        "usd": None if row.unpriced else row.usd,
+        "input_tokens": row.input_tokens,
+        "cached_tokens": row.cached_tokens,
+        "output_tokens": row.output_tokens,
+        "calls": row.calls,
+    }

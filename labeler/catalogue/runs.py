@@ -1,0 +1,145 @@
+"""Runs as a whole: created, found, stopped, taken up again, closed."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+from sqlalchemy.exc import IntegrityError
+
+from labeler.catalogue.claims import FREE, chunks, has_open
+from labeler.catalogue.records import NewFeature, NewRun, RunRecord
+from labeler.catalogue.tables import FEATURES, RUNS, is_open
+from labeler.errors import InputError
+
+BULK = 10_000
+"""Features inserted with one statement."""
+
+
+def create(connection: Connection, run: NewRun, *, now: float) -> str:
+    """Stores a run with all its features; its id.
+
+    Raises InputError where it has no features or the same one twice.
+    """
+    if not run.features:
+        raise InputError(f"a run over '{run.dictionary}' needs at least one feature")
+    run_id = secrets.token_hex(6)
+    ended = all(feature.state is not None for feature in run.features)
+    connection.execute(
+        sa.insert(RUNS).values(
+            id=run_id,
+            dictionary=run.dictionary,
+            state="finished" if ended else "running",
+            created_at=now,
+            finished_at=now if ended else None,
+            config=run.config,
+            n_features=len(run.features),
+        )
+    )
+    try:
+        for some in chunks(run.features, BULK):
+            connection.execute(sa.insert(FEATURES), [_feature(run_id, feature, now) for feature in some])
+    except IntegrityError:
+        raise InputError(f"a run over '{run.dictionary}' names a feature twice") from None
+    return run_id
+
+
+def find(connection: Connection, prefix: str) -> RunRecord:
+    """The run with this id or the only one whose id begins so; InputError where there is none or several."""
+    exact = connection.execute(sa.select(RUNS).where(RUNS.c.id == prefix)).first()
+    if exact is not None:
+        return _record(exact)
+    # Not LIKE, which knows wildcards and, on SQLite, no capitals.
+    query = sa.select(RUNS).where(sa.func.substr(RUNS.c.id, 1, len(prefix)) == prefix).limit(2)
+    matches = connection.execute(query).all() if prefix else []
+    if len(matches) > 1:
+        raise InputError(f"several runs begin with '{prefix}'; write more of the id")
+    if not matches:
+        raise InputError(f"there is no run '{prefix}'")
+    return _record(matches[0])
+
+
+def get(connection: Connection, run_id: str) -> RunRecord:
+    """The run with exactly this id; InputError where there is none."""
+    row = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id)).first()
+    if row is None:
+        raise InputError(f"there is no run '{run_id}'")
+    return _record(row)
+
+
+def newest_first(connection: Connection, dictionary: str | None, limit: int | None = None) -> list[RunRecord]:
+    """All runs, or those of one dictionary."""
+    query = sa.select(RUNS).order_by(RUNS.c.created_at.desc(), RUNS.c.id.desc()).limit(limit)
+    if dictionary is not None:
+        query = query.where(RUNS.c.dictionary == dictionary)
+    return [_record(row) for row in connection.execute(query)]
+
+
+def cancel(connection: Connection, run_id: str) -> None:
+    """Stops a running run: nothing of it is claimed any more. A finished one stays finished."""
+    if _locked(connection, run_id).state == "running":
+        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(state="cancelled"))
+
+
+def resume(connection: Connection, run_id: str, *, break_leases: bool, now: float) -> None:
+    """Lets a cancelled run run again, and frees the leases that have run out, or all of them."""
+    if _locked(connection, run_id).state == "cancelled":
+        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(state="running"))
+    leased = sa.update(FEATURES).where(
+        FEATURES.c.run_id == run_id, is_open(FEATURES), FEATURES.c.lease_token.is_not(None)
+    )
+    if not break_leases:
+        leased = leased.where(FEATURES.c.lease_until <= now)
+    connection.execute(leased.values(**FREE))
+
+
+def retry(connection: Connection, run_id: str) -> int:
+    """Makes the failed features of a run claimable again, and the run run again; how many those are."""
+    _locked(connection, run_id)
+    changed = connection.execute(
+        sa.update(FEATURES)
+        .where(FEATURES.c.run_id == run_id, FEATURES.c.stage == "done", FEATURES.c.state == "failed")
+        .values(
+            **FREE, stage="label", state=None, reason=None, not_before=0.0, attempts=0, chosen=None, finished_at=None
+        )
+    )
+    if changed.rowcount:
+        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(state="running", finished_at=None))
+    return changed.rowcount
+
+
+def close(connection: Connection, run_id: str, *, now: float) -> None:
+    """Marks a running run as finished where every feature of it is done."""
+    # The lock comes before the look: a retry that reopens features holds it too.
+    if _locked(connection, run_id).state == "running" and not has_open(connection, run_id):
+        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(state="finished", finished_at=now))
+
+
+def _locked(connection: Connection, run_id: str) -> Row[Any]:
+    """The run's row, held against other changes until the transaction ends; InputError where there is none."""
+    row = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id).with_for_update()).first()
+    if row is None:
+        raise InputError(f"there is no run '{run_id}'")
+    return row
+
+
+def _record(row: Row[Any]) -> RunRecord:
+    return RunRecord(**row._mapping)
+
+
+def _feature(run_id: str, feature: NewFeature, now: float) -> dict[str, Any]:
+    born_done = feature.state is not None
+    return {
+        "run_id": run_id,
+        "index": int(feature.index),
+        "stage": "done" if born_done else "label",
+        "state": feature.state,
+        "reason": feature.reason,
+        "not_before": 0.0,
+        "attempts": 0,
+        "statistics": dict(feature.statistics),
+        "near_duplicates": list(feature.near_duplicates),
+        "finished_at": now if born_done else None,
+    }

@@ -1,0 +1,170 @@
+"""The tables. Every time is in seconds since the epoch, so that both databases and all machines agree on it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    ForeignKeyConstraint,
+    FromClause,
+    Index,
+    MetaData,
+    Table,
+    literal_column,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from labeler.catalogue.columns import CleanFloat, CleanJSON, CleanText
+
+_OPEN = text("stage <> 'done'")
+
+
+class Base(SQLModel):
+    """Names every constraint, so that a migration can name it too."""
+
+    metadata: ClassVar[MetaData] = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        }
+    )
+
+
+class Run(Base, table=True):
+    """One labelling job over features of a dictionary."""
+
+    __tablename__ = "runs"
+
+    id: str = Field(primary_key=True, sa_type=CleanText)
+    """12 hexadecimal characters."""
+    dictionary: str = Field(sa_type=CleanText, index=True)
+    state: str = Field(sa_type=CleanText)
+    """``running|cancelled|finished``"""
+    created_at: float = Field(sa_type=Float)
+    finished_at: float | None = Field(None, sa_type=Float, nullable=True)
+    config: dict[str, Any] = Field(sa_type=CleanJSON)
+    n_features: int
+
+
+class RunFeature(Base, table=True):
+    """One feature in one run: what is left to do with it, who holds it, how it ended."""
+
+    __tablename__ = "run_features"
+    __table_args__ = (
+        ForeignKeyConstraint(["run_id"], ["runs.id"]),
+        Index("ix_run_features_open", "run_id", "stage", "index", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    )
+
+    run_id: str = Field(primary_key=True, sa_type=CleanText)
+    index: int = Field(primary_key=True)
+    stage: str = Field(sa_type=CleanText)
+    """``label|control|done``: what is to be done next."""
+    state: str | None = Field(None, sa_type=CleanText, nullable=True)
+    """``labelled|unclear|failed|dead|skipped``; null before there is an answer."""
+    reason: str | None = Field(None, sa_type=CleanText, nullable=True)
+    lease_token: str | None = Field(None, sa_type=CleanText, nullable=True)
+    """Who holds it; null where nobody does."""
+    lease_until: float | None = Field(None, sa_type=Float, nullable=True)
+    not_before: float = Field(0.0, sa_type=Float)
+    attempts: int = 0
+    """How often it was claimed in this stage."""
+    chosen: int | None = Field(None, nullable=True)
+    """Position of the chosen candidate."""
+    statistics: dict[str, Any] = Field(sa_type=CleanJSON)
+    """``density`` and ``max_activation``."""
+    near_duplicates: list[int] = Field(sa_type=CleanJSON)
+    controls: dict[str, Any] | None = Field(None, sa_type=CleanJSON, nullable=True)
+    finished_at: float | None = Field(None, sa_type=Float, nullable=True)
+    """When its last stage so far ended."""
+
+
+class Candidate(Base, table=True):
+    """One explanation of a feature."""
+
+    __tablename__ = "candidates"
+    __table_args__ = (ForeignKeyConstraint(["run_id", "index"], ["run_features.run_id", "run_features.index"]),)
+
+    run_id: str = Field(primary_key=True, sa_type=CleanText)
+    index: int = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    label: str = Field(sa_type=CleanText)
+    description: str = Field(sa_type=CleanText)
+    confidence: float | None = Field(None, sa_type=CleanFloat, nullable=True)
+    explainer: str = Field(sa_type=CleanText)
+    prompt: str | None = Field(None, sa_type=CleanText, nullable=True)
+    contexts: list[int] = Field(sa_type=CleanJSON)
+    """The contexts that its maker was shown."""
+    select: dict[str, Any] = Field(sa_type=CleanJSON)
+    """Scores on the select split, by key."""
+
+
+class ScoreRow(Base, table=True):
+    """One score of a feature's chosen label."""
+
+    __tablename__ = "scores"
+    __table_args__ = (ForeignKeyConstraint(["run_id", "index"], ["run_features.run_id", "run_features.index"]),)
+
+    run_id: str = Field(primary_key=True, sa_type=CleanText)
+    index: int = Field(primary_key=True)
+    key: str = Field(primary_key=True, sa_type=CleanText)
+    """``scorer`` or ``scorer.variant``."""
+    value: float | None = Field(None, sa_type=CleanFloat, nullable=True)
+    low: float | None = Field(None, sa_type=CleanFloat, nullable=True)
+    high: float | None = Field(None, sa_type=CleanFloat, nullable=True)
+    n_contexts: int
+    uniform_equivalent_n: float | None = Field(None, sa_type=CleanFloat, nullable=True)
+    simulator: str | None = Field(None, sa_type=CleanText, nullable=True)
+    null_percentile: float | None = Field(None, sa_type=CleanFloat, nullable=True)
+    null_mean: float | None = Field(None, sa_type=CleanFloat, nullable=True)
+    state: str = Field(sa_type=CleanText)
+    """``ok|imprecise|undefined|failed|unscored``"""
+    reason: str | None = Field(None, sa_type=CleanText, nullable=True)
+    sampling: str | None = Field(None, sa_type=CleanText, nullable=True)
+    details: dict[str, Any] = Field(sa_type=CleanJSON)
+
+
+class Call(Base, table=True):
+    """One call of a language model."""
+
+    __tablename__ = "calls"
+    __table_args__ = (
+        ForeignKeyConstraint(["run_id", "index"], ["run_features.run_id", "run_features.index"]),
+        Index(None, "run_id", "index"),
+    )
+
+    id: str = Field(primary_key=True, sa_type=CleanText)
+    run_id: str = Field(sa_type=CleanText)
+    index: int
+    stage: str = Field(sa_type=CleanText)
+    backend: str = Field(sa_type=CleanText)
+    prompt: str | None = Field(None, sa_type=CleanText, nullable=True)
+    outcome: str = Field(sa_type=CleanText)
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    usd: float | None = Field(None, sa_type=CleanFloat, nullable=True)
+    """Null where the price is unknown."""
+    created_at: float = Field(sa_type=Float)
+
+
+def _table(name: str) -> Table:
+    return Base.metadata.tables[name]
+
+
+RUNS = _table("runs")
+FEATURES = _table("run_features")
+CANDIDATES = _table("candidates")
+SCORES = _table("scores")
+CALLS = _table("calls")
+
+
+def is_open(features: FromClause) -> ColumnElement[bool]:
+    """Whether a row of ``run_features`` still wants work.
+
+    Written as the partial index has it, with no parameter in it: only then do both databases use that index.
+    """
+    return features.c.stage != literal_column("'done'")

@@ -1,0 +1,5 @@
+"""The command: one file a subcommand."""
+
+from labeler.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,52 @@
+"""The ``labeler`` command."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+import typer
+
+from labeler.cli import collect, demo, export, label, listing, show, work
+from labeler.errors import LabelerError
+
+app = typer.Typer(
+    name="labeler",
+    help="Names for the features of a neural network, each with a score measured on text its explainer never saw.\n\n"
+    "Start with `labeler demo`: the main job on a shipped sample, no key, no server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("demo")(demo.demo)
+app.command("collect")(collect.collect)
+app.command("dictionaries")(listing.dictionaries)
+app.command("label")(label.label)
+app.command("status")(listing.status)
+app.command("resume")(label.resume)
+app.command("cancel")(label.cancel)
+app.command("retry")(label.retry)
+app.command("show")(show.show)
+app.command("export")(export.export)
+app.command("worker")(work.worker)
+
+
+def main() -> None:
+    """Run the command: exit 0 done, 1 some features failed, 2 the request was wrong (one line), 130 interrupted."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        code = app(standalone_mode=False)
+    except LabelerError as error:
+        print(f"labeler: {error}", file=sys.stderr)
+        sys.exit(2)
+    except click.exceptions.ClickException as error:
+        print(f"labeler: {error.format_message()}", file=sys.stderr)
+        sys.exit(2)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

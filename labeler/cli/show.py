@@ -1,0 +1,115 @@
+"""``labeler show``"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from labeler.cli.display import clean, out, print_json, score_text
+from labeler.cli.label import JSON
+
+if TYPE_CHECKING:
+    from labeler.features import Context, Evidence
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="The dictionary.")],
+    index: Annotated[int, typer.Argument(help="The feature.", min=None)],
+    contexts: Annotated[int, typer.Option(help="How many contexts to show.")] = 8,
+    json: JSON = False,
+) -> None:
+    """One feature: label, scores with intervals, highlighted contexts."""
+    from labeler import api
+
+    dictionary = api.open(name)
+    evidence = dictionary.evidence(index)
+    row = next(dictionary.catalogue([index]), None)
+    if json:
+        print_json({"row": row, "contexts": [as_dict(context) for context in evidence.contexts[:contexts]]})
+        return
+    heading(name, evidence, row)
+    if row is not None and row["scores"]:
+        out.print(scores(row))
+        out.print(Text(control(row), style="dim"))
+    if evidence.promoted:
+        promoted = "  ".join(clean(token).strip() or "␣" for token, _ in evidence.promoted)
+        out.print(Text.assemble(("promotes ", "dim"), promoted), soft_wrap=True)
+    if evidence.near_duplicates:
+        out.print(Text(f"near-duplicates: {', '.join(map(str, evidence.near_duplicates))}", style="dim"))
+    out.print()
+    strongest = evidence.statistics.max_activation
+    for context in evidence.contexts[:contexts]:
+        out.print(highlighted(context, strongest), soft_wrap=True)
+    if not evidence.contexts:
+        out.print(Text("it is active nowhere in the corpus", style="dim"))
+
+
+def heading(name: str, evidence: Evidence, row: dict[str, Any] | None) -> None:
+    """What it is, in two lines."""
+    statistics = evidence.statistics
+    title = Text(f"{name} / {evidence.index}  ", style="bold")
+    if row is None:
+        title.append(f"not labelled yet; labeler label {name} --features {evidence.index}", style="dim")
+    elif row["label"]:
+        title.append(clean(row["label"]), style="bold green")
+        title.append(f"  ({row['explainer']})", style="dim")
+    else:
+        title.append(row["state"], style="yellow")
+        title.append(f"  {clean(row['reason'] or '')}", style="dim")
+    out.print(title, soft_wrap=True)
+    if row is not None and row["description"]:
+        out.print(Text(clean(row["description"])), soft_wrap=True)
+    facts = (
+        f"active on {statistics.density:.4%} of {statistics.n_tokens:,} tokens, at most {statistics.max_activation:.1f}"
+    )
+    out.print(Text(facts, style="dim"))
+
+
+def scores(row: dict[str, Any]) -> Table:
+    """Every score with its interval, null percentile and state; the headline first."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("score", "value [95 %]", "beats of nulls", "contexts", "worth uniform", "state"):
+        table.add_column(column)
+    for key, score in row["scores"].items():
+        beats = "–" if score["null_percentile"] is None else f"{score['null_percentile']:.0f} %"
+        worth = "–" if score["uniform_equivalent_n"] is None else f"{score['uniform_equivalent_n']:,.0f}"
+        name = Text(key, style="bold" if key == row["headline"] else "")
+        table.add_row(name, score_text(score), beats, f"{score['n_contexts']:,}", worth, score["state"])
+    return table
+
+
+def control(row: dict[str, Any]) -> str:
+    """How the headline stands to the token look-up."""
+    lookup = row["controls"].get("lookup", {}).get("value")
+    if lookup is None:
+        return "the token look-up predicts nothing here"
+    beats = row["controls"].get("beats_lookup")
+    verdict = "the label beats it" if beats else "the label does not beat it: it says no more than a list of tokens"
+    return f"a look-up of tokens scores {lookup:+.2f}; {verdict}"
+
+
+def highlighted(context: Context, strongest: float) -> Text:
+    """A context on one line, its active tokens on a ground the brighter the stronger."""
+    line = Text(f"{context.maximum:6.1f}  ", style="dim")
+    for token, activation in zip(context.tokens, context.activations, strict=True):
+        share = float(activation) / strongest if strongest else 0.0
+        style = (
+            f"black on rgb({255 - int(140 * share)},{245 - int(20 * share)},{int(170 * (1 - share))})" if share else ""
+        )
+        line.append(clean(token), style=style)
+    line.append(f"  {clean(context.document)} · {context.split}", style="dim")
+    return line
+
+
+def as_dict(context: Context) -> dict[str, Any]:
+    """A context for another program."""
+    return {
+        "document": context.document,
+        "split": context.split,
+        "tokens": list(context.tokens),
+        "activations": [round(float(a), 4) for a in context.activations],
+    }

@@ -1,0 +1,110 @@
+"""Strata, splits, and which contexts are drawn with which probability.
+
+Every context of a corpus has one permanent random number (Ohlsson 1995). The pool is the contexts with the smallest
+numbers; a feature's reservoir in a stratum is the firing contexts with the smallest numbers there. Either is a uniform
+sample, both are nested, and they can be built in one pass, in any order, in pieces, and merged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeler.features import Frame, IntArray
+
+N_STRATA = 24
+"""Stratum 0 is silent; stratum h holds maxima in [2**(h-9), 2**(h-8)), the first and the last all beyond."""
+
+POOL = 20_000
+"""Contexts drawn uniformly from the corpus; all there are, where fewer."""
+
+RESERVOIR = 32
+"""Firing contexts kept for each feature, split and stratum."""
+
+TOP = 24
+"""Strongest contexts kept for each feature and split; for the explainer and for show, never for an estimate."""
+
+SHARE = (0.45, 0.35, 0.20)
+"""How a draw is divided between where the feature fires, where the label says it does, and anywhere."""
+
+GUIDE_TEMPERATURE = 0.1
+
+
+def strata(maximum: NDArray[np.floating]) -> IntArray:
+    """The log2 stratum of each strongest activation: [n] -> [n]; 0 where it is 0."""
+    safe = np.where(maximum > 0, maximum, 1.0)
+    found = np.clip(np.floor(np.log2(safe)).astype(np.int64) + 9, 1, N_STRATA - 1)
+    return np.where(maximum > 0, found, 0)
+
+
+def split_of(document: str) -> int:
+    """The split that a document belongs to, as a position in ``SPLITS``: 40 % explain, 20 % select, 40 % score."""
+    draw = int.from_bytes(hashlib.sha256(document.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
+    return 0 if draw < 0.4 else 1 if draw < 0.6 else 2
+
+
+def permanent_numbers(first: int, count: int) -> NDArray[np.float64]:
+    """The random numbers in [0, 1) of contexts first … first + count - 1 of a corpus (SplitMix64 of the ordinal)."""
+    with np.errstate(over="ignore"):
+        z = (np.arange(first + 1, first + count + 1, dtype=np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = z ^ (z >> np.uint64(31))
+    return (z >> np.uint64(11)).astype(np.float64) / 2.0**53
+
+
+def rank_within(group: NDArray[np.integer], key: NDArray[np.floating]) -> IntArray:
+    """The place of each element among those of its group, by ascending key: [n], [n] -> [n], from 0."""
+    order = np.lexsort((key, group))
+    starts = np.flatnonzero(np.r_[True, np.diff(group[order]) != 0])
+    places = np.arange(len(group)) - np.repeat(starts, np.diff(np.r_[starts, len(group)]))
+    ranks = np.empty(len(group), dtype=np.int64)
+    ranks[order] = places
+    return ranks
+
+
+def inclusion_probabilities(size: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Probabilities proportional to size that add up to n, none above 1: [N] -> [N]."""
+    if n >= len(size):
+        return np.ones(len(size))
+    probability = np.zeros(len(size))
+    certain = np.zeros(len(size), dtype=bool)
+    while True:
+        rest = n - certain.sum()
+        probability[~certain] = rest * size[~certain] / size[~certain].sum()
+        probability[certain] = 1.0
+        over = probability > 1.0
+        if not over.any():
+            return probability
+        certain |= over
+
+
+def systematic(probability: NDArray[np.float64], rng: np.random.Generator) -> IntArray:
+    """A systematic draw in random order with these inclusion probabilities: rows, ascending."""
+    order = rng.permutation(len(probability))
+    steps = np.floor(np.cumsum(probability[order]) + rng.random())
+    return np.sort(order[np.diff(steps, prepend=0.0) >= 1])
+
+
+def draw(frame: Frame, n: int, guide: NDArray[np.float64] | None, seed: int) -> Frame:
+    """About n contexts of a frame with known inclusion probabilities, each standing for weight / probability.
+
+    The size of a context mixes the feature's own activation (square root of its sum of squares), the label's guess
+    (``guide`` [N]: cosine of context and label; None leaves its share to the activation) and a uniform part, so that
+    misses and false alarms are both found; each is multiplied by what the context already stands for.
+    """
+    if n >= len(frame):
+        return frame
+    by_truth, by_guide, uniform = SHARE
+    parts = [(by_truth, frame.weight * np.sqrt(np.square(frame.truth.astype(np.float64)).sum(axis=1)))]
+    if guide is not None:
+        parts.append((by_guide, frame.weight * np.exp((guide - guide.max()) / GUIDE_TEMPERATURE)))
+    parts.append((uniform, frame.weight))
+    parts = [(share, size) for share, size in parts if size.sum() > 0]
+    whole = sum(share for share, _ in parts)
+    mixed = sum((share / whole * size / size.sum() for share, size in parts), start=np.zeros(len(frame)))
+    probability = inclusion_probabilities(mixed, n)
+    rows = systematic(probability, np.random.default_rng(seed))
+    return frame.take(rows, frame.weight[rows] / probability[rows])

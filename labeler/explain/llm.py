@@ -1,0 +1,120 @@
+"""Asking a language model what a feature means."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from labeler.explain.contexts import listed, quantile_contexts, strengths
+from labeler.features import Context, Evidence, Explanation
+from labeler.fence import marked, plain
+from labeler.llm.protocol import Backend, Recorder, Request
+from labeler.llm.retry import ask_until_answered
+from labeler.words import words
+from prompts import load_prompt
+
+CONTEXTS = 20
+"""Contexts shown to a model that follows instructions."""
+
+MAX_WORDS = 12
+"""A label is no longer."""
+
+DRAWS = 3
+"""Completions asked of a small model; each sees other contexts."""
+
+
+class Label(BaseModel):
+    """What a feature means."""
+
+    label: str = Field(description="at most 12 words; empty where there is no clear pattern")
+    description: str = Field(description="one sentence")
+    confidence: float = Field(description="0 to 1")
+
+
+class LlmExplainer:
+    """Shows marked contexts to a model that answers by schema; completes a word list with one that cannot."""
+
+    def __init__(self, backend: Backend, recorder: Recorder) -> None:
+        self.source = backend.name
+        self._backend = backend
+        self._prompt = load_prompt("explain" if backend.capabilities.schema else "explain_words")
+        self._record = recorder(backend.name, self._prompt.source)
+
+    async def explain(self, evidence: Evidence, background: Mapping[str, float], seed: int) -> list[Explanation]:
+        """See the protocol."""
+        if self._backend.capabilities.schema:
+            return [await self._by_schema(evidence, seed)]
+        found = await asyncio.gather(*(self._by_completion(evidence, seed, draw) for draw in range(DRAWS)))
+        return list({explanation.label.lower(): explanation for explanation in found}.values())
+
+    async def _by_schema(self, evidence: Evidence, seed: int) -> Explanation:
+        contexts = quantile_contexts(evidence, CONTEXTS, seed)
+        answer = await ask_until_answered(self._backend, self.request(evidence, contexts), record=self._record)
+        assert isinstance(answer.parsed, Label)
+        label = shorten(answer.parsed.label)
+        return Explanation(
+            label=label,
+            description=tidy(answer.parsed.description) if label else "",
+            confidence=float(np.clip(answer.parsed.confidence, 0.0, 1.0)),
+            explainer=self.source,
+            prompt=self._prompt.source,
+            contexts=tuple(context.id for context in contexts),
+        )
+
+    def request(self, evidence: Evidence, contexts: tuple[Context, ...]) -> Request:
+        """What is asked of a model that answers by schema."""
+        maximum = max((context.maximum for context in contexts), default=1.0)
+        shown = []
+        for context in contexts:
+            values = strengths(context, maximum)
+            shown.append({"marked": marked(context.tokens, values), "strengths": plain(listed(context.tokens, values))})
+        promoted = ", ".join(repr(plain(token)) for token, _ in evidence.promoted)
+        return Request(
+            system=self._prompt.system(),
+            prompt=self._prompt.render(contexts=shown, promoted=promoted),
+            schema=Label,
+            max_tokens=300,
+        )
+
+    async def _by_completion(self, evidence: Evidence, seed: int, draw: int) -> Explanation:
+        contexts = quantile_contexts(evidence, 8, seed + draw)
+        listing = "; ".join(dict.fromkeys(phrase(context, before=1 if draw else 2) for context in contexts))
+        request = Request(
+            prompt=self._prompt.render(words=plain(listing)),
+            max_tokens=16,
+            draw=draw,
+        )
+        answer = await ask_until_answered(self._backend, request, record=self._record)
+        return Explanation(
+            label=shorten(answer.text),
+            explainer=self.source,
+            prompt=self._prompt.source,
+            contexts=tuple(context.id for context in contexts),
+        )
+
+
+def phrase(context: Context, before: int) -> str:
+    """The word on which a feature is strongest, with a word or two before it: what a word list is made of."""
+    peak = int(np.argmax(context.activations))
+    found = words(context.tokens)
+    at = next((i for i, word in enumerate(found) if peak in word.tokens), None)
+    if at is None:
+        return context.tokens[peak].strip() or repr(context.tokens[peak])
+    return " ".join(context.text[found[max(0, at - before)].start : found[at].end].split())
+
+
+def tidy(text: str) -> str:
+    """An answer's text on one line, without quotes around it, control characters or a closing full stop."""
+    text = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split()).strip()
+    if len(text) > 1 and text[0] == text[-1] == '"' and text.count('"') == 2:
+        text = text[1:-1]
+    return text.rstrip(".").strip()
+
+
+def shorten(label: str) -> str:
+    """A label of at most MAX_WORDS words."""
+    return " ".join(tidy(label).split()[:MAX_WORDS])

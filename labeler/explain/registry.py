@@ -1,0 +1,26 @@
+"""Which explainers there are; a new one is its file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labeler.explain.lexical import LexicalExplainer
+from labeler.explain.llm import LlmExplainer
+from labeler.explain.protocol import Explainer
+from labeler.llm.protocol import Backend, Recorder
+from labeler.methods import Method, parse_method
+
+FREE: dict[str, Callable[[], Explainer]] = {"lexical": LexicalExplainer}
+ASKING: dict[str, Callable[[Backend, Recorder], Explainer]] = {"llm": LlmExplainer}
+
+
+def parse_explainer(text: str) -> Method:
+    """An explainer's name taken apart; InputError where there is no such thing."""
+    return parse_method(text, "explainer", [*ASKING, *FREE], usual="llm", asking=ASKING)
+
+
+def open_explainer(method: Method, backend: Callable[[str], Backend], recorder: Recorder) -> Explainer:
+    """An explainer ready to work; ``backend`` opens (or finds) an LLM by name."""
+    if method.llm is None:
+        return FREE[method.name]()
+    return ASKING[method.name](backend(method.llm), recorder)

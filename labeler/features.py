@@ -1,0 +1,172 @@
+"""What is known of a feature before it has a name: contexts, how they were sampled, statistics."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeler.errors import InputError
+
+Split = Literal["explain", "select", "score"]
+"""Which contexts may be used for what; disjoint by source document."""
+
+SPLITS: tuple[Split, ...] = ("explain", "select", "score")
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Context:
+    """A window of tokens with one feature's true activation on every token."""
+
+    id: int
+    """Its row in the evidence store."""
+    document: str
+    """The source that it was cut from."""
+    split: Split
+    tokens: tuple[str, ...]
+    """Token strings; joined they give the text."""
+    activations: FloatArray
+    """[n_tokens], non-negative and finite."""
+
+    def __post_init__(self) -> None:
+        if len(self.tokens) != len(self.activations):
+            raise InputError(
+                f"context {self.id} of '{self.document}' has {len(self.tokens)} tokens "
+                f"but {len(self.activations)} activations; there must be one for each"
+            )
+        if not np.isfinite(self.activations).all():
+            raise InputError(
+                f"context {self.id} of '{self.document}' has NaN or infinite activations; all must be finite"
+            )
+
+    @property
+    def text(self) -> str:
+        """The tokens, joined."""
+        return "".join(self.tokens)
+
+    @property
+    def maximum(self) -> float:
+        """The strongest activation; 0 where the feature is silent."""
+        return float(self.activations.max(initial=0.0))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Statistics:
+    """How often and how strongly a feature fires over the whole corpus."""
+
+    n_tokens: int
+    """Tokens that were looked at."""
+    n_firing: int
+    """Tokens on which it was active."""
+    max_activation: float
+    histogram: IntArray
+    """[n_strata]: active tokens by log2 stratum of their activation."""
+
+    @property
+    def density(self) -> float:
+        """The share of tokens on which it was active."""
+        return self.n_firing / self.n_tokens if self.n_tokens else 0.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Frame:
+    """The contexts of one split that are at hand for one feature, and for how many of the corpus each stands.
+
+    Within each stratum of activation the contexts at hand are a uniform sample of all that the corpus has, so that
+    ``weight`` is the stratum's population over the number at hand: the inverse of the inclusion probability.
+    A silent context (stratum 0) was looked up and found inactive.
+    """
+
+    contexts: IntArray
+    """[n] rows of the evidence store."""
+    truth: FloatArray
+    """[n, length] true activations, zero behind a context's end."""
+    lengths: IntArray
+    """[n] tokens in each context."""
+    stratum: IntArray
+    """[n] 0 where silent, else the log2 stratum of the strongest activation."""
+    weight: NDArray[np.float64]
+    """[n] contexts of the corpus that each one stands for."""
+
+    def __len__(self) -> int:
+        return len(self.contexts)
+
+    @property
+    def firing(self) -> NDArray[np.bool_]:
+        """[n] whether the feature is active in each context."""
+        return self.stratum > 0
+
+    @functools.cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """[n, length] True on tokens, False behind a context's end."""
+        return np.arange(self.truth.shape[1]) < self.lengths[:, None]
+
+    def take(self, rows: Sequence[int] | IntArray, weight: NDArray[np.float64] | None = None) -> Frame:
+        """The frame of some rows, with their own weights or with others."""
+        at = np.asarray(rows, dtype=np.int64)
+        return Frame(
+            contexts=self.contexts[at],
+            truth=self.truth[at],
+            lengths=self.lengths[at],
+            stratum=self.stratum[at],
+            weight=self.weight[at] if weight is None else weight,
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Evidence:
+    """All that is known about one feature before any label."""
+
+    dictionary: str
+    """The name under which the dictionary rests here."""
+    index: int
+    statistics: Statistics
+    contexts: tuple[Context, ...]
+    """Firing contexts at hand, of every split, strongest first."""
+    population: IntArray
+    """[n_splits, n_strata] contexts of the whole corpus by split and stratum; stratum 0 is silent."""
+    promoted: tuple[tuple[str, float], ...] = ()
+    """Tokens that the feature's direction makes likelier, with their logit weight, strongest first."""
+    suppressed: tuple[tuple[str, float], ...] = ()
+    """Tokens that it makes less likely."""
+    near_duplicates: tuple[int, ...] = field(default=())
+    """Features whose decoder direction is almost this one's."""
+
+    def of(self, split: Split) -> tuple[Context, ...]:
+        """The firing contexts of one split, strongest first."""
+        return tuple(context for context in self.contexts if context.split == split)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """A candidate: what a feature means, and who says so."""
+
+    label: str
+    """At most 12 words; empty where the explainer sees no clear pattern."""
+    description: str = ""
+    """One sentence."""
+    confidence: float | None = None
+    """The explainer's own, 0 to 1."""
+    explainer: str
+    """How it was named on the command line: ``lexical``, ``anthropic:…``."""
+    prompt: str | None = None
+    """``name@version`` of the prompt that made it."""
+    contexts: tuple[int, ...] = ()
+    """The contexts that its maker was shown."""
+
+    @property
+    def text(self) -> str:
+        """What is simulated: the label followed by the description."""
+        return f"{self.label}. {self.description}" if self.description else self.label
+
+    @property
+    def unclear(self) -> bool:
+        """Whether the answer was that there is no clear pattern."""
+        return not self.label

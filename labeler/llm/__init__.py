@@ -1,0 +1,1 @@
+"""Asking a language model; this room has never heard of a feature."""

@@ -1,0 +1,95 @@
+"""Which server a hosted model is asked at, and which key may go there.
+
+A provider's own key goes to the provider's own host, or to the server that its ``…_BASE_URL`` setting names;
+every other server gets the key that ``LABELER_API_KEYS`` lists for it, or none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from labeler.errors import InputError
+from labeler.llm.names import LLMName
+from labeler.llm.urls import Origin
+
+NO_KEY = "no-key-is-used"
+"""What the SDKs send where no key is needed; they refuse to send nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """A server, and the key that may go there."""
+
+    base_url: str
+    key: str | None = field(repr=False)
+    """None where the server needs none."""
+    official: bool
+    """Whether this is the provider's own host."""
+    trusted: bool
+    """Whether what else the provider's SDK finds in the environment may go there: the provider's own host, or the
+    server that the provider's own setting names."""
+
+    @property
+    def origin(self) -> Origin:
+        """The server."""
+        return Origin.of(self.base_url)
+
+
+def find_endpoint(
+    name: LLMName,
+    *,
+    provider_url: str,
+    key: SecretStr | None,
+    variable: str,
+    gateway: str | None = None,
+    gateway_variable: str = "",
+    listed: SecretStr | None,
+) -> Endpoint:
+    """The endpoint of a name: its own base url, else the ``gateway`` that a setting names, else the provider's.
+
+    ``key`` is the provider's, from the environment ``variable``; ``listed`` is ``host=key,host:port=key``.
+    Raises InputError, never with a key in it, where a needed key is missing or a setting is malformed.
+    """
+    gateway = gateway or None
+    if gateway is not None:
+        Origin.of(gateway, gateway_variable)
+    base_url = name.base_url or gateway or provider_url
+    origin = Origin.of(base_url)
+    if _official(origin, Origin.of(provider_url)):
+        own = _clean(key, variable)
+        if own is None:
+            raise InputError(f"{name} needs a key; set {variable}")
+        return Endpoint(base_url=base_url, key=own, official=True, trusted=True)
+    trusted = gateway is not None and origin == Origin.of(gateway)
+    found = _listed_key(listed, origin)
+    if found is None and trusted:
+        found = _clean(key, variable)
+    return Endpoint(base_url=base_url, key=found, official=False, trusted=trusted)
+
+
+def _official(origin: Origin, provider: Origin) -> bool:
+    # Subdomains are the provider's regional hosts (eu.api.…). Never in plain text.
+    same_host = origin.host == provider.host or origin.host.endswith("." + provider.host)
+    return origin.scheme == "https" and same_host
+
+
+def _listed_key(listed: SecretStr | None, origin: Origin) -> str | None:
+    keys: dict[str, str] = {}
+    for number, entry in enumerate((listed.get_secret_value() if listed else "").split(","), start=1):
+        if not entry.strip():
+            continue
+        host, _, key = (part.strip() for part in entry.partition("="))
+        if not host or not key or "/" in host:
+            raise InputError(f"entry {number} of LABELER_API_KEYS is not host=key or host:port=key")
+        keys[host.lower()] = key
+    found = keys.get(f"{origin.host}:{origin.port}") or keys.get(origin.host)
+    return _clean(SecretStr(found), "LABELER_API_KEYS") if found else None
+
+
+def _clean(key: SecretStr | None, variable: str) -> str | None:
+    text = key.get_secret_value().strip() if key else ""
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise InputError(f"the key in {variable} holds a character that no key has")  # nor any HTTP header
+    return text or None

@@ -1,0 +1,58 @@
+"""How asking a language model can fail."""
+
+from __future__ import annotations
+
+from labeler.errors import InputError, LabelerError
+
+
+class LLMError(LabelerError):
+    """A call that gave no usable answer."""
+
+    retryable = False
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, usage: object = None, maybe_billed: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds that the provider asked us to wait, where it said so."""
+        self.usage = usage
+        """The ``Usage`` of a call that was paid although its answer was of no use; None where nothing was billed."""
+        self.maybe_billed = maybe_billed
+        """Whether the outcome is unknown: the request may have reached the provider, no answer came back."""
+
+
+class BusyError(LLMError):
+    """The provider is limiting or overloaded: 429, 500, 502, 503, 529, a reset connection."""
+
+    retryable = True
+
+
+class TimedOutError(LLMError):
+    """No answer in time."""
+
+    retryable = True
+
+
+class MalformedError(LLMError):
+    """An answer that is not of the form that was asked for, or empty."""
+
+    retryable = True
+
+
+class TruncatedError(LLMError):
+    """The answer was cut at ``max_tokens``."""
+
+
+class RefusedError(LLMError):
+    """The model declined to answer."""
+
+    retryable = True
+
+
+class RejectedError(LLMError):
+    """The provider will not take this request, now or later: 400, 404, 413, 422."""
+
+
+class AccessError(InputError):
+    """The key is missing or not accepted (401, 403): nothing can be asked of this provider."""

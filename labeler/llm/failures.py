@@ -1,0 +1,149 @@
+"""What a provider's refusal to answer means: the SDKs' exceptions as this package's errors."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import json
+import math
+import re
+import time
+from collections.abc import Awaitable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import TypeVar
+
+import aiohttp
+
+from labeler.errors import LabelerError
+from labeler.llm.errors import AccessError, BusyError, LLMError, MalformedError, RejectedError, TimedOutError
+
+T = TypeVar("T")
+
+_LONGEST = 200
+_KEY_LIKE = re.compile(r"\bsk-[\w*-]{6,}")  # providers echo keys half masked
+_OUT_OF_MONEY = ("insufficient_quota", "billing_error")
+_GATEWAY_GAVE_UP = (408, 504, 524)
+
+
+class RejectionError(RejectedError):
+    """A rejection with all that the provider said, so that a backend can learn what it will not take."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Errors about one backend: named, in one line, without its key."""
+
+    name: str
+    key: str | None = field(repr=False)
+
+    def clean(self, text: str) -> str:
+        """Untrusted text without line breaks, control characters and the key; whole, however long."""
+        line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        if self.key:
+            line = line.replace(self.key, "[key]")
+        return _KEY_LIKE.sub("[key]", line)
+
+    def line(self, what: str, said: str = "") -> str:
+        """A message: whose failure, what failed, and at most 200 characters of what the provider said."""
+        said = self.clean(said)[:_LONGEST]
+        return f"{self.clean(self.name)}: {what}" + (f": {said}" if said else "")
+
+    def of_status(self, status: int, headers: Mapping[str, str], body: object) -> LabelerError:
+        """The error that an HTTP status means."""
+        said, everything = _said(body), body if isinstance(body, str) else json.dumps(body, default=str)
+        line = self.line(f"HTTP {status}", said)
+        maybe_billed = status in _GATEWAY_GAVE_UP
+        if status in (401, 402, 403) or _out_of_money(body, said):
+            return AccessError(line)
+        if status == 408:
+            return TimedOutError(line, maybe_billed=True)
+        if status in (409, 429) or status >= 500:
+            return BusyError(line, retry_after=retry_after(headers), maybe_billed=maybe_billed)
+        return RejectionError(line, self.clean(everything))
+
+    def of_connection(self, error: BaseException) -> LLMError:
+        """The error that a failed connection means, by what lies under the SDK's exception.
+
+        The SDK's own classes are not enough: OpenAI's calls every lost connection a timeout.
+        """
+        causes = list(_causes(error))
+        unsent = any(
+            isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) for cause in causes
+        )
+        if any(isinstance(cause, TimeoutError) for cause in causes):
+            what = "no connection in time" if unsent else "no answer in time"
+            return TimedOutError(self.line(what), maybe_billed=not unsent)
+        what = "the server cannot be reached" if unsent else "the connection was lost"
+        return BusyError(self.line(what, str(causes[-1])), maybe_billed=not unsent)
+
+
+async def translated(call: Awaitable[T], sdk: ModuleType, failures: Failures, seconds: float) -> T:
+    """What an SDK's call returns, within so many seconds; raises only errors of this package.
+
+    ``from None`` throughout: the SDK's own exceptions hold the request, its headers and the provider's raw words.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await call
+    except TimeoutError:
+        raise TimedOutError(failures.line(f"no answer in {seconds:g} s"), maybe_billed=True) from None
+    except sdk.APIConnectionError as error:
+        raise failures.of_connection(error) from None
+    except sdk.APIStatusError as error:
+        raise failures.of_status(error.status_code, error.response.headers, error.body) from None
+    except (sdk.APIError, json.JSONDecodeError):
+        raise MalformedError(failures.line("the body of the answer is not JSON"), maybe_billed=True) from None
+    except ValueError as error:  # lone surrogates in a prompt, for one
+        raise RejectedError(failures.line("the request cannot be sent", str(error))) from None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a response asks us to wait: ``retry-after-ms``, or ``retry-after`` in seconds or as a date."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return max(0.0, milliseconds / 1000)
+    written = headers.get("retry-after")
+    seconds = _number(written)
+    if seconds is None and written:
+        try:
+            seconds = email.utils.parsedate_to_datetime(written).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return None if seconds is None else max(0.0, seconds)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text) if text else math.nan
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _said(body: object) -> str:
+    """The provider's message in the body of an error, wherever servers put it."""
+    for key in ("error", "message", "detail"):
+        if isinstance(body, Mapping) and body.get(key):
+            return _said(body[key])
+    if isinstance(body, str):
+        return re.sub(r"<[^>]*>", " ", body)  # a proxy's page
+    return "" if body is None else json.dumps(body, default=str)
+
+
+def _out_of_money(body: object, said: str) -> bool:
+    """Whether it says that nobody has paid, which no waiting mends; providers say so with 400 and 429 too."""
+    error = body.get("error", body) if isinstance(body, Mapping) else None
+    named = isinstance(error, Mapping) and any(error.get(key) in _OUT_OF_MONEY for key in ("code", "type"))
+    return named or said.startswith("Your credit balance is too low")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__  # never the context: that may be whatever the caller was handling

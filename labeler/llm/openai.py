@@ -1,0 +1,150 @@
+"""OpenAI's chat completions, and every server that speaks them: vLLM, llama.cpp and others."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import openai
+from openai.types.chat import ChatCompletion
+from pydantic import BaseModel
+
+from labeler.llm.dialect import Dialect
+from labeler.llm.endpoints import NO_KEY, Endpoint, find_endpoint
+from labeler.llm.errors import MalformedError, RefusedError, RejectedError, TruncatedError
+from labeler.llm.failures import Failures, translated
+from labeler.llm.names import LLMName
+from labeler.llm.prices import price
+from labeler.llm.protocol import Answer, Backend, Capabilities, Request, TextLogprobs, Usage
+from labeler.llm.structured import instruction, is_json, read_answer
+from labeler.llm.transport import CONNECT_SECONDS, TOTAL_SECONDS, http_client
+from labeler.settings import Settings
+
+_LESSONS = {"temperature": "temperature"}
+# Of other servers only: on OpenAI's own host a rejected schema is a schema to mend, and the limit has its newest name.
+_LESSONS_OF_OTHERS = {
+    **_LESSONS,
+    "response_format": "response_format|json_schema|grammar",
+    "max_tokens": r"use\W+max_completion_tokens",
+}
+
+_THOUGHT = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)  # of servers that do not take thinking out of the text
+
+
+def open_openai(name: LLMName, settings: Settings) -> Backend:
+    """Raises InputError where the key is missing or ``OPENAI_BASE_URL`` is malformed."""
+    endpoint = find_endpoint(
+        name,
+        provider_url="https://api.openai.com/v1",
+        key=settings.openai_api_key,
+        variable="OPENAI_API_KEY",
+        gateway=settings.openai_base_url,
+        gateway_variable="OPENAI_BASE_URL",
+        listed=settings.api_keys,
+    )
+    return OpenAIBackend(name, endpoint)
+
+
+class OpenAIBackend:
+    """One model at one endpoint. Safe for many calls at once, on one event loop."""
+
+    capabilities = Capabilities(schema=True)
+
+    def __init__(self, name: LLMName, endpoint: Endpoint, *, seconds: float = TOTAL_SECONDS) -> None:
+        self.name = str(name)
+        self._model = name.model
+        self._endpoint = endpoint
+        self._seconds = seconds
+        self._failures = Failures(self.name, endpoint.key)
+        self._dialect = Dialect(_LESSONS if endpoint.official else _LESSONS_OF_OTHERS)
+        # Every value that the SDK would otherwise take from the environment is given here or held back by the client.
+        self._client = openai.AsyncOpenAI(
+            api_key=endpoint.key or NO_KEY,
+            base_url=endpoint.base_url,
+            timeout=openai.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
+            max_retries=0,
+            http_client=http_client(openai.DefaultAioHttpClient, endpoint),
+        )
+
+    async def ask(self, request: Request) -> Answer:
+        """One attempt, after at most three unbilled rejections of what the server will not take."""
+        offered = {"max_tokens"}
+        if request.temperature is not None:
+            offered.add("temperature")
+        if request.schema is not None:
+            offered.add("response_format")
+        completion = await self._dialect.speak(lambda without: self._send(request, without), offered)
+        try:
+            return self._answer(request, completion)
+        except (AttributeError, TypeError):  # the SDK takes any JSON for its types
+            raise MalformedError(self._failures.line("this is not a chat completion"), maybe_billed=True) from None
+
+    async def logprobs(self, prefix: str, texts: Sequence[str]) -> list[TextLogprobs]:
+        """Raises RejectedError: chat completions give none for a prompt."""
+        raise RejectedError(self._failures.line("gives no log-probabilities of a given text"))
+
+    async def close(self) -> None:
+        """Give back connections."""
+        await self._client.close()
+
+    async def _send(self, request: Request, without: frozenset[str]) -> ChatCompletion:
+        body: dict[str, Any] = {"model": self._model}
+        system = request.system
+        if request.schema is not None and "response_format" in without:
+            system = f"{system}\n\n{instruction(request.schema)}".strip()
+        elif request.schema is not None:
+            body["response_format"] = _response_format(request.schema)
+        newest = self._endpoint.official or "max_tokens" in without
+        body["max_completion_tokens" if newest else "max_tokens"] = request.max_tokens
+        if request.temperature is not None and "temperature" not in without:
+            body["temperature"] = request.temperature
+        body["messages"] = [{"role": "system", "content": system}] if system else []
+        body["messages"].append({"role": "user", "content": request.prompt})
+        completion = await translated(
+            self._client.chat.completions.create(**body), openai, self._failures, self._seconds
+        )
+        if not isinstance(completion, ChatCompletion):  # a page, say
+            raise MalformedError(self._failures.line("this is not a chat completion; does the base url lack a /v1?"))
+        return completion
+
+    def _answer(self, request: Request, completion: ChatCompletion) -> Answer:
+        usage = self._usage(completion)
+        if not completion.choices:
+            raise MalformedError(self._failures.line("the answer holds no choice"), usage=usage)
+        choice = completion.choices[0]
+        if choice.finish_reason == "length":
+            raise TruncatedError(
+                self._failures.line(f"the answer was cut at {usage.output_tokens} tokens"), usage=usage
+            )
+        if choice.finish_reason == "content_filter" or choice.message.refusal:
+            line = self._failures.line("the model declined to answer", choice.message.refusal or "")
+            raise RefusedError(line, usage=usage)
+        text = _THOUGHT.sub("", choice.message.content or "")
+        if request.schema is not None and not self._endpoint.official and text.strip() and not is_json(text):
+            self._dialect.drop("response_format")  # the server overlooks it: ask in words from the next call on
+        return read_answer(text, request, usage, self._failures)
+
+    def _usage(self, completion: ChatCompletion) -> Usage:
+        base_url = None if self._endpoint.official else self._endpoint.base_url
+        counts = completion.usage
+        if counts is None:  # some servers count nothing; where somebody is paid, the price is then unknown
+            return Usage(usd=0.0 if base_url and self._endpoint.origin.loopback else None)
+        details = counts.prompt_tokens_details
+        usage = Usage(
+            input_tokens=counts.prompt_tokens,
+            cached_tokens=(details.cached_tokens if details else 0) or 0,
+            output_tokens=counts.completion_tokens,
+        )
+        return dataclasses.replace(usage, usd=price("openai", self._model, usage, base_url=base_url))
+
+
+@functools.lru_cache(maxsize=64)
+def _response_format(schema: type[BaseModel]) -> dict[str, Any]:
+    # What `chat.completions.parse` sends. Not that method itself: it raises for an answer that does not fit before the
+    # usage of that answer, which was billed, can be read.
+    strict = openai.pydantic_function_tool(schema)["function"]["parameters"]
+    name = re.sub(r"\W", "_", schema.__name__, flags=re.ASCII)[:64]
+    return {"type": "json_schema", "json_schema": {"name": name, "schema": strict, "strict": True}}

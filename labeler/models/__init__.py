@@ -1,0 +1,1 @@
+"""Loading language models and encoders; nothing else in the package knows how."""

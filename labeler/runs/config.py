@@ -1,0 +1,132 @@
+"""What a run does, as it is stored with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from labeler import __version__
+from labeler.catalogue.records import NewFeature, NewRun
+from labeler.errors import InputError
+from labeler.evidence.store import EvidenceStore
+from labeler.explain import parse_explainer
+from labeler.features import SPLITS
+from labeler.simulate import parse_simulator
+from prompts import load_prompt
+
+NULL_FEATURES = 64
+"""Features of a run whose null is taken by a paid simulator; the percentiles of all others are read off these."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """How features are labelled and scored."""
+
+    dictionary: str
+    explainers: tuple[str, ...]
+    simulators: tuple[str, ...]
+    """The first gives the headline score."""
+    contexts: int = 80
+    """Contexts that a paid simulator predicts; those that cost nothing predict everything at hand."""
+    precision: float = 0.15
+    """A score whose interval reaches further to either side is ``imprecise``."""
+    foreign: int = 3
+    """Labels of other features that a paid simulator is tried with, for the null."""
+    selector: str = "embedding"
+    """The simulator that chooses between candidates; one that costs nothing."""
+    guided: bool = True
+    """Whether a label's guess (it takes the sentence encoder) helps to draw the contexts of a paid simulator."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.explainers or not self.simulators:
+            raise InputError("a run needs at least one explainer and one simulator")
+        names = [parse_simulator(name).name for name in self.simulators]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise InputError(f"simulator '{doubled[0]}' is given twice; a run has one score of each method")
+        for name in self.explainers:
+            parse_explainer(name)
+        if self.contexts < 2:
+            raise InputError(f"cannot score on {self.contexts} contexts; give 2 or more")
+        if not 0 < self.precision <= 1:
+            raise InputError(f"precision {self.precision} is out of range; give a half width above 0, at most 1")
+
+    @property
+    def headline(self) -> str:
+        """The key of the headline score."""
+        return f"simulation.{parse_simulator(self.simulators[0]).name}"
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> RunConfig:
+        """The configuration out of a stored run's."""
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored["labelling"].items()}
+        return cls(**fields)
+
+
+def new_run(config: RunConfig, store: EvidenceStore, indices: Sequence[int]) -> NewRun:
+    """A run over some features; those that never fire, or in no context that may be explained, are born done.
+
+    Raises InputError for an index out of range, named twice, or a list without any.
+    """
+    if not indices:
+        raise InputError(f"no features to label; '{store.manifest.name}' has 0 to {store.n_features - 1}")
+    wanted = sorted({store.check_index(index) for index in indices})
+    firing, density = store.firing_contexts(), store.density()
+    explain = SPLITS.index("explain")
+    features = []
+    for index in wanted:
+        state, reason = None, None
+        if not firing[index].sum():
+            state, reason = "dead", f"never active on {store.manifest.n_tokens:,} tokens"
+        elif not firing[index, explain]:
+            state, reason = "skipped", f"active in {firing[index].sum()} contexts, none of them in the explain split"
+        features.append(
+            NewFeature(
+                index=index,
+                statistics={
+                    "density": float(density[index]),
+                    "max_activation": float(store["features.maximum"][index]),
+                },
+                near_duplicates=store.near_duplicates(index),
+                state=state,  # type: ignore[arg-type]
+                reason=reason,
+            )
+        )
+    live = [feature.index for feature in features if feature.state is None]
+    sample = np.random.default_rng(config.seed).permutation(live)[:NULL_FEATURES]
+    return NewRun(
+        dictionary=config.dictionary,
+        config={
+            "labelling": asdict(config),
+            "model": store.manifest.model,
+            "hook": store.manifest.hook,
+            "headline": config.headline,
+            "prompts": _simulator_prompts(config),
+            "evidence": store.manifest.fingerprint,
+            "seed": config.seed,
+            "labeler": __version__,
+            "null_sample": sorted(int(index) for index in sample),
+        },
+        features=features,
+    )
+
+
+def _simulator_prompts(config: RunConfig) -> dict[str, str]:
+    used = [parse_simulator(name).name for name in config.simulators]
+    asking = [name for name in used if name in ("sparse", "likelihood")]
+    return {"simulate": load_prompt(asking[0]).source} if asking else {}
+
+
+def spread_by_density(store: EvidenceStore, n: int) -> list[int]:
+    """n features at equal steps through the live ones by density; those must fire in every split, four times at least."""
+    live = np.flatnonzero((store.firing_contexts() >= 4).all(axis=1))
+    if len(live) < n:
+        raise InputError(
+            f"'{store.manifest.name}' has {len(live)} features with evidence enough, wanted {n}; collect more"
+        )
+    order = live[np.argsort(store.density()[live], kind="stable")]
+    return sorted(int(order[i]) for i in np.linspace(0, len(order) - 1, n).round().astype(int))

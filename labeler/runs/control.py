@@ -1,0 +1,70 @@
+"""The second thing that happens to a feature, once all have labels: its null."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from labeler.catalogue.records import ChosenLabel, ControlOutcome, ScoreRecord
+from labeler.features import Explanation
+from labeler.llm.protocol import Recorder
+from labeler.runs.bench import Bench
+from labeler.runs.scoring import foreign_scores, sample
+from labeler.score import null_mean, null_percentile
+
+FREE_FOREIGN = 40
+"""Foreign labels that a simulator which costs nothing is tried with, at most."""
+
+OWN_NULL = 20
+"""A null of fewer labels says too little of one feature: its percentile is read off the run's pooled null."""
+
+
+def text_of(label: ChosenLabel) -> str:
+    """What is simulated of a chosen label."""
+    return Explanation(label=label.label, description=label.description, explainer="").text
+
+
+async def control(
+    bench: Bench,
+    index: int,
+    labels: Sequence[ChosenLabel],
+    scores: Sequence[ScoreRecord],
+    null_sample: Sequence[int],
+    recorder: Recorder,
+) -> ControlOutcome:
+    """Score labels of other features on this one's contexts, and say how many of them its own label beats.
+
+    A foreign label comes from outside the feature's near-duplicates and reads differently. A paid simulator is asked
+    only for the features of ``null_sample``, so that the null of a run costs a fixed sum.
+    """
+    own = next((label for label in labels if label.index == index), None)
+    if own is None:
+        return ControlOutcome()
+    near = {index, *own.near_duplicates}
+    foreign = {
+        text_of(label): None for label in labels if label.index not in near and index not in label.near_duplicates
+    }
+    foreign.pop(text_of(own), None)
+    texts = [list(foreign)[i] for i in np.random.default_rng([bench.config.seed, index]).permutation(len(foreign))]
+
+    updated: list[ScoreRecord] = []
+    by_key = {score.key: score for score in scores}
+    for simulator in bench.simulators(recorder):
+        score = by_key.get(f"simulation.{simulator.name}")
+        if score is None or not texts or (not simulator.free and index not in null_sample):
+            continue
+        sampled = await asyncio.to_thread(sample, bench.store, index, simulator, text_of(own), bench.config)
+        wanted = texts[: FREE_FOREIGN if simulator.free else bench.config.foreign]
+        values = await foreign_scores(simulator, wanted, sampled)
+        updated.append(
+            dataclasses.replace(
+                score,
+                null_percentile=null_percentile(score.value, values) if len(values) >= OWN_NULL else None,
+                null_mean=null_mean(values),
+                details={**score.details, "null": [None if v is None else round(v, 6) for v in values]},
+            )
+        )
+    return ControlOutcome(scores=updated)

@@ -1,0 +1,171 @@
+"""Working off what is claimable: many features in flight at once, each under a lease that is kept alive."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from labeler.catalogue.records import CallRecord, ChosenLabel, Claim, ControlOutcome, LabelOutcome
+from labeler.catalogue.repository import Catalogue
+from labeler.errors import LabelerError
+from labeler.home import open_store
+from labeler.llm.protocol import Record, Usage
+from labeler.runs.bench import Backends, Bench
+from labeler.runs.config import RunConfig
+from labeler.runs.control import control
+from labeler.runs.label import label
+from labeler.settings import Settings
+
+LEASE_SECONDS = 60.0
+"""How long a killed worker's features stay its own."""
+
+IN_FLIGHT = 32
+"""Features that one process works on at once."""
+
+ATTEMPTS = 3
+"""How often a feature is tried that ends in an error of ours."""
+
+log = logging.getLogger(__name__)
+
+
+class Drain:
+    """One stretch of work of one process, in one event loop."""
+
+    def __init__(self, catalogue: Catalogue, settings: Settings) -> None:
+        self._catalogue = catalogue
+        self._settings = settings
+        self._backends = Backends(settings)
+        self._benches: dict[str, Bench] = {}
+        self._calls: list[CallRecord] = []
+        self._labels: dict[str, asyncio.Task[list[ChosenLabel]]] = {}
+        self._tasks: dict[asyncio.Task[None], Claim] = {}
+
+    async def run(self, until: Callable[[], bool]) -> int:
+        """Work until nothing is claimable or ``until`` says to stop; returns how many features came out of a stage.
+
+        What is in flight when it stops is given back at once, for others to take.
+        """
+        finished, extended = 0, time.monotonic()
+        try:
+            while not until():
+                if len(self._tasks) <= IN_FLIGHT * 3 // 4:
+                    await self._claim(IN_FLIGHT - len(self._tasks))
+                if not self._tasks:
+                    break
+                done, _ = await asyncio.wait(self._tasks, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    del self._tasks[task]
+                    if not task.cancelled():  # cancelled: its lease was lost
+                        task.result()
+                finished += len(done)
+                await self._store_calls()
+                if time.monotonic() - extended > LEASE_SECONDS / 4:
+                    await self._extend()
+                    extended = time.monotonic()
+        finally:
+            await self._stop()
+        return finished
+
+    async def _claim(self, n: int) -> None:
+        claims = await asyncio.to_thread(self._catalogue.claim, n, LEASE_SECONDS, time.time())
+        for claim in claims:
+            self._tasks[asyncio.create_task(self._work(claim))] = claim
+
+    async def _extend(self) -> None:
+        held = await asyncio.to_thread(self._catalogue.extend, list(self._tasks.values()), LEASE_SECONDS, time.time())
+        for task, claim in self._tasks.items():
+            if claim not in held:  # somebody else has it by now: what we would find cannot be stored
+                task.cancel()
+
+    async def _stop(self) -> None:
+        claims = list(self._tasks.values())
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self._store_calls()
+        if claims:
+            await asyncio.to_thread(self._catalogue.release, claims, 0.0)
+        await self._backends.close()
+
+    async def _store_calls(self) -> None:
+        calls, self._calls = self._calls, []
+        if calls:
+            await asyncio.to_thread(self._catalogue.record_calls, calls)
+
+    async def _work(self, claim: Claim) -> None:
+        try:
+            if claim.stage == "label":
+                outcome = await self._label(claim)
+                await self._store_calls()
+                await asyncio.to_thread(self._catalogue.finish_label, claim, outcome)
+            else:
+                found = await self._control(claim)
+                await self._store_calls()
+                await asyncio.to_thread(self._catalogue.finish_control, claim, found)
+        except Exception as error:
+            log.exception("feature %d of run %s, attempt %d", claim.index, claim.run_id, claim.attempts)
+            await asyncio.to_thread(self._give_up, claim, f"internal error: {type(error).__name__}")
+
+    def _give_up(self, claim: Claim, reason: str) -> None:
+        if claim.attempts < ATTEMPTS:
+            self._catalogue.release([claim], time.time() + 2.0**claim.attempts)
+        elif claim.stage == "label":
+            self._catalogue.finish_label(claim, LabelOutcome(state="failed", reason=reason))
+        else:
+            self._catalogue.finish_control(claim, ControlOutcome(controls={"null": {"failed": reason}}))
+
+    async def _label(self, claim: Claim) -> LabelOutcome:
+        try:
+            bench = await self._bench(claim.run_id)
+            return await label(bench, claim.index, self._recorder(claim))
+        except LabelerError as error:
+            return LabelOutcome(state="failed", reason=str(error))
+
+    async def _control(self, claim: Claim) -> ControlOutcome:
+        try:
+            bench = await self._bench(claim.run_id)
+            run = await asyncio.to_thread(self._catalogue.run, claim.run_id)
+            labels = await self._chosen(claim.run_id)
+            scores = await asyncio.to_thread(self._catalogue.scores, claim.run_id, claim.index)
+            sample = run.config["null_sample"]
+            return await control(bench, claim.index, labels, scores, sample, self._recorder(claim))
+        except LabelerError as error:  # the label and its scores stand; only its null is missing, and says so
+            return ControlOutcome(controls={"null": {"failed": str(error)}})
+
+    async def _bench(self, run_id: str) -> Bench:
+        if run_id not in self._benches:
+            run = await asyncio.to_thread(self._catalogue.run, run_id)
+            store = open_store(self._settings.home, run.dictionary)
+            self._benches[run_id] = Bench(RunConfig.of(run.config), store, self._backends)
+        return self._benches[run_id]
+
+    async def _chosen(self, run_id: str) -> list[ChosenLabel]:
+        """The run's labels, read once: when its first control is claimed, its last label has been stored."""
+        if run_id not in self._labels:
+            self._labels[run_id] = asyncio.create_task(asyncio.to_thread(self._catalogue.labels, run_id))
+        return await asyncio.shield(self._labels[run_id])
+
+    def _recorder(self, claim: Claim) -> Callable[[str, str], Record]:
+        def recorder(backend: str, prompt: str) -> Record:
+            def record(usage: Usage, outcome: str) -> None:
+                self._calls.append(
+                    CallRecord(
+                        run_id=claim.run_id,
+                        index=claim.index,
+                        stage=claim.stage,
+                        backend=backend,
+                        prompt=prompt,
+                        outcome=outcome,
+                        input_tokens=usage.input_tokens,
+                        cached_tokens=usage.cached_tokens,
+                        output_tokens=usage.output_tokens,
+                        usd=usage.usd,
+                    )
+                )
+
+            return record
+
+        return recorder

@@ -1,0 +1,96 @@
+"""The first thing that happens to a feature: explained, chosen between, scored."""
+
+from __future__ import annotations
+
+import asyncio
+
+from labeler.catalogue.records import CandidateRecord, LabelOutcome, ScoreRecord
+from labeler.evidence.store import EvidenceStore
+from labeler.features import Explanation
+from labeler.llm.protocol import Recorder
+from labeler.runs.bench import Bench
+from labeler.runs.scoring import Sample, point, record, sample, score
+from labeler.score import simulation
+from labeler.simulate import Simulator, lookup
+
+
+async def label(bench: Bench, index: int, recorder: Recorder) -> LabelOutcome:
+    """Explain a feature on ``explain``, choose on ``select``, score on ``score``; no split is used for another's purpose.
+
+    Raises LLMError where a model that was asked gave nothing usable after all retries, InputError where it cannot be
+    asked at all.
+    """
+    store, config = bench.store, bench.config
+    evidence = await asyncio.to_thread(store.evidence, index)
+    explainers = bench.explainers(recorder)
+    background = await asyncio.to_thread(lambda: bench.background)
+    answers = await asyncio.gather(*(e.explain(evidence, background, config.seed) for e in explainers))
+    candidates = [candidate for answer in answers for candidate in answer]
+    chosen, selected = await choose(bench.selector(recorder), candidates, store, index)
+    records = [
+        CandidateRecord(
+            label=candidate.label,
+            description=candidate.description,
+            confidence=candidate.confidence,
+            explainer=candidate.explainer,
+            prompt=candidate.prompt,
+            contexts=candidate.contexts,
+            select={} if value is None else {f"simulation.{config.selector}": value},
+        )
+        for candidate, value in zip(candidates, selected, strict=True)
+    ]
+    explanation = candidates[chosen]
+    if explanation.unclear:
+        return LabelOutcome(
+            state="unclear", reason="no explainer saw a clear pattern", candidates=records, chosen=chosen
+        )
+
+    scores: list[ScoreRecord] = []
+    for simulator in bench.simulators(recorder):
+        sampled = await asyncio.to_thread(sample, store, index, simulator, explanation.text, config)
+        scores += (await score(simulator, explanation.text, sampled, config.precision, config.seed))[0]
+    headline = next(s for s in scores if s.key == config.headline)
+    control = await asyncio.to_thread(look_up, store, index, config.precision, config.seed)
+    return LabelOutcome(
+        state="labelled",
+        candidates=records,
+        chosen=chosen,
+        scores=scores,
+        controls={
+            "lookup": {"value": control.value, "low": control.low, "high": control.high},
+            "beats_lookup": None if None in (headline.value, control.value) else headline.value > control.value,  # type: ignore[operator]
+        },
+    )
+
+
+async def choose(
+    selector: Simulator, candidates: list[Explanation], store: EvidenceStore, index: int
+) -> tuple[int, list[float | None]]:
+    """The place of the candidate with the best score on ``select``, and everyone's score; the first wins a tie.
+
+    One that says nothing is chosen only where all do.
+    """
+    speaking = [at for at, candidate in enumerate(candidates) if not candidate.unclear]
+    values: list[float | None] = [None] * len(candidates)
+    if not speaking:
+        return 0, values
+    frame = await asyncio.to_thread(store.frame, index, "select")
+    sampled = Sample(frame, store.material(frame.contexts), "everything at hand")
+    predictions = await selector.predict([candidates[at].text for at in speaking], sampled.material)
+    for at, prediction in zip(speaking, predictions, strict=True):
+        values[at] = await asyncio.to_thread(point, sampled, prediction)
+    best = max(speaking, key=lambda at: -2.0 if values[at] is None else values[at])  # type: ignore[arg-type, return-value]
+    return best, values
+
+
+def look_up(store: EvidenceStore, index: int, precision: float, seed: int) -> ScoreRecord:
+    """The control that every label is held against: a table of tokens fitted on ``explain``, scored on ``score``."""
+    fitted = store.frame(index, "explain")
+    table = lookup.fit(fitted, store.material(fitted.contexts).ids)
+    frame = store.frame(index, "score")
+    material = store.material(frame.contexts)
+    prediction = lookup.predict(table, material.ids)
+    estimate = simulation(
+        frame.truth, prediction, frame.lengths, frame.weight, frame.stratum, precision=precision, seed=seed
+    )
+    return record("lookup", "lookup", estimate, Sample(frame, material, "everything at hand"))

@@ -1,0 +1,61 @@
+"""The mean score of a catalogue, and the difference between two ways of labelling it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeler.score.bootstrap import percentile_interval, replicate
+from labeler.score.moments import Floats
+from labeler.score.null import numbers
+
+MANY = 5000
+"""Features above which the mean's interval is the normal one; the bootstrap's agrees with it there to three digits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Average:
+    """A mean over features with its 95 % interval."""
+
+    mean: float | None
+    """None where there are no features."""
+    low: float | None
+    """None where there are fewer than two features."""
+    high: float | None
+    n: int
+    """Features, or pairs."""
+    n_undefined: int
+    """How many of them are undefined and counted as 0."""
+
+
+def average(values: Sequence[float | None], seed: int = 0) -> Average:
+    """The mean score over features, with a bootstrap interval over features; undefined scores (None) count as 0."""
+    return _average(numbers(values), sum(value is None for value in values), seed)
+
+
+def paired_difference(a: Sequence[float | None], b: Sequence[float | None], seed: int = 0) -> Average:
+    """The mean of a − b over the same features in the same order; an undefined score (None) counts as 0.
+
+    A pair is among the undefined where either side is. Raises ValueError where the lengths differ.
+    """
+    if len(a) != len(b):
+        raise ValueError(f"pairs need as many scores on one side as on the other, not {len(a)} and {len(b)}")
+    undefined = sum(x is None or y is None for x, y in zip(a, b, strict=True))
+    return _average(numbers(a) - numbers(b), undefined, seed)
+
+
+def _average(values: Floats, n_undefined: int, seed: int) -> Average:
+    n = len(values)
+    if n < 2:
+        mean = float(values[0]) if n else None
+        return Average(mean=mean, low=None, high=None, n=n, n_undefined=n_undefined)
+    mean = float(values.mean())
+    if n > MANY:
+        half = 1.96 * float(values.std(ddof=1)) / n**0.5
+        low, high = mean - half, mean + half
+    else:
+        totals, _ = replicate(values[:, None], np.zeros(n, dtype=np.int64), seed=seed)
+        low, high = percentile_interval(totals[:, 0] / n)
+    return Average(mean=mean, low=low, high=high, n=n, n_undefined=n_undefined)

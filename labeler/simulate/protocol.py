@@ -1,0 +1,27 @@
+"""What every simulator does: predict activations from an explanation alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from labeler.evidence.store import Material
+from labeler.features import FloatArray
+
+
+class Simulator(Protocol):
+    """Predicts how strongly a feature with a given explanation is active on every token."""
+
+    name: str
+    """The method; a score's key is ``simulation.{name}``."""
+    source: str
+    """Which model does it, as the user named it."""
+    free: bool
+    """Whether a prediction costs next to nothing, so that everything at hand is predicted and nothing is sampled."""
+
+    async def predict(self, texts: Sequence[str], material: Material) -> FloatArray:
+        """Predictions for several explanations on the same contexts: [n_texts, n_contexts, length], zero behind the end.
+
+        Only the order and the proportions of a prediction matter. Raises LLMError where a model gave nothing usable.
+        """
+        ...

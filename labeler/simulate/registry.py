@@ -1,0 +1,34 @@
+"""Which simulators there are; a new one is its file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labeler.llm.protocol import Backend, Recorder
+from labeler.methods import Method, parse_method
+from labeler.simulate.embedding import EmbeddingSimulator
+from labeler.simulate.lexical import LexicalSimulator
+from labeler.simulate.likelihood import LikelihoodSimulator
+from labeler.simulate.protocol import Simulator
+from labeler.simulate.sparse import SparseSimulator
+
+FREE: dict[str, Callable[[], Simulator]] = {
+    "embedding": EmbeddingSimulator,
+    "lexical": LexicalSimulator,
+}
+ASKING: dict[str, Callable[[Backend, Recorder], Simulator]] = {
+    "sparse": SparseSimulator,
+    "likelihood": lambda backend, _recorder: LikelihoodSimulator(backend),
+}
+
+
+def parse_simulator(text: str) -> Method:
+    """A simulator's name taken apart; InputError where there is no such thing."""
+    return parse_method(text, "simulator", [*ASKING, *FREE], usual="sparse", asking=ASKING)
+
+
+def open_simulator(method: Method, backend: Callable[[str], Backend], recorder: Recorder) -> Simulator:
+    """A simulator ready to predict; ``backend`` opens (or finds) an LLM by name."""
+    if method.llm is None:
+        return FREE[method.name]()
+    return ASKING[method.name](backend(method.llm), recorder)

@@ -1,0 +1,46 @@
+"""What lies under the SDKs' exceptions, told apart."""
+
+import itertools
+
+import aiohttp
+import openai
+import pytest
+
+from labeler.llm.errors import BusyError, TimedOutError
+from labeler.llm.failures import Failures
+
+
+def chain(*errors):
+    """The first error, caused by the second, and so on."""
+    for error, cause in itertools.pairwise(errors):
+        error.__cause__ = cause
+    return errors[0]
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "maybe_billed"),
+    [
+        (aiohttp.ServerDisconnectedError(), BusyError, True),
+        (aiohttp.ClientOSError(104, "Connection reset by peer"), BusyError, True),
+        (aiohttp.ClientPayloadError("half a body"), BusyError, True),
+        (aiohttp.SocketTimeoutError(), TimedOutError, True),
+        (aiohttp.ConnectionTimeoutError(), TimedOutError, False),
+        (ConnectionResetError(), BusyError, True),
+    ],
+)
+def test_a_failed_connection(cause, kind, maybe_billed):
+    sdk = openai.APITimeoutError(request=None)  # as OpenAI's SDK calls them all
+    error = Failures("openai:m", "secret").of_connection(chain(sdk, RuntimeError("the HTTP client's"), cause))
+    assert type(error) is kind
+    assert error.maybe_billed is maybe_billed
+
+
+def test_what_the_caller_was_handling_is_not_a_cause():
+    sdk = openai.APIConnectionError(request=None)
+    sdk.__context__ = TimeoutError()
+    assert type(Failures("openai:m", None).of_connection(sdk)) is BusyError
+
+
+def test_a_key_is_cut_out_before_the_message_is_cut_short():
+    said = "x" * 190 + "secret-of-twenty-characters"
+    assert "secret" not in Failures("m", "secret-of-twenty-characters").line("HTTP 400", said)

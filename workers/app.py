@@ -1,0 +1,102 @@
+"""The Celery app. The database is the truth; a message is a doorbell and carries nothing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from celery import Celery, signals
+
+from labeler.catalogue.repository import Catalogue
+from labeler.settings import Settings
+from workers.stretch import Stretch
+
+QUEUE = "labeler"
+DRAIN = "labeler.drain"
+
+SWEEP_SECONDS = 3.0
+"""How often a worker looks for work that nobody rang for: expired leases, lost messages."""
+
+log = logging.getLogger(__name__)
+
+
+def make_app(settings: Settings, queue: str = QUEUE) -> Celery:
+    """An app whose task ``labeler.drain`` works off whatever is claimable in the settings' database.
+
+    Lost, late and doubled messages cost nothing: they are acknowledged on arrival, and every worker sweeps.
+    """
+    broker = settings.broker_url.get_secret_value() if settings.broker_url else "memory://"
+    app = Celery("labeler", broker=broker)
+    app.conf.update(
+        task_default_queue=queue,
+        task_ignore_result=True,
+        worker_pool="threads",
+        worker_concurrency=1,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_send_task_events=False,
+        worker_enable_remote_control=not settings.embedded,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={"polling_interval": 0.1} if settings.embedded else {},
+    )
+    stretch = Stretch(settings)
+    app.stretch = stretch  # type: ignore[attr-defined]
+
+    @app.task(name=DRAIN)
+    def drain() -> None:
+        if stretch.work():
+            ring(app)
+
+    return app
+
+
+def ring(app: Celery) -> None:
+    """Tell some worker that there is work."""
+    app.send_task(DRAIN)
+
+
+class Sweeper:
+    """A thread that rings, now and every few seconds, where there is work that nobody is at."""
+
+    def __init__(self, app: Celery, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sweep, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, at the latest after the look that is under way."""
+        self._ended.set()
+
+    def _sweep(self) -> None:
+        catalogue = Catalogue(self._settings.database)
+        while not self._ended.is_set():
+            try:
+                if not self._app.stretch.busy and catalogue.claimable(time.time()):  # type: ignore[attr-defined]
+                    ring(self._app)
+            except Exception:  # a broker or database that is away for a while must not end the watch
+                log.exception("sweeping")
+            self._ended.wait(SWEEP_SECONDS)
+        catalogue.close()
+
+
+def serve(app: Celery, settings: Settings) -> None:
+    """Run a worker in this process until it is told to stop; what is in flight then is given back."""
+    sweeper = Sweeper(app, settings)
+
+    def ready(**_: object) -> None:
+        sweeper.start()
+
+    def stopping(**_: object) -> None:
+        sweeper.stop()
+        app.stretch.stop()  # type: ignore[attr-defined]
+
+    signals.worker_ready.connect(ready, weak=False)
+    signals.worker_shutting_down.connect(stopping, weak=False)
+    app.Worker(loglevel="INFO").start()

@@ -1,0 +1,35 @@
+"""A Celery worker in a thread of this process: the same app and task as a fleet's, with an in-memory broker."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from celery import Celery
+
+from labeler.settings import Settings
+from workers.app import Sweeper, make_app, ring
+
+
+@contextmanager
+def embedded_worker(settings: Settings) -> Iterator[Celery]:
+    """A running worker while the context lasts; at its end what is in flight is given back."""
+    logging.getLogger("celery").setLevel(logging.ERROR)
+    app = make_app(settings)
+    worker = app.WorkController(
+        pool="threads", concurrency=1, loglevel="ERROR", without_mingle=True, without_gossip=True
+    )
+    thread = threading.Thread(target=worker.start, name="worker", daemon=True)
+    sweeper = Sweeper(app, settings)
+    thread.start()
+    ring(app)
+    sweeper.start()
+    try:
+        yield app
+    finally:
+        sweeper.stop()
+        app.stretch.stop()  # type: ignore[attr-defined]
+        worker.stop()
+        thread.join(timeout=30)
