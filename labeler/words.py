@@ -41,8 +41,8 @@ def words(tokens: Sequence[str]) -> list[Word]:
 def stem(word: str) -> str:
     """A word without case and common English endings, so that inflections meet; short words stay as they are."""
     word = word.lower().replace("’", "'").removesuffix("'s")
-    for ending, least in (("ies", 3), ("sses", 3), ("ing", 4), ("ed", 4), ("es", 4), ("s", 3)):
+    for ending, least in (("ies", 3), ("sses", 3), ("ing", 3), ("ed", 3), ("es", 4), ("s", 3)):
         if word.endswith(ending) and len(word) - len(ending) >= least and not word.endswith("ss"):
             base = word.removesuffix(ending)
             return base + "y" if ending == "ies" else base.removesuffix("e")
-    return word.removesuffix("e") if len(word) > 4 else word
+    return word.removesuffix("e") if len(word) > 3 else word

@@ -67,9 +67,10 @@ def extend(connection: Connection, claims: Sequence[Claim], *, lease_seconds: fl
     return [claim for claim in claims if (claim.run_id, claim.index) in held]
 
 
-def release(connection: Connection, claims: Sequence[Claim], *, not_before: float) -> int:
+def release(connection: Connection, claims: Sequence[Claim], *, not_before: float, tried: bool) -> int:
     """Gives back those of the claims that are still held; nobody takes them before ``not_before``. How many."""
-    return len(_update_held(connection, claims, {**FREE, "not_before": not_before}))
+    attempts = {} if tried else {"attempts": FEATURES.c.attempts - 1}
+    return len(_update_held(connection, claims, {**FREE, "not_before": not_before, **attempts}))
 
 
 def running(connection: Connection, run_ids: Sequence[str] | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""One run's chosen labels and one feature's scores."""
+"""What one run holds: its features, its chosen labels, one feature's scores."""
 
 from __future__ import annotations
 

@@ -80,13 +80,13 @@ class Catalogue:
         with self._engine.begin() as connection:
             return claims.extend(connection, held, lease_seconds=lease_seconds, now=now)
 
-    def release(self, held: Sequence[Claim], not_before: float) -> int:
+    def release(self, held: Sequence[Claim], not_before: float, *, tried: bool = True) -> int:
         """Gives features back, for nobody to take before ``not_before``; returns how many were still held.
 
-        The attempt counts.
+        The attempt counts, unless they were not ``tried`` to an end.
         """
         with self._engine.begin() as connection:
-            return claims.release(connection, held, not_before=not_before)
+            return claims.release(connection, held, not_before=not_before, tried=tried)
 
     def finish_label(self, claim: Claim, outcome: LabelOutcome) -> bool:
         """Stores how a labelling ended, with all candidates and scores, and gives up the lease.

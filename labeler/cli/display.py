@@ -70,7 +70,7 @@ def collecting() -> Iterator[Report]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err) as progress:
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
         tasks: dict[str, tuple[TaskID, float, int]] = {}
 
         def report(stage: str, done: int, total: int | None, unit: str = "") -> None:
@@ -82,8 +82,20 @@ def collecting() -> Iterator[Report]:
             rate = f"{(done - first) / seconds:,.0f} {unit}/s" if done > first and seconds > 0.5 else ""
             count = f"{min(done, total):,}/{total:,}" if total else f"{done:,}"
             progress.update(task, completed=done, total=total, count=count, rate=rate)
+            in_words(stage, f"{stage}: {count} {unit} {rate}", whole=done == total)
 
         yield report
+
+
+_told: dict[str, float] = {}
+
+
+def in_words(what: str, line: str, whole: bool) -> None:
+    """A line of progress where no terminal can show a bar: every ten seconds, and when it is done."""
+    now = time.monotonic()
+    if not err.is_terminal and (whole or now - _told.get(what, -60.0) > 10):
+        _told[what] = now
+        err.print(line.rstrip(), highlight=False, markup=False, soft_wrap=True)
 
 
 class Following:
@@ -99,6 +111,7 @@ class Following:
             TextColumn("left"),
             TextColumn("{task.fields[left]}"),
             console=err,
+            disable=not err.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
         self._began: dict[str, tuple[float, int]] = {}
@@ -135,3 +148,5 @@ class Following:
         left = f"{int((total - done) / rate) // 60}:{int((total - done) / rate) % 60:02d}" if rate else "-:--"
         speed = f"{rate:.2f} features/s  " if rate else ""
         self._progress.update(self._tasks[name], completed=done, facts=speed + facts, left=left)
+        if done < total or first < total:
+            in_words(name, f"{name}: {done}/{total}  {speed}{facts}  left {left}", whole=False)

@@ -151,10 +151,8 @@ def _turn(model: LanguageModel, request: Request) -> _Turn:
     from labeler.models import generation
 
     chat = bool(request.system and model.tokenizer.chat_template)
-    if chat:
-        text = _chat(model, request)
-    else:
-        text = f"{request.system}\n\n{request.prompt}" if request.system else request.prompt
+    plain = f"{request.system}\n\n{request.prompt}" if request.system else request.prompt
+    text = _chat(model, request) if chat else plain
     generation.prompt_ids(model, text)  # for what it raises
     return _Turn(text, chat)
 

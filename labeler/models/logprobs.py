@@ -14,7 +14,7 @@ from labeler.errors import InputError
 from labeler.llm.protocol import TextLogprobs
 from labeler.models.language import LanguageModel
 
-_BATCH_TOKENS = 1_280  # of one forward pass; more is no faster on a CPU
+_BATCH_TOKENS = 1_280  # of one forward pass, padding included
 _HEAD_ROWS = 192  # of logits at once, in the model's own precision: 19 MB for 49,152 words in bfloat16
 _HEAD_WORDS = 2_048  # of them at once in float32, so that the exponentials stay in the processor's cache
 

@@ -87,7 +87,7 @@ class Drain:
         self._tasks.clear()
         await self._store_calls()
         if claims:
-            await asyncio.to_thread(self._catalogue.release, claims, 0.0)
+            await asyncio.to_thread(self._catalogue.release, claims, 0.0, tried=False)
         await self._backends.close()
 
     async def _store_calls(self) -> None:

@@ -7,7 +7,8 @@ from labeler.score.classes import resampling_classes
 from labeler.score.estimate import Estimate, State
 from labeler.score.moments import moments, pearson
 from labeler.score.null import null_mean, null_percentile
-from labeler.score.simulation import simulation, simulation_top_and_random
+from labeler.score.simulation import simulation
+from labeler.score.top_and_random import simulation_top_and_random
 from labeler.score.variance_explained import explained, fit
 
 __all__ = [

@@ -52,6 +52,21 @@ def moments(truth: Truth, prediction: Truth, lengths: Lengths) -> Floats:
     return found
 
 
+def unit_moments(truth: Truth, prediction: Truth, lengths: Lengths) -> Floats:
+    """[n, 6] moments with the prediction brought to 0 … 1, which no correlation notices.
+
+    Where a sparse prediction is silent it is exactly 0 then. Otherwise like `moments`.
+    """
+    check(truth, prediction, lengths)
+    on_tokens = mask(prediction.shape[1], lengths)
+    unit = prediction.astype(np.float64)
+    if on_tokens.any():
+        unit -= unit[on_tokens].min()
+        # Squares of the tiny numbers that likelihoods can be would vanish.
+        unit /= unit[on_tokens].max() or 1.0
+    return moments(truth, unit, lengths)
+
+
 def centred(totals: Floats) -> tuple[Floats, Floats, Floats]:
     """[...] each of Σ(x−x̄)², Σ(y−ȳ)² and Σ(x−x̄)(y−ȳ); a sum of squares that is only rounding comes back as 0."""
     tokens = np.where(totals[..., TOKENS] > 0, totals[..., TOKENS], 1.0)
@@ -71,6 +86,16 @@ def pearson(totals: Floats) -> Floats:
         return np.where(scale > 0, np.clip(xy / scale, -1.0, 1.0), np.nan)
 
 
+def why_undefined(totals: Floats) -> str | None:
+    """Why there is no correlation, or None where there is one."""
+    if not totals[TOKENS]:
+        return "there are no tokens"
+    xx, yy, _ = centred(totals)
+    if not xx:
+        return "the true activation is the same on every token"
+    return None if yy else "the predicted activation is the same on every token"
+
+
 def influence(totals: Floats) -> Floats:
     """[..., 6] what each unit of each moment adds to the correlation, to first order; NaN where that is undefined.
 
@@ -82,7 +107,7 @@ def influence(totals: Floats) -> Floats:
     r = pearson(totals)
     with np.errstate(invalid="ignore", divide="ignore"):
         x, y = totals[..., X] / totals[..., TOKENS], totals[..., Y] / totals[..., TOKENS]
-        scale = np.sqrt(xx) * np.sqrt(yy)
+        scale = np.where(np.isnan(r), np.nan, np.sqrt(xx) * np.sqrt(yy))
         on_tokens = x * y / scale - r / 2 * (x * x / xx + y * y / yy)
         on_squares = (-r / 2 / xx, -r / 2 / yy)
         return np.stack([on_tokens, r * x / xx - y / scale, r * y / yy - x / scale, *on_squares, 1 / scale], axis=-1)

@@ -10,6 +10,9 @@ from labeler.score.moments import Floats, influence, pearson
 LIMIT = 1.0 - 1e-12
 """Correlations are held this side of 1, where Fisher's scale ends."""
 
+FARTHEST = 8.0
+"""Standard errors that a replicate may be off; some have hardly a spread of their own to measure it in."""
+
 NEGLIGIBLE = 1e-9
 """A standard error below this is rounding: the prediction is perfect, or misses everything."""
 
@@ -30,8 +33,7 @@ def studentised_interval(totals: Floats, packed: Floats, replicates: tuple[Float
     undefined = np.isnan(deviates)
     with np.errstate(invalid="ignore", divide="ignore"):
         t = np.where(undefined, -value / error, (deviates - value) / errors)
-    # A replicate without spread knows nothing of its error: as far off as can be, on its side.
-    first, last = percentile_interval(np.nan_to_num(t, nan=0.0, posinf=1e9, neginf=-1e9))
+    first, last = percentile_interval(np.clip(np.nan_to_num(t, nan=0.0), -FARTHEST, FARTHEST))
     return float(np.tanh(value - last * error)), float(np.tanh(value - first * error))
 
 

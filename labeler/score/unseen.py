@@ -12,16 +12,18 @@ LOUD = 0.25
 
 
 def bound_of_three(found: Floats, weight: Floats, silent: NDArray[np.bool_]) -> tuple[float, int] | None:
-    """The correlation if three false alarms had just been missed, and the silent contexts drawn; None where some were.
+    """The correlation if false alarms had just been missed, and the silent contexts drawn; None where some were seen.
 
     ``found`` [n, 6] are the contexts' moments, the prediction measured from its smallest value; ``weight`` [n] the
     contexts that each stands for; ``silent`` [n] those without activation. The rule of three (Hanley & Lippman-Hand
     1983): where none of m contexts has an alarm, with 95 % confidence no more than 3 / m of the population have one.
     That share of the silent population is given the prediction of a typical hit: the mean moments of the firing
-    contexts whose prediction leaves its smallest value. A false alarm is a silent context whose Σ(y−ȳ)² is at least a quarter of a typical
-    hit's. For sparse predictions, which rest exactly on their floor, that is any context with a clear alarm; dense
-    ones (cosines, likelihoods) are never silent, and are held to the same measure.
-    Nothing is unseen where the silent contexts stand only for themselves.
+    contexts whose prediction leaves its smallest value.
+
+    A false alarm is a silent context whose Σ(y−ȳ)² is at least a quarter of a typical hit's: for a sparse prediction,
+    which rests exactly on its smallest value, any context with a clear alarm. Dense ones (cosines, likelihoods) are
+    never silent; they are held to the same measure, and move less the noisier they are.
+    None, too, where the silent contexts stand only for themselves and nothing is unseen.
     """
     drawn = int(silent.sum())
     population = float(weight[silent].sum())

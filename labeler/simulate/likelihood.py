@@ -56,7 +56,8 @@ class LikelihoodSimulator:
         if len(known) > 20_000:
             known.clear()
         new = [text for text in dict.fromkeys(contexts) if text not in known]
-        known.update(zip(new, await self._backend.logprobs(self._neutral_prefix, new), strict=True))
+        if new:
+            known.update(zip(new, await self._backend.logprobs(self._neutral_prefix, new), strict=True))
         return {text: known[text] for text in contexts}
 
 

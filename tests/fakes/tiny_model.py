@@ -13,7 +13,7 @@ CONTEXT = 256
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 CHAT = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "<|im_start|>assistant\n"
+    "{{ '<|im_start|>assistant\n' }}"
 )
 _PROSE = "the cat sat on the mat and the other cats stood there, then they ate the rest of the bread; " * 20
 

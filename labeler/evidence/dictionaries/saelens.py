@@ -28,6 +28,8 @@ def read_saelens(folder: Path) -> Dictionary | None:
         config: dict[str, Any] = json.loads(config_file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{config_file}: not JSON ({error}); expected a SAELens configuration") from error
+    if not isinstance(config, dict) or not isinstance(config.get("metadata", {}), dict):
+        raise InputError(f"{config_file}: expected an object whose metadata, where it has any, is an object too")
     try:
         weights = load_file(weights_file)
     except (SafetensorError, OSError, ValueError) as error:
@@ -60,6 +62,8 @@ def read_saelens(folder: Path) -> Dictionary | None:
             f"{config_file}: no model_name and hook_name; without them nothing says what the features read"
         )
 
+    if architecture == "topk" and not isinstance(config.get("k"), int):
+        raise InputError(f"{config_file}: k is {config.get('k')!r}, expected how many features stay active a token")
     if weights["W_enc"].ndim != 2:
         raise InputError(f"{weights_file}: W_enc has {weights['W_enc'].ndim} dimensions, expected 2")
     expected = (config.get("d_in"), config.get("d_sae"))
@@ -76,7 +80,7 @@ def read_saelens(folder: Path) -> Dictionary | None:
         model=model,
         hook=hook,
         subtract_b_dec=bool(config.get("apply_b_dec_to_input", True)),
-        k=int(config["k"]) if architecture == "topk" and "k" in config else None,
+        k=config["k"] if architecture == "topk" else None,
         threshold=weights["threshold"].float() if architecture == "jumprelu" else None,
         max_norm=metadata.get("max_norm"),
     ).check(folder)

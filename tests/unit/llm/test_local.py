@@ -1,6 +1,7 @@
 """Requests in batches, chats and completions, and what happens to the others when one goes wrong."""
 
 import asyncio
+import copy
 import dataclasses
 import sys
 import threading
@@ -17,6 +18,7 @@ from labeler.llm.names import LLMName, open_backend
 from labeler.llm.protocol import Capabilities, Request
 from labeler.models import generation
 from labeler.models.generation import Generated
+from labeler.models.language import load_language_model
 from tests.fakes import environment
 from tests.fakes.tiny_model import CONTEXT, save_tiny_model
 
@@ -101,19 +103,12 @@ async def test_what_comes_while_a_batch_runs_is_one_batch(backend, writer):
 
 
 async def test_a_real_model_answers_alike_alone_and_in_company(folder):
-    model = generation_model(folder)
-    model.module.float()
+    load_language_model(str(folder)).module.float()
     prompts = ["the cat", "dogs and cats stood", "x", "bread"]
     backend = local.LocalBackend("local:tiny", str(folder))
     alone = [await outcome(backend, prompt, max_tokens=12) for prompt in prompts]
     together = await asyncio.gather(*(outcome(backend, prompt, max_tokens=12) for prompt in prompts))
     assert together == alone
-
-
-def generation_model(folder):
-    from labeler.models.language import load_language_model
-
-    return load_language_model(str(folder))
 
 
 async def outcome(backend, prompt, **fields):
@@ -206,10 +201,9 @@ async def test_a_template_without_a_system_role_gets_it_with_the_question(folder
         "<|im_start|>{{ message['content'] }}{% endfor %}"
     )
     backend = local.LocalBackend("local:tiny", str(folder))
-    model = backend._load()
-    tokenizer = generation_model(folder).tokenizer.__class__.from_pretrained(folder)
-    tokenizer.chat_template = template
-    backend._model = dataclasses.replace(model, tokenizer=tokenizer)
+    model = load_language_model(str(folder))
+    backend._model = dataclasses.replace(model, tokenizer=copy.deepcopy(model.tokenizer))
+    backend._model.tokenizer.chat_template = template
     await ask(backend, "Hello", system="Be short.")
     assert writer.prompts == [["<|im_start|>Be short.\n\nHello"]]
 
@@ -314,7 +308,7 @@ async def test_closing_what_was_never_used_is_nothing(backend):
 
 async def test_logprobs_come_from_the_model(folder, backend):
     texts = ["the cat", "", "dogs"]
-    expected = generation.logprobs(generation_model(folder), "a ", texts)
+    expected = generation.logprobs(load_language_model(str(folder)), "a ", texts)
     for ours, theirs in zip(await backend.logprobs("a ", texts), expected, strict=True):
         assert np.array_equal(ours.offsets, theirs.offsets)
         np.testing.assert_allclose(ours.logprobs, theirs.logprobs, atol=1e-5)

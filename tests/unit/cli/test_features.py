@@ -1,0 +1,26 @@
+import pytest
+
+from labeler.cli.display import clean, dollars
+from labeler.cli.label import parse_features
+from labeler.errors import InputError
+
+
+def test_ranges_single_indices_and_files(tmp_path):
+    assert parse_features("0-3, 9") == [0, 1, 2, 3, 9]
+    path = tmp_path / "wanted"
+    path.write_text("4\n7\n")
+    assert parse_features(f"@{path}") == [4, 7]
+
+
+@pytest.mark.parametrize("text", ["", "a", "3-1", "-4", "1-", "1,,x", "@nowhere", "0-99999999999"])
+def test_what_is_no_index_is_named(text):
+    with pytest.raises(InputError):
+        parse_features(text)
+
+
+def test_text_of_others_cannot_move_the_cursor():
+    assert clean("a\x1b[31mb\nc\u202ed") == "a[31mb⏎cd"
+
+
+def test_small_sums_keep_their_digits():
+    assert [dollars(x) for x in (0, 0.00042, 12.5, None)] == ["$0.00", "$0.0004", "$12.50", "unknown"]

@@ -1,0 +1,62 @@
+"""The area under the precision-recall curve."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from labeler.score import auprc
+from tests.unit.score.corpora import corpora, corpus
+
+
+def by_definition(truth, prediction):
+    """Precision at each threshold, weighted by the recall gained there."""
+    positive = truth > 0
+    area = held = 0.0
+    for threshold in np.unique(prediction)[::-1]:
+        called = prediction >= threshold
+        recall = positive[called].sum() / positive.sum()
+        area += (recall - held) * positive[called].mean()
+        held = recall
+    return area
+
+
+def test_a_perfect_ranking_scores_one():
+    of = corpus(n=30)
+    assert auprc(of.truth, of.truth, of.lengths, of.weight) == pytest.approx(1)
+
+
+def test_a_constant_prediction_scores_the_share_of_positives():
+    of = corpus(n=30)
+    share = (of.truth > 0).sum() / of.lengths.sum()
+    assert auprc(of.truth, np.ones_like(of.truth), of.lengths, of.weight) == pytest.approx(share)
+
+
+@settings(deadline=None)
+@given(corpora(n_max=12))
+def test_a_weight_is_a_number_of_repetitions(of):
+    area = auprc(of.truth, of.prediction, of.lengths, of.weight)
+    rows = np.repeat(np.arange(len(of.weight)), of.weight.astype(int))
+    on_tokens = np.arange(of.truth.shape[1]) < of.lengths[rows, None]
+    truth, prediction = of.truth[rows][on_tokens], of.prediction[rows][on_tokens]
+    if 0 < (truth > 0).sum() < len(truth):
+        assert area == pytest.approx(by_definition(truth, prediction))
+    else:
+        assert area is None
+
+
+def test_padding_never_matters():
+    of = corpus(n=30)
+    padded = np.where(np.arange(of.truth.shape[1]) < of.lengths[:, None], of.prediction, np.nan)
+    assert auprc(of.truth, padded, of.lengths, of.weight) == auprc(of.truth, of.prediction, of.lengths, of.weight)
+
+
+def test_without_a_negative_token_it_is_undefined():
+    assert auprc(np.ones((2, 3)), np.eye(2, 3), np.array([3, 3]), np.ones(2)) is None
+
+
+def test_what_cannot_be_ranked_is_refused():
+    of = corpus(n=5)
+    with pytest.raises(ValueError, match="finite"):
+        auprc(of.truth, np.full_like(of.truth, np.nan), of.lengths, of.weight)
+    with pytest.raises(ValueError, match=r"\[n\]"):
+        auprc(of.truth, of.prediction, of.lengths, of.weight[:-1])

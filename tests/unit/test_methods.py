@@ -1,0 +1,40 @@
+import pytest
+
+from labeler.errors import InputError
+from labeler.explain import parse_explainer
+from labeler.simulate import parse_simulator
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "llm"),
+    [
+        ("embedding", "embedding", None),
+        ("likelihood=local:smollm2-135m", "likelihood", "local:smollm2-135m"),
+        ("anthropic:claude-haiku-5-5", "sparse", "anthropic:claude-haiku-5-5"),
+        ("openai:q@http://127.0.0.1:1/v1?a=b", "sparse", "openai:q@http://127.0.0.1:1/v1?a=b"),
+        ("sparse=openai:q@http://h:1/v1", "sparse", "openai:q@http://h:1/v1"),
+    ],
+)
+def test_simulators_are_a_method_a_method_and_a_model_or_a_model(text, name, llm):
+    method = parse_simulator(text)
+    assert (method.name, method.llm) == (name, llm)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("magic", "unknown simulator 'magic'; known: sparse, likelihood, embedding, lexical"),
+        ("magic=local:m", "unknown simulator 'magic'"),
+        ("sparse", "simulator 'sparse' needs a language model: sparse=provider:model"),
+        ("sparse=", "needs a language model"),
+        ("embedding=local:m", "asks no language model"),
+    ],
+)
+def test_what_is_no_simulator_is_named(text, message):
+    with pytest.raises(InputError, match=message):
+        parse_simulator(text)
+
+
+def test_an_llm_alone_is_the_usual_explainer():
+    assert parse_explainer("local:smollm2-135m").name == "llm"
+    assert parse_explainer("lexical").llm is None
