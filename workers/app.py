@@ -26,7 +26,7 @@ def make_app(settings: Settings, queue: str = QUEUE) -> Celery:
 
     Lost, late and doubled messages cost nothing: they are acknowledged on arrival, and every worker sweeps.
     """
-    broker = settings.broker_url.get_secret_value() if settings.broker_url else "memory://"
+    broker = settings.broker_url.get_secret_value() if settings.broker_url else "memory://localhost/"
     app = Celery("labeler", broker=broker)
     app.conf.update(
         task_default_queue=queue,

@@ -18,7 +18,7 @@ from labeler.runs.control import control
 from labeler.runs.label import label
 from labeler.settings import Settings
 
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 30.0
 """How long a killed worker's features stay its own."""
 
 IN_FLIGHT = 32

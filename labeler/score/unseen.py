@@ -18,7 +18,8 @@ def bound_of_three(found: Floats, weight: Floats, silent: NDArray[np.bool_]) -> 
     contexts that each stands for; ``silent`` [n] those without activation. The rule of three (Hanley & Lippman-Hand
     1983): where none of m contexts has an alarm, with 95 % confidence no more than 3 / m of the population have one.
     That share of the silent population is given the prediction of a typical hit: the mean moments of the firing
-    contexts whose prediction leaves its smallest value.
+    contexts whose prediction leaves its smallest value. The silent draws are taken to be blind to the prediction; of
+    draws guided towards likely alarms the bound is wider than it need be.
 
     A false alarm is a silent context whose Σ(y−ȳ)² is at least a quarter of a typical hit's: for a sparse prediction,
     which rests exactly on its smallest value, any context with a clear alarm. Dense ones (cosines, likelihoods) are

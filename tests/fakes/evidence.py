@@ -14,43 +14,14 @@ from labeler.evidence.store import EvidenceStore
 from labeler.evidence.writing import write_store
 
 LENGTH = 8
-WORDS = [
-    "the",
-    "king",
-    "gave",
-    "every",
-    "river",
-    "north",
-    "of",
-    "the",
-    "old",
-    "town",
-    "to",
-    "his",
-    "sister",
-    "in",
-    "march",
-    "and",
-    "june",
-    "while",
-    "seven",
-    "ships",
-    "carried",
-    "corn",
-    "and",
-    "wool",
-    "past",
-    "the",
-    "castle",
-    "because",
-    "nobody",
-    "would",
-    "pay",
-    "a",
-    "penny",
-    "for",
-    "salt",
-]
+WORDS = tuple(
+    " ".join(
+        (
+            "the king gave every river north of the old town to his sister in march and june while seven ships carried",
+            "corn and wool past the castle because nobody would pay a penny for salt",
+        )
+    ).split()
+)
 
 Rule = Callable[[Sequence[str]], list[float]]
 """Words of a context -> activation on each."""

@@ -1,0 +1,99 @@
+import signal
+
+import pytest
+
+from labeler import api
+from labeler.settings import Settings
+from tests.fakes.command import end, run, start, wait_until
+from tests.fakes.evidence import WORDS, make_store, on
+from tests.fakes.provider import ProviderThread, json_answer
+
+RULES = tuple(on(word) for word in dict.fromkeys(WORDS))
+"""A feature for every word of the toy language."""
+
+
+def slow_explainer(asked):
+    """Names the first marked word, after half a second."""
+    marked = asked.prompt.split("⟦")[1].split("⟧")[0].strip()
+    return json_answer({"label": f'the word "{marked}"', "description": "", "confidence": 0.9}, seconds=0.5)
+
+
+@pytest.fixture
+def home(tmp_path):
+    make_store(tmp_path / ".labeler", rules=RULES)
+    return tmp_path
+
+
+def states(rows):
+    return [(row["index"], row["state"]) for row in rows]
+
+
+EVERY = [(index, "labelled") for index in range(len(RULES))]
+
+
+def test_a_fleet_labels_every_feature_once_though_a_worker_is_killed(home, redis_url, postgres_url):
+    urls = {"LABELER_BROKER_URL": redis_url, "LABELER_DATABASE_URL": postgres_url}
+    chosen = Settings(_env_file=None, home=home / ".labeler", broker_url=redis_url, database_url=postgres_url)
+    workers = [start(home, "worker", **urls), start(home, "worker", **urls)]
+    try:
+        with ProviderThread(slow_explainer) as provider:
+            dictionary = api.Dictionary("toy", api.open_store(chosen.home, "toy"), chosen)
+            labelling = dictionary.label(explainers=[f"openai:m@{provider.url}/v1"], simulators=["lexical"])
+            wait_until(lambda: labelling.progress().leased)
+            victim = workers[0]
+            victim.send_signal(signal.SIGKILL)
+            victim.wait()
+            wait_until(lambda: labelling.record.state == "finished", 120)
+            billed = provider.provider.billed
+    finally:
+        end(workers)
+    assert states(labelling.rows()) == EVERY
+    assert len(billed) <= 2 * len(EVERY)  # only what was in flight is asked again
+    assert labelling.progress().calls >= len(EVERY)
+
+
+def test_a_run_waits_for_workers_and_a_worker_stops_when_told(home, redis_url, postgres_url):
+    urls = {"LABELER_BROKER_URL": redis_url, "LABELER_DATABASE_URL": postgres_url}
+    detached = run(home, "label", "toy", "--explainer", "lexical", "--simulator", "lexical", "--detach", **urls)
+    assert detached.returncode == 0, detached.stderr
+    assert f"{len(RULES)} features are waiting" in detached.stdout
+    worker = start(home, "worker", **urls)
+    try:
+        chosen = Settings(_env_file=None, home=home / ".labeler", broker_url=redis_url, database_url=postgres_url)
+        dictionary = api.Dictionary("toy", api.open_store(chosen.home, "toy"), chosen)
+        (labelling,) = dictionary.runs()
+        wait_until(lambda: labelling.record.state == "finished")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=30) == 0
+    finally:
+        end([worker])
+    assert states(labelling.rows()) == EVERY
+
+
+def test_a_worker_without_a_broker_says_what_it_needs(home):
+    refused = run(home, "worker")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("labeler: a worker of a fleet needs LABELER_BROKER_URL")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_on_a_laptop_survives_being_stopped(home, how):
+    with ProviderThread(slow_explainer) as provider:
+        name = f"openai:m@{provider.url}/v1"
+        process = start(home, "label", "toy", "--explainer", name, "--simulator", "lexical")
+        try:
+            chosen = Settings(_env_file=None, home=home / ".labeler")
+            dictionary = api.Dictionary("toy", api.open_store(chosen.home, "toy"), chosen)
+            wait_until(lambda: (home / ".labeler" / "labeler.db").exists() and dictionary.runs())
+            (labelling,) = dictionary.runs()
+            wait_until(lambda: labelling.progress().leased)
+            process.send_signal(how)
+            process.wait(timeout=60)
+        finally:
+            end([process])
+        if how == signal.SIGINT:
+            assert process.returncode == 130
+            assert labelling.progress().leased == 0
+        resumed = run(home, "resume", labelling.id)
+    assert resumed.returncode == 0, resumed.stderr
+    assert states(labelling.rows()) == EVERY
