@@ -18,7 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from eval.results import save
+from eval.results import load, save
 from labeler.cli.display import Following, collecting
 from labeler.demo import CONTEXTS, SIMULATORS, collect_sample, label_as_demo
 from labeler.evidence.sampling import draw
@@ -118,8 +118,9 @@ def main(
     found = asyncio.run(_score_all(store, reference, demo, other))
     _print(console, found)
     if save_figures:
-        rows = [vars(scored) for scored in found]
-        console.print(f"saved in {save('reference', {'summary': summary(found), 'features': rows})}", highlight=False)
+        direct = vars(average([scored.table for scored in found]))
+        figures = {"summary": summary(found), "table": direct, "features": [vars(scored) for scored in found]}
+        console.print(f"saved in {save('reference', figures)}", highlight=False)
 
 
 async def _score_all(
@@ -178,6 +179,19 @@ def _print(console: Console, found: list[Scored]) -> None:
     console.print(table)
     direct: Average = average([scored.table for scored in found])
     console.print(f"the look-up table itself, without label or simulator: {_interval(vars(direct))}", highlight=False)
+
+
+def readme_table() -> str:
+    """The saved figures as the README shows them, in Markdown."""
+    saved = load("reference")
+    lines = ["| labels by | " + " | ".join(f"`{name}`" for name in saved["summary"]) + " |", "|---|" + "---|" * 2]
+    for kind in KINDS:
+        cells = [_interval(figures[kind]["mean"]) for figures in saved["summary"].values()]
+        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
+    table = _interval(saved["table"])
+    return "\n".join(
+        [*lines, "", f"The look-up table itself, without label or simulator: {table}. Taken on {saved['machine']}."]
+    )
 
 
 def _interval(figures: dict[str, float | int | None]) -> str:

@@ -25,3 +25,8 @@ def save(name: str, figures: dict[str, Any]) -> Path:
     }
     path.write_text(json.dumps({**taken, **figures}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
+
+
+def load(name: str) -> dict[str, Any]:
+    """Figures that were saved."""
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))

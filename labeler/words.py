@@ -41,8 +41,14 @@ def words(tokens: Sequence[str]) -> list[Word]:
 def stem(word: str) -> str:
     """A word without case and common English endings, so that inflections meet; short words stay as they are."""
     word = word.lower().replace("’", "'").removesuffix("'s")
-    for ending, least in (("ies", 3), ("sses", 3), ("ing", 3), ("ed", 3), ("es", 4), ("s", 3)):
-        if word.endswith(ending) and len(word) - len(ending) >= least and not word.endswith("ss"):
-            base = word.removesuffix(ending)
-            return base + "y" if ending == "ies" else base.removesuffix("e")
+    if word.endswith("ies") and len(word) > 5:
+        word = word.removesuffix("ies") + "y"
+    elif word.endswith(("ches", "shes", "sses", "xes")):
+        word = word.removesuffix("es")
+    elif word.endswith("s") and not word.endswith("ss") and len(word) > 3:
+        word = word.removesuffix("s")
+    for ending in ("ing", "ed"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word.removesuffix(ending)
+            break
     return word.removesuffix("e") if len(word) > 3 else word

@@ -55,6 +55,11 @@ class RunRecord:
     finished_at: float | None
     config: dict[str, Any]
     n_features: int
+    nulls: dict[str, list[float | None]] | None
+    """Foreign labels' scores by score key, pooled over the features of ``config["null_sample"]``, once it is finished.
+
+    Off it the null percentile of a score is read that has too few foreign labels, or none, of its own.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

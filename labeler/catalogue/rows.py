@@ -15,6 +15,7 @@ from labeler.catalogue.calls import sums
 from labeler.catalogue.claims import CHUNK, chunks
 from labeler.catalogue.records import RunRecord
 from labeler.catalogue.tables import CALLS, CANDIDATES, FEATURES, SCORES
+from labeler.score import null_percentile
 
 Export = dict[str, Any]
 """One exported row, ready for JSON."""
@@ -121,6 +122,7 @@ def _row(
         "headline": headline,
         "scores": {
             score.key: {field: score._mapping[field] for field in _SCORE_FIELDS}
+            | {"null_percentile": _percentile(score, run.nulls)}
             for score in sorted(scores, key=lambda score: score.key != headline)
         },
         "controls": feature.controls or {},
@@ -135,6 +137,13 @@ def _row(
             "labeler": config.get("labeler"),
         },
     }
+
+
+def _percentile(score: Row[Any], nulls: dict[str, list[float | None]] | None) -> float | None:
+    """The score's own null percentile, or its place in the run's pooled null where it has no null that is large enough."""
+    if score.null_percentile is not None:
+        return float(score.null_percentile)
+    return null_percentile(score.value, (nulls or {}).get(score.key, []))
 
 
 def _prompts(config: dict[str, Any], chosen: Row[Any] | None) -> dict[str, Any]:

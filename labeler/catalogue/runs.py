@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from labeler.catalogue.claims import FREE, chunks, has_open
 from labeler.catalogue.records import NewFeature, NewRun, RunRecord
-from labeler.catalogue.tables import FEATURES, RUNS, is_open
+from labeler.catalogue.tables import FEATURES, RUNS, SCORES, is_open
 from labeler.errors import InputError
 
 BULK = 10_000
@@ -114,7 +114,20 @@ def close(connection: Connection, run_id: str, *, now: float) -> None:
     """Marks a running run as finished where every feature of it is done."""
     # The lock comes before the look: a retry that reopens features holds it too.
     if _locked(connection, run_id).state == "running" and not has_open(connection, run_id):
-        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(state="finished", finished_at=now))
+        nulls = _pooled_nulls(connection, get(connection, run_id))
+        connection.execute(
+            sa.update(RUNS).where(RUNS.c.id == run_id).values(state="finished", finished_at=now, nulls=nulls)
+        )
+
+
+def _pooled_nulls(connection: Connection, run: RunRecord) -> dict[str, list[float | None]]:
+    """What foreign labels scored on the features of the run's null sample, by score key."""
+    pooled: dict[str, list[float | None]] = {}
+    for some in chunks(run.config.get("null_sample", [])):
+        query = sa.select(SCORES.c.key, SCORES.c.details).where(SCORES.c.run_id == run.id, SCORES.c.index.in_(some))
+        for key, details in connection.execute(query.order_by(SCORES.c.index, SCORES.c.key)):
+            pooled.setdefault(key, []).extend(details.get("null", []))
+    return {key: values for key, values in pooled.items() if values}
 
 
 def _locked(connection: Connection, run_id: str) -> Row[Any]:

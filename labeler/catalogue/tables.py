@@ -48,6 +48,8 @@ class Run(Base, table=True):
     finished_at: float | None = Field(None, sa_type=Float, nullable=True)
     config: dict[str, Any] = Field(sa_type=CleanJSON)
     n_features: int
+    nulls: dict[str, list[float | None]] | None = Field(None, sa_type=CleanJSON, nullable=True)
+    """Foreign labels' scores by score key, over the features of ``config.null_sample``; filled in when it finishes."""
 
 
 class RunFeature(Base, table=True):

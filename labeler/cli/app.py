@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 
-import click
 import typer
 
 from labeler.cli import collect, demo, export, label, listing, show, work
@@ -41,12 +40,15 @@ def main() -> None:
     except LabelerError as error:
         print(f"labeler: {error}", file=sys.stderr)
         sys.exit(2)
-    except click.exceptions.ClickException as error:
-        print(f"labeler: {error.format_message()}", file=sys.stderr)
-        sys.exit(2)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         sys.exit(0)
+    except Exception as error:
+        # Typer's own usage errors: which module defines them differs between its versions.
+        if not hasattr(error, "format_message"):
+            raise
+        print(f"labeler: {error.format_message()}", file=sys.stderr)
+        sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

@@ -53,22 +53,20 @@ def table(rows: list[dict[str, Any]], n_tokens: int) -> Table:
         box=box.SIMPLE_HEAD,
         title_style="bold",
     )
-    made.add_column("feature", justify="right")
-    made.add_column("active on", justify="right")
-    made.add_column("label", min_width=24, max_width=48)
+    made.add_column("feature", justify="right", no_wrap=True)
+    made.add_column("label", min_width=12, max_width=48)
     for key in KEYS:
         made.add_column(key.removeprefix("simulation."), no_wrap=True)
-        made.add_column("null", justify="right")
-    made.add_column("explainer")
+        made.add_column("null", justify="right", no_wrap=True)
+    made.add_column("won by", no_wrap=True)
     for row in rows:
         cells: list[Text] = []
         for key in KEYS:
             score = row["scores"].get(key)
             percentile = score["null_percentile"] if score else None
-            cells += [score_text(score), Text("–" if percentile is None else f"{percentile:.0f} %")]
+            cells += [score_text(score), Text("–" if percentile is None else f"{percentile:.0f}%")]
         label = Text(clean(row["label"])) if row["label"] else Text(row["state"], style="yellow")
-        density = f"{row['statistics']['density']:.3%}"
-        made.add_row(str(row["index"]), density, label, *cells, (row["explainer"] or "–").partition(":")[0])
+        made.add_row(str(row["index"]), label, *cells, (row["explainer"] or "–").partition(":")[0])
     return made
 
 

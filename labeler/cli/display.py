@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +19,8 @@ from rich.text import Text
 from labeler.catalogue.records import Progress as RunProgress
 from labeler.progress import Progress as Report
 
-out = Console()
+# Without a terminal rich assumes 80 columns, too few for a table; a file can be as wide as it likes.
+out = Console() if sys.stdout.isatty() else Console(width=int(os.environ.get("COLUMNS") or 120))
 """Where results go."""
 
 err = Console(stderr=True)
@@ -42,9 +45,9 @@ def score_text(score: Mapping[str, Any] | None) -> Text:
         return Text("–", style="dim")
     if score["value"] is None:
         return Text(score["state"], style="dim")
-    text = Text(f"{score['value']:+.2f}", style="bold")
+    text = Text(f"{score['value']:.2f}", style="bold")
     if score["low"] is not None:
-        text.append(f" [{score['low']:+.2f}, {score['high']:+.2f}]", style="dim")
+        text.append(f" [{score['low']:.2f} {score['high']:.2f}]", style="dim")
     return text
 
 
@@ -115,6 +118,7 @@ class Following:
         )
         self._tasks: dict[str, TaskID] = {}
         self._began: dict[str, tuple[float, int]] = {}
+        self._whole: set[str] = set()
         self._hinted = False
 
     def __enter__(self) -> Following:
@@ -139,6 +143,8 @@ class Following:
             err.print("no worker has taken up the run yet; start one with: labeler worker")
 
     def _line(self, name: str, done: int, total: int, facts: str) -> None:
+        if name in self._whole:
+            return
         now = time.monotonic()
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total, facts="", left="")
@@ -148,5 +154,6 @@ class Following:
         left = f"{int((total - done) / rate) // 60}:{int((total - done) / rate) % 60:02d}" if rate else "-:--"
         speed = f"{rate:.2f} features/s  " if rate else ""
         self._progress.update(self._tasks[name], completed=done, facts=speed + facts, left=left)
-        if done < total or first < total:
-            in_words(name, f"{name}: {done}/{total}  {speed}{facts}  left {left}", whole=False)
+        if done == total:
+            self._whole.add(name)
+        in_words(name, f"{name}: {done}/{total}  {speed}{facts}  left {left}", whole=done == total)

@@ -13,8 +13,11 @@ from labeler.words import STOPWORDS, words
 FEW = 0.05
 """A word that holds less of the activation is left out of a list."""
 
-UNCLEAR = 0.10
-"""Where the best word explains less of the activation than this and nothing around it stands out, nothing is clear."""
+POWER = 2
+"""Of an activation, as it weighs here: a correlation is made of squares, so the strong ones decide."""
+
+UNCLEAR = 0.15
+"""Where the likeliest words hold less of the activation than this, and nothing around them stands out, nothing is clear."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def count(contexts: Sequence[Context], background: Mapping[str, float]) -> Count
         seen = set()
         for at, word in enumerate(found):
             key = word.stem
-            strength = float(context.activations[word.tokens.start : word.tokens.stop].max(initial=0.0))
+            strength = float(context.activations[word.tokens.start : word.tokens.stop].max(initial=0.0)) ** POWER
             if strength > 0:
                 firing[key] += strength
                 spellings[key][word.text.lower()] += strength
@@ -94,11 +97,11 @@ def commonest(weights: Mapping[str, float]) -> str:
 
 def forms(counts: Counts) -> list[str]:
     """The ways to put the statistics, at most 12 words each; none where nothing stands out."""
-    strong = [key for key, share in counts.firing.items() if share >= FEW and any(c.isalnum() for c in key)][:8]
+    spoken = [key for key in counts.firing if any(c.isalnum() for c in key)][:8]
+    strong = [key for key in spoken if counts.firing[key] >= FEW] or spoken[:6]
     marks = [key for key, share in counts.firing.items() if share >= FEW and not any(c.isalnum() for c in key)][:4]
-    topic = [key for key, value in counts.around.items() if value > 0.25][:6]
-    best = next(iter(counts.firing.values()), 0.0)
-    if best < UNCLEAR and not topic:
+    topic = [key for key, value in counts.around.items() if value > 0.12][:6]
+    if sum(counts.firing[key] for key in [*spoken, *marks]) < UNCLEAR and not topic:
         return []
 
     def spelled(keys: Sequence[str]) -> list[str]:
@@ -123,7 +126,7 @@ def forms(counts: Counts) -> list[str]:
 
 def quoted(parts: Sequence[str]) -> str:
     """Words in quotes, as a label names them."""
-    return ", ".join(f'"{part}"' for part in parts)
+    return ", ".join(f"'{part}'" if '"' in part else f'"{part}"' for part in parts)
 
 
 def background_of(contexts: Sequence[tuple[str, ...]]) -> dict[str, float]:

@@ -127,8 +127,11 @@ class LanguageModel:
         return kept[0]
 
     def unembedding(self) -> Tensor:
-        """What reads the residual stream out, with the final norm's scale folded in: [vocabulary, d_model]."""
-        weight = self.module.get_output_embeddings().weight.detach().float()
+        """What reads the residual stream out, with the final norm's scale folded in: [vocabulary, d_model].
+
+        Rows beyond the tokenizer's vocabulary, with which many models are padded, are left out.
+        """
+        weight = self.module.get_output_embeddings().weight.detach()[: len(self.tokenizer)].float()
         for path in ("model.norm", "transformer.ln_f", "gpt_neox.final_layer_norm", "model.decoder.final_layer_norm"):
             try:
                 norm = functools.reduce(getattr, path.split("."), self.module)

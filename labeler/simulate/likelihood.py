@@ -12,12 +12,15 @@ from labeler.features import FloatArray
 from labeler.llm.protocol import Backend, TextLogprobs
 from prompts import load_prompt
 
+FLOOR = 0.5
+"""Nats that count as nothing: any announcement moves every token a little."""
+
 # Every label of a feature is compared with the same neutral pass: kept by backend and text while the process lives.
 _NEUTRAL: dict[str, dict[str, TextLogprobs]] = {}
 
 
 class LikelihoodSimulator:
-    """max(0, log p(token | a passage that contains the label) - log p(token | a passage)).
+    """max(0, log p(token | a text with the label) - log p(token | a text) - FLOOR).
 
     Needs log-probabilities of a given text: an in-process model, or a server that returns them for prompts.
     """
@@ -47,7 +50,7 @@ class LikelihoodSimulator:
         for at, text in enumerate(texts):
             announced = await self._backend.logprobs(self._announced.render(label=text), contexts)
             for row, (context, found) in enumerate(zip(contexts, announced, strict=True)):
-                gain = np.maximum(found.logprobs - neutral[context].logprobs, 0.0)
+                gain = np.maximum(found.logprobs - neutral[context].logprobs - FLOOR, 0.0)
                 predictions[at, row] = on_tokens(found.offsets, gain, tokens[row], material.length)
         return predictions
 

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.Float),
         sa.Column("config", sa.JSON, nullable=False),
         sa.Column("n_features", sa.Integer, nullable=False),
+        sa.Column("nulls", sa.JSON),
         sa.PrimaryKeyConstraint("id", name="pk_runs"),
     )
     op.create_index("ix_runs_dictionary", "runs", ["dictionary"])

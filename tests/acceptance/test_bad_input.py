@@ -1,0 +1,160 @@
+"""Every wrong request gets one line that names the thing, exit status 2, and nothing half written."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from tests.acceptance.test_journey import collect_command
+from tests.fakes.command import run
+from tests.fakes.dictionary import save_dictionary, weights
+from tests.fakes.evidence import make_store
+
+
+@pytest.fixture
+def home(tmp_path):
+    make_store(tmp_path / ".labeler")
+    return tmp_path
+
+
+def refused(folder, *arguments, **settings) -> str:
+    """What a refused command says, after the checks that hold for all of them."""
+    before = files(folder)
+    done = run(folder, *arguments, **settings)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert len(lines) == 1, done.stderr
+    assert files(folder) <= before, files(folder) - before
+    return lines[0]
+
+
+def files(folder) -> set[str]:
+    """All files but the database's and the lock's, which any look at a catalogue may make."""
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return {name for name in found if not name.startswith((".labeler/labeler.db", ".labeler/worker.lock"))}
+
+
+LABEL = ["label", "toy", "--simulator", "lexical"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["show", "toy", "5"], "feature 5 is out of range: 'toy' has features 0 to 4"),
+        (["show", "none", "5"], "no dictionary 'none' in '.labeler' (here: toy)"),
+        ([*LABEL, "--features", "0-9"], "feature 5 is out of range"),
+        ([*LABEL, "--features", "x"], "'x' is no feature index"),
+        ([*LABEL, "--features", "@nowhere"], "no file 'nowhere'"),
+        ([*LABEL, "--explainer", "magic"], "unknown explainer 'magic'; known: llm, lexical"),
+        ([*LABEL, "--explainer", "magic:model"], "unknown provider 'magic'"),
+        ([*LABEL, "--explainer", "anthropic:claude-haiku-5-5"], "ANTHROPIC_API_KEY"),
+        ([*LABEL, "--explainer", "openai:gpt-5-nano"], "OPENAI_API_KEY"),
+        ([*LABEL, "--simulator", "sparse"], "simulator 'sparse' needs a language model"),
+        ([*LABEL, "--simulator", "lexical"], "simulator 'lexical' is given twice"),
+        ([*LABEL, "--simulator", "sparse=local:smollm2-135m"], "needs answers in a given form"),
+        ([*LABEL, "--precision", "0"], "precision 0"),
+        ([*LABEL, "--contexts", "1"], "cannot score on 1 contexts"),
+        ([*LABEL, "--detach"], "LABELER_BROKER_URL"),
+        ([*LABEL, "--bogus"], "--bogus"),
+        (["status", "nothing"], "there is no run 'nothing'"),
+        (["resume", "nothing"], "there is no run 'nothing'"),
+        (["export", "toy", "--format", "xml", "--out", "x"], "'xml' is not an export format; use one of: jsonl, csv"),
+        (["export", "toy", "--out", "no/such/folder/x"], "no/such/folder"),
+        (["worker"], "LABELER_BROKER_URL"),
+    ],
+)
+def test_a_wrong_request_is_named(home, arguments, says):
+    assert says in refused(home, *arguments)
+
+
+def test_a_database_that_cannot_be_reached_is_named_without_its_password(home):
+    url = "postgresql://me:hunter2@127.0.0.1:1/none"
+    line = refused(home, *LABEL, LABELER_DATABASE_URL=url)
+    assert "127.0.0.1" in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"--model": "./nowhere"}, "no model folder at './nowhere'"),
+        ({"--dictionary": "nowhere"}, "no dictionary folder at 'nowhere'"),
+        ({"--corpus": "nowhere.txt"}, "no corpus at 'nowhere.txt'"),
+        ({"--as": "../escape"}, "'../escape' cannot name a dictionary"),
+        ({"--tokens": "0"}, "cannot collect 0 tokens"),
+    ],
+)
+def test_a_collection_of_what_is_not_there_is_refused(own_files, tmp_path, change, says):
+    command = collect_command(own_files)
+    for option, value in change.items():
+        if option in command:
+            command[command.index(option) + 1] = value
+        else:
+            command += [option, value]
+    assert says in refused(tmp_path, *command)
+
+
+def test_an_empty_corpus_is_refused(own_files, tmp_path):
+    (tmp_path / "empty.txt").write_text("\n \n")
+    command = collect_command(own_files)
+    command[command.index("--corpus") + 1] = "empty.txt"
+    assert "corpus 'empty.txt' has no text" in refused(tmp_path, *command)
+    assert list((tmp_path / ".labeler/dictionaries").iterdir()) == []
+
+
+def test_a_line_without_text_is_refused_and_nothing_stays(own_files, tmp_path):
+    (tmp_path / "bad.jsonl").write_text('{"text": "the cat sat"}\n{"words": 3}\n')
+    command = collect_command(own_files)
+    command[command.index("--corpus") + 1] = "bad.jsonl"
+    assert "bad.jsonl, line 2: no string field 'text'" in refused(tmp_path, *command)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "says"),
+    [
+        (weights(d_model=16), "W_enc has shape [16, 64], but cfg.json says d_in, d_sae = [32, 64]"),
+        ({**weights(), "b_enc": torch.full((64,), torch.inf)}, "b_enc holds NaN or infinite numbers"),
+    ],
+)
+def test_a_dictionary_that_does_not_fit_its_configuration_is_refused(own_files, tmp_path, tensors, says):
+    save_dictionary(tmp_path / "sae", tensors)
+    command = collect_command(own_files)
+    command[command.index("--dictionary") + 1] = "sae"
+    assert says in refused(tmp_path, *command)
+
+
+def test_a_dictionary_that_does_not_fit_its_model_is_refused(own_files, tmp_path):
+    save_dictionary(tmp_path / "sae", weights(d_model=16), d_in=16)
+    command = collect_command(own_files)
+    command[command.index("--dictionary") + 1] = "sae"
+    assert "reads 16 dimensions, but the residual stream" in refused(tmp_path, *command)
+
+
+def test_activations_that_are_not_finite_are_refused(own_files, tmp_path):
+    """Finite weights, but so large that the activations are not."""
+    huge = weights()
+    huge["W_enc"] = huge["W_enc"] * 3e38
+    save_dictionary(tmp_path / "sae", huge)
+    command = collect_command(own_files)
+    command[command.index("--dictionary") + 1] = "sae"
+    assert "are NaN or infinite" in refused(tmp_path, *command)
+
+
+def test_a_damaged_store_is_named(home):
+    (home / ".labeler/dictionaries/toy/pairs.context.npy").write_bytes(b"\x93NUMPY")
+    assert "pairs.context.npy: missing or damaged" in refused(home, "show", "toy", "0")
+
+
+def test_stored_activations_that_are_not_finite_are_named(home):
+    path = home / ".labeler/dictionaries/toy/active.value.npy"
+    values = np.load(path)
+    values[:] = np.nan
+    np.save(path, values)
+    assert "NaN or infinite activations" in refused(home, "show", "toy", "0")
+
+
+def test_a_manifest_of_another_kind_is_named(home):
+    shutil.copy(home / ".labeler/dictionaries/toy/documents.json", home / ".labeler/dictionaries/toy/manifest.json")
+    assert "not a manifest" in refused(home, "show", "toy", "0")

@@ -1,0 +1,104 @@
+"""From one's own model, dictionary and corpus to an exported catalogue, as the README tells it."""
+
+import csv
+import json
+import signal
+
+import pytest
+
+from tests.fakes.command import end, run, said, start, wait_until
+
+
+@pytest.fixture(scope="module")
+def collected(own_files, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("work")
+    done = run(folder, *collect_command(own_files))
+    assert done.returncode == 0, done.stderr
+    assert "'mine': 64 features" in done.stdout
+    return folder
+
+
+def collect_command(own, corpus="corpus.jsonl", name="mine"):
+    model, sae = str(own / "model"), str(own / "sae")
+    return ["collect", "--model", model, "--dictionary", sae, "--corpus", str(own / corpus), "--as", name]
+
+
+def test_a_dictionary_is_collected_labelled_shown_and_exported(collected):
+    (listed,) = said(collected, "dictionaries")
+    assert (listed["name"], listed["n_features"], listed["n_pool"]) == ("mine", 64, listed["n_contexts"])
+
+    reported = said(
+        collected, "label", "mine", "--features", "0-15", "--explainer", "lexical", "--simulator", "embedding"
+    )
+    assert reported["state"] == "finished"
+    assert sum(reported["by_state"].values()) == 16
+
+    shown = run(collected, "show", "mine", "3")
+    assert shown.returncode == 0, shown.stderr
+    assert "mine / 3" in shown.stdout
+    assert "simulation.embedding" in shown.stdout
+    assert "look-up" in shown.stdout
+
+    assert run(collected, "export", "mine", "--out", "rows.jsonl").returncode == 0
+    rows = [json.loads(line) for line in (collected / "rows.jsonl").read_text().splitlines()]
+    assert [row["index"] for row in rows] == list(range(16))
+    assert run(collected, "export", "mine", "--format", "csv", "--out", "rows.csv").returncode == 0
+    with (collected / "rows.csv").open() as file:
+        assert [row["label"] for row in csv.DictReader(file)] == [row["label"] or "" for row in rows]
+
+    (status,) = said(collected, "status")
+    assert (status["dictionary"], status["state"]) == ("mine", "finished")
+    whole = run(collected, "status", status["run"][:4])
+    assert f"run {status['run']} is finished" in whole.stdout
+
+
+def test_a_row_has_the_fields_that_scripts_rely_on(collected):
+    reported = said(
+        collected, "label", "mine", "--features", "20", "--explainer", "lexical", "--simulator", "embedding"
+    )
+    row = said(collected, "show", "mine", "20")["row"]
+    assert row["provenance"]["run"] == reported["run"]
+    assert set(row) == set(
+        "dictionary model hook index state reason label description confidence side explainer alternatives headline scores "
+        "controls statistics near_duplicates cost provenance".split()
+    )
+    assert row["headline"] == "simulation.embedding"
+    fields = "value low high n_contexts uniform_equivalent_n simulator null_percentile state"
+    assert set(row["scores"]["simulation.embedding"]) == set(fields.split())
+    assert set(row["controls"]) >= {"lookup", "beats_lookup"}
+
+
+def test_collecting_again_does_nothing_and_another_corpus_needs_another_name(collected, own_files):
+    again = run(collected, *collect_command(own_files))
+    assert again.returncode == 0
+    other = run(collected, *collect_command(own_files, corpus="corpus.txt"))
+    assert other.returncode == 2
+    assert "'mine' exists and was collected from something else (corpus differ)" in other.stderr
+
+
+def test_an_interrupted_collection_goes_on_and_ends_with_the_same_evidence(collected, own_files, monkeypatch):
+    command = collect_command(own_files, name="again")
+    process = start(collected, *command)
+    try:
+        wait_until(
+            lambda: (collected / ".labeler/dictionaries/.collecting-again").exists() or process.poll() is not None
+        )
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    finally:
+        end([process])
+    assert run(collected, *command).returncode == 0
+    folders = [collected / ".labeler/dictionaries" / name for name in ("mine", "again")]
+    first, second = ({f: (d / f).read_bytes() for f in ("active.value.npy", "pairs.context.npy")} for d in folders)
+    assert first == second
+
+
+def test_the_same_from_python(collected, monkeypatch):
+    import labeler
+
+    dictionary = labeler.open("mine", home=collected / ".labeler")
+    labelling = dictionary.label([30, 31], explainers=["lexical"], simulators=["lexical"])
+    assert labelling.work().failed == 0
+    assert [row["index"] for row in labelling.rows()] == [30, 31]
+    assert {row["index"] for row in dictionary.catalogue()} >= {30, 31}
+    assert dictionary.evidence(30).of("explain")

@@ -1,0 +1,71 @@
+"""What can be typed or set is in the README, and what the README shows can be typed."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from labeler.cli.app import app
+from labeler.evidence.dictionaries.loading import FAMILIES
+from labeler.explain import registry as explainers
+from labeler.settings import Settings
+from labeler.simulate import registry as simulators
+from tests.fakes.command import run
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [command.name for command in app.registered_commands]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_the_readme_and_has_help(name, tmp_path):
+    assert re.search(rf"`(labeler )?{name}\b", README), name
+    helped = run(tmp_path, name, "--help")
+    assert helped.returncode == 0
+    assert len(helped.stdout.strip().splitlines()) > 3
+
+
+def test_every_setting_is_in_the_readme():
+    for field in Settings.model_fields.values():
+        assert f"`{field.alias}`" in README
+
+
+def test_every_explainer_simulator_and_family_is_in_the_readme():
+    for name in [*explainers.FREE, *explainers.ASKING, *simulators.FREE, *simulators.ASKING]:
+        assert f"| `{name}` |" in README
+    for name in FAMILIES:
+        assert name in README
+
+
+def test_every_option_that_the_readme_shows_is_one(tmp_path):
+    shown = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in joined(block)]
+    lines = [shlex.split(line, comments=True) for line in shown]
+    ours = [words for words in lines if words and words[0] == "labeler"]
+    assert len(ours) >= 8
+    for words in ours:
+        assert words[1] in COMMANDS
+        helped = run(tmp_path, words[1], "--help").stdout
+        for word in words:
+            if word.startswith("--"):
+                assert word in helped, words
+
+
+def joined(block: str) -> list[str]:
+    """The commands of a block, those over several lines put together, what stands behind ``&`` left out."""
+    return [line.removesuffix("&").split(" & ")[0] for line in re.sub(r"\\\n\s*", "", block).splitlines()]
+
+
+def test_make_says_what_there_is():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in ("demo", "test"):
+        assert re.search(rf"^{target}:.*##", makefile, re.MULTILINE)
+        assert f"make {target}" in README
+
+
+def test_the_readme_quotes_the_results_as_they_are():
+    """Figures between markers are what ``python -m eval reference --save`` wrote."""
+    from eval.reference import readme_table
+
+    quoted = README.split("<!-- reference -->")[1].split("<!-- /reference -->")[0].strip()
+    assert quoted == readme_table().strip()
