@@ -24,7 +24,7 @@ from labeler.demo import CONTEXTS, SIMULATORS, collect_sample, label_as_demo
 from labeler.evidence.sampling import draw
 from labeler.evidence.store import EvidenceStore
 from labeler.runs.bench import Backends
-from labeler.runs.scoring import Sample, point
+from labeler.runs.scoring import Sample, point, whole
 from labeler.score import Average, average, paired_difference
 from labeler.settings import settings
 from labeler.simulate import Simulator, lookup, open_simulator, parse_simulator
@@ -66,17 +66,15 @@ def shuffled(labels: dict[int, str], store: EvidenceStore, seed: int = 0) -> dic
 
 def lookup_label(store: EvidenceStore, index: int) -> tuple[str, float | None]:
     """The look-up table of a feature put as a label, and how its own predictions score."""
-    fitted = store.frame(index, "explain")
-    ids = store.material(fitted.contexts).ids
-    table = lookup.fit(fitted, ids)
-    mass: dict[int, float] = {}
-    for token in table:
-        mass[token] = float((fitted.truth * (ids == token) * fitted.weight[:, None]).sum())
+    fitted = whole(store, index, "explain")
+    ids = fitted.material.ids
+    table = lookup.fit(fitted.frame, ids)
+    weighted = fitted.frame.truth * fitted.frame.weight[:, None]
+    mass = {token: float(weighted[ids == token].sum()) for token in table}
     best = sorted(mass, key=lambda token: -mass[token])[:LOOKUP_TOKENS]
     words = dict.fromkeys(store.vocabulary[token].strip() for token in best)
-    frame = store.frame(index, "score")
-    material = store.material(frame.contexts)
-    value = point(Sample(frame, material, "everything at hand"), lookup.predict(table, material.ids))
+    sampled = whole(store, index, "score")
+    value = point(sampled, lookup.predict(table, sampled.material.ids))
     return ", ".join(f'"{word}"' for word in words if word), value
 
 
@@ -84,15 +82,14 @@ async def score_feature(
     store: EvidenceStore, simulators: list[Simulator], index: int, labels: dict[str, str]
 ) -> Scored:
     """Score the four labels of a feature on the same contexts."""
-    frame = store.frame(index, "score")
-    everything = store.material(frame.contexts)
+    everything = whole(store, index, "score")
     # Drawn where any of the four labels points, so that none is at an advantage.
-    guide = np.max([context_guide(text, everything) for text in labels.values()], axis=0)
-    drawn = draw(frame, CONTEXTS, guide, seed=0)
+    guide = np.max([context_guide(text, everything.material) for text in labels.values()], axis=0)
+    frame = draw(everything.frame, CONTEXTS, guide, seed=0)
+    drawn = Sample(frame, store.material(frame.contexts), "")
     scores: dict[str, dict[str, float | None]] = {kind: {} for kind in labels}
     for simulator in simulators:
-        used = frame if simulator.free else drawn
-        sampled = Sample(used, store.material(used.contexts), "")
+        sampled = everything if simulator.free else drawn
         for kind, prediction in zip(
             labels, await simulator.predict(list(labels.values()), sampled.material), strict=True
         ):

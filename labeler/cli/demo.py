@@ -49,7 +49,7 @@ def table(rows: list[dict[str, Any]], n_tokens: int) -> Table:
     made = Table(
         title=f"{len(rows)} features of SmolLM2-135M, layer 14, labelled and scored on text their explainers never saw",
         caption=f"Scores are correlations with the true activations over {n_tokens:,} tokens, with 95 % intervals; "
-        "'null' is the share of other features' labels that do worse.",
+        "'~' where one is wider than ±.15; 'null' is the share of other features' labels that do worse.",
         box=box.SIMPLE_HEAD,
         title_style="bold",
     )

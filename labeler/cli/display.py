@@ -48,6 +48,8 @@ def score_text(score: Mapping[str, Any] | None) -> Text:
     text = Text(f"{score['value']:.2f}", style="bold")
     if score["low"] is not None:
         text.append(f" [{score['low']:.2f} {score['high']:.2f}]", style="dim")
+    if score["state"] == "imprecise":
+        text.append(" ~", style="yellow")
     return text
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from labeler.cli.display import clean, out, print_json, score_text
 from labeler.cli.label import JSON
+from labeler.fence import marked
 
 if TYPE_CHECKING:
     from labeler.features import Context, Evidence
@@ -40,6 +41,11 @@ def show(
         out.print(Text.assemble(("promotes ", "dim"), promoted), soft_wrap=True)
     if evidence.near_duplicates:
         out.print(Text(f"near-duplicates: {', '.join(map(str, evidence.near_duplicates))}", style="dim"))
+    if row is not None and row["alternatives"]:
+        others = "; ".join(
+            f"{clean(other['label']) or 'unclear'} ({other['explainer']})" for other in row["alternatives"]
+        )
+        out.print(Text(f"also considered: {others}", style="dim"), soft_wrap=True)
     out.print()
     strongest = evidence.statistics.max_activation
     for context in evidence.contexts[:contexts]:
@@ -93,8 +99,11 @@ def control(row: dict[str, Any]) -> str:
 
 
 def highlighted(context: Context, strongest: float) -> Text:
-    """A context on one line, its active tokens on a ground the brighter the stronger."""
+    """A context on one line, its active tokens on a ground the brighter the stronger, or in marks where there is none."""
     line = Text(f"{context.maximum:6.1f}  ", style="dim")
+    if not out.is_terminal:
+        line.append(clean(marked(context.tokens, (context.activations > 0).tolist())))
+        return line.append(f"  {clean(context.document)} · {context.split}")
     for token, activation in zip(context.tokens, context.activations, strict=True):
         share = float(activation) / strongest if strongest else 0.0
         style = (

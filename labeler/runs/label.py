@@ -9,7 +9,7 @@ from labeler.evidence.store import EvidenceStore
 from labeler.features import Explanation
 from labeler.llm.protocol import Recorder
 from labeler.runs.bench import Bench
-from labeler.runs.scoring import Sample, point, record, sample, score
+from labeler.runs.scoring import point, record, sample, score, whole
 from labeler.score import simulation
 from labeler.simulate import Simulator, lookup
 
@@ -46,9 +46,10 @@ async def label(bench: Bench, index: int, recorder: Recorder) -> LabelOutcome:
         )
 
     scores: list[ScoreRecord] = []
+    calibration = await asyncio.to_thread(whole, store, index, "select")
     for simulator in bench.simulators(recorder):
         sampled = await asyncio.to_thread(sample, store, index, simulator, explanation.text, config)
-        scores += (await score(simulator, explanation.text, sampled, config.precision, config.seed))[0]
+        scores += await score(simulator, explanation.text, sampled, calibration, config.precision, config.seed)
     headline = next(s for s in scores if s.key == config.headline)
     control = await asyncio.to_thread(look_up, store, index, config.precision, config.seed)
     return LabelOutcome(
@@ -74,8 +75,7 @@ async def choose(
     values: list[float | None] = [None] * len(candidates)
     if not speaking:
         return 0, values
-    frame = await asyncio.to_thread(store.frame, index, "select")
-    sampled = Sample(frame, store.material(frame.contexts), "everything at hand")
+    sampled = await asyncio.to_thread(whole, store, index, "select")
     predictions = await selector.predict([candidates[at].text for at in speaking], sampled.material)
     for at, prediction in zip(speaking, predictions, strict=True):
         values[at] = await asyncio.to_thread(point, sampled, prediction)
@@ -85,12 +85,11 @@ async def choose(
 
 def look_up(store: EvidenceStore, index: int, precision: float, seed: int) -> ScoreRecord:
     """The control that every label is held against: a table of tokens fitted on ``explain``, scored on ``score``."""
-    fitted = store.frame(index, "explain")
-    table = lookup.fit(fitted, store.material(fitted.contexts).ids)
-    frame = store.frame(index, "score")
-    material = store.material(frame.contexts)
-    prediction = lookup.predict(table, material.ids)
+    fitted, sampled = whole(store, index, "explain"), whole(store, index, "score")
+    table = lookup.fit(fitted.frame, fitted.material.ids)
+    prediction = lookup.predict(table, sampled.material.ids)
+    frame = sampled.frame
     estimate = simulation(
         frame.truth, prediction, frame.lengths, frame.weight, frame.stratum, precision=precision, seed=seed
     )
-    return record("lookup", "lookup", estimate, Sample(frame, material, "everything at hand"))
+    return record("lookup", "lookup", estimate, sampled)

@@ -7,18 +7,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labeler.catalogue.records import ScoreRecord
 from labeler.evidence.sampling import draw
 from labeler.evidence.store import EvidenceStore, Material
-from labeler.features import FloatArray, Frame, IntArray
+from labeler.features import FloatArray, Frame, IntArray, Split
 from labeler.runs.config import RunConfig
-from labeler.score import Estimate, moments, pearson, simulation, simulation_top_and_random
+from labeler.score import (
+    Estimate,
+    auprc,
+    explained,
+    fit,
+    moments,
+    pearson,
+    simulation,
+    simulation_top_and_random,
+)
 from labeler.simulate import Simulator
 from labeler.simulate.embedding import context_guide
 
 LITERATURE = 10
 """Contexts of either kind in the top-and-random score."""
+
+
+EVERYTHING = "everything at hand"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,23 +44,27 @@ class Sample:
     """How they were drawn, as the catalogue says it."""
 
 
+def whole(store: EvidenceStore, index: int, split: Split) -> Sample:
+    """Everything at hand of one split."""
+    frame = store.frame(index, split)
+    return Sample(frame, store.material(frame.contexts), EVERYTHING)
+
+
 def sample(store: EvidenceStore, index: int, simulator: Simulator, text: str, config: RunConfig) -> Sample:
     """Contexts of ``score``: everything at hand for a simulator that costs nothing, else a draw guided by the feature's
     activations and, where the encoder is there, by its label."""
-    frame = store.frame(index, "score")
-    if simulator.free or len(frame) <= config.contexts:
-        return Sample(frame, store.material(frame.contexts), "everything at hand")
-    guide = context_guide(text, store.material(frame.contexts)) if config.guided else None
-    drawn = draw(frame, config.contexts, guide, config.seed)
+    everything = whole(store, index, "score")
+    if simulator.free or len(everything.frame) <= config.contexts:
+        return everything
+    guide = context_guide(text, everything.material) if config.guided else None
+    drawn = draw(everything.frame, config.contexts, guide, config.seed)
     design = "activation .45, label .35, uniform .20" if config.guided else "activation .69, uniform .31"
     return Sample(drawn, store.material(drawn.contexts), f"{design}; systematic")
 
 
 def point(sampled: Sample, prediction: FloatArray) -> float | None:
     """The weighted correlation alone, without an interval; None where it is undefined."""
-    frame = sampled.frame
-    totals = (moments(frame.truth, prediction, frame.lengths) * frame.weight[:, None]).sum(axis=0)
-    value = float(pearson(totals))
+    value = float(pearson(totals(sampled, prediction)))
     return None if np.isnan(value) else value
 
 
@@ -69,17 +86,23 @@ def record(key: str, simulator: str, estimate: Estimate, sampled: Sample, **deta
 
 
 async def score(
-    simulator: Simulator, text: str, sampled: Sample, precision: float, seed: int
-) -> tuple[list[ScoreRecord], FloatArray]:
-    """The simulation score of an explanation, and the literature's beside it where nothing was left out.
+    simulator: Simulator, text: str, sampled: Sample, calibration: Sample, precision: float, seed: int
+) -> list[ScoreRecord]:
+    """The simulation score of an explanation, and what stands beside it.
 
-    Returns the records and the prediction [n, length]. Raises LLMError where the simulator gave nothing usable.
+    That is the area under the precision-recall curve and, for a simulator that costs nothing, the variance explained
+    after a line fitted on ``calibration`` (contexts of ``select``) and the literature's top-and-random correlation.
+    Raises LLMError where the simulator gave nothing usable.
     """
     prediction = (await simulator.predict([text], sampled.material))[0]
-    return await asyncio.to_thread(_records, simulator, prediction, sampled, precision, seed), prediction
+    records = await asyncio.to_thread(_headline, simulator, prediction, sampled, precision, seed)
+    if simulator.free:
+        fitted_on = (await simulator.predict([text], calibration.material))[0]
+        records += await asyncio.to_thread(_beside, simulator, prediction, sampled, fitted_on, calibration, seed)
+    return records
 
 
-def _records(
+def _headline(
     simulator: Simulator, prediction: FloatArray, sampled: Sample, precision: float, seed: int
 ) -> list[ScoreRecord]:
     frame = sampled.frame
@@ -93,14 +116,48 @@ def _records(
             "weights": frame.weight.round(6).tolist(),
             "moments": moments(frame.truth, prediction, frame.lengths).round(6).tolist(),
         }
-    records = [record(f"simulation.{simulator.name}", simulator.source, estimate, sampled, **details)]
-    if simulator.free:
-        rows = top_and_random(frame, seed)
-        literature = simulation_top_and_random(frame.truth, prediction, frame.lengths, rows)
-        marked = Sample(frame.take(rows), sampled.material, "top-and-random")
-        key = f"simulation_top_and_random.{simulator.name}"
-        records.append(record(key, simulator.source, literature, marked, contexts=frame.contexts[rows].tolist()))
-    return records
+    area = auprc(frame.truth, prediction, frame.lengths, frame.weight)
+    return [
+        record(f"simulation.{simulator.name}", simulator.source, estimate, sampled, **details),
+        plain(f"auprc.{simulator.name}", simulator, area, "the feature is active on no token, or on all", sampled),
+    ]
+
+
+def _beside(
+    simulator: Simulator,
+    prediction: FloatArray,
+    sampled: Sample,
+    fitted_on: FloatArray,
+    calibration: Sample,
+    seed: int,
+) -> list[ScoreRecord]:
+    frame = sampled.frame
+    line = fit(totals(calibration, fitted_on))
+    share = explained(totals(sampled, prediction), *line) if line is not None else None
+    rows = top_and_random(frame, seed)
+    literature = simulation_top_and_random(frame.truth, prediction, frame.lengths, rows)
+    marked = Sample(frame.take(rows), sampled.material, "top-and-random")
+    key = f"simulation_top_and_random.{simulator.name}"
+    return [
+        plain(f"variance_explained.{simulator.name}", simulator, share, "truth or prediction is constant", sampled),
+        record(key, simulator.source, literature, marked, contexts=frame.contexts[rows].tolist()),
+    ]
+
+
+def plain(key: str, simulator: Simulator, value: float | None, otherwise: str, sampled: Sample) -> ScoreRecord:
+    """A number that has no interval, as the catalogue keeps it."""
+    n = len(sampled.frame)
+    if value is None:
+        estimate = Estimate(n_contexts=n, state="undefined", reason=otherwise)
+    else:
+        estimate = Estimate(value=value, n_contexts=n, state="ok")
+    return record(key, simulator.source, estimate, sampled)
+
+
+def totals(sampled: Sample, prediction: FloatArray) -> NDArray[np.float64]:
+    """The six weighted moments over all contexts."""
+    frame = sampled.frame
+    return np.asarray(frame.weight @ moments(frame.truth, prediction, frame.lengths), dtype=np.float64)
 
 
 def top_and_random(frame: Frame, seed: int) -> IntArray:
