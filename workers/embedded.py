@@ -14,10 +14,13 @@ from workers.app import Sweeper, make_app, ring
 
 
 @contextmanager
-def embedded_worker(settings: Settings) -> Iterator[Celery]:
-    """A running worker while the context lasts; at its end what is in flight is given back."""
+def embedded_worker(settings: Settings, run_id: str) -> Iterator[Celery]:
+    """A worker of one run while the context lasts; at its end what is in flight is given back.
+
+    It leaves other runs alone: whoever looks at one of them did not ask for money to be spent on another.
+    """
     logging.getLogger("celery").setLevel(logging.ERROR)
-    app = make_app(settings)
+    app = make_app(settings, run_ids=[run_id])
     worker = app.WorkController(
         pool="threads", concurrency=1, loglevel="ERROR", without_mingle=True, without_gossip=True
     )

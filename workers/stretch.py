@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 
 from labeler.catalogue.repository import Catalogue
 from labeler.runs.drain import Drain
@@ -17,8 +18,10 @@ SECONDS = 300.0
 class Stretch:
     """Drains the catalogue in an event loop of its own; one at a time in a process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, run_ids: Sequence[str] | None = None) -> None:
+        """``run_ids`` keeps it to some runs."""
         self._settings = settings
+        self._run_ids = run_ids
         self._stopped = threading.Event()
         self._one = threading.Lock()
         self._catalogue: Catalogue | None = None
@@ -42,5 +45,9 @@ class Stretch:
             def until() -> bool:
                 return self._stopped.is_set() or time.monotonic() > ends
 
-            asyncio.run(Drain(self._catalogue, self._settings).run(until))
-            return not self._stopped.is_set() and self._catalogue.claimable(time.time())
+            asyncio.run(Drain(self._catalogue, self._settings, self._run_ids).run(until))
+        return self.wanted(self._catalogue)
+
+    def wanted(self, catalogue: Catalogue) -> bool:
+        """Whether there is work that nobody here is at."""
+        return not self._stopped.is_set() and not self.busy and catalogue.claimable(time.time(), self._run_ids)

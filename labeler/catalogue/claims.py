@@ -44,10 +44,10 @@ def claim(
     return claims, idle
 
 
-def claimable(connection: Connection, *, now: float) -> tuple[bool, list[str]]:
+def claimable(connection: Connection, *, now: float, run_ids: Sequence[str] | None) -> tuple[bool, list[str]]:
     """Whether ``claim`` would find anything, and the running runs that have nothing left to do."""
     ended: list[str] = []
-    for run_id in running(connection, None):
+    for run_id in running(connection, run_ids):
         stage: Literal["label", "control"]
         if has_open(connection, run_id, "label"):
             stage = "label"

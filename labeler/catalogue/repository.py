@@ -66,10 +66,10 @@ class Catalogue:
             self._close_run(run_id)
         return taken
 
-    def claimable(self, now: float) -> bool:
-        """Whether ``claim`` would find anything now, in any run."""
+    def claimable(self, now: float, run_ids: Sequence[str] | None = None) -> bool:
+        """Whether ``claim`` would find anything now, in any run or in those named."""
         with self._reader.connect() as connection:
-            found, ended = claims.claimable(connection, now=now)
+            found, ended = claims.claimable(connection, now=now, run_ids=run_ids)
         # A worker that was killed right after its last finish left the run open.
         for run_id in ended:
             self._close_run(run_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from labeler.errors import InputError, MissingExtraError
 from labeler.llm.batching import Batcher, Outcome
 from labeler.llm.errors import MalformedError, RejectedError, TruncatedError
 from labeler.llm.protocol import Answer, Backend, Capabilities, Request, TextLogprobs, Usage
+from labeler.models.names import torch_available
 
 if TYPE_CHECKING:
     from labeler.llm.names import LLMName
@@ -37,7 +37,7 @@ def open_local(name: LLMName, settings: Settings) -> Backend:
 
     Raises MissingExtraError where torch is not installed.
     """
-    if any(importlib.util.find_spec(module) is None for module in ("torch", "transformers")):
+    if not torch_available():
         raise MissingExtraError(f"the in-process model '{name}'", "local")
     return LocalBackend(str(name), name.model)
 

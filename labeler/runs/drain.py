@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from labeler.catalogue.records import CallRecord, ChosenLabel, Claim, ControlOutcome, LabelOutcome
 from labeler.catalogue.repository import Catalogue
@@ -33,8 +33,10 @@ log = logging.getLogger(__name__)
 class Drain:
     """One stretch of work of one process, in one event loop."""
 
-    def __init__(self, catalogue: Catalogue, settings: Settings) -> None:
+    def __init__(self, catalogue: Catalogue, settings: Settings, run_ids: Sequence[str] | None = None) -> None:
+        """``run_ids`` keeps it to some runs."""
         self._catalogue = catalogue
+        self._run_ids = run_ids
         self._settings = settings
         self._backends = Backends(settings)
         self._benches: dict[str, Bench] = {}
@@ -69,7 +71,7 @@ class Drain:
         return finished
 
     async def _claim(self, n: int) -> None:
-        claims = await asyncio.to_thread(self._catalogue.claim, n, LEASE_SECONDS, time.time())
+        claims = await asyncio.to_thread(self._catalogue.claim, n, LEASE_SECONDS, time.time(), self._run_ids)
         for claim in claims:
             self._tasks[asyncio.create_task(self._work(claim))] = claim
 

@@ -10,8 +10,10 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
+from labeler.errors import MissingExtraError
 from labeler.evidence.store import Material
 from labeler.features import FloatArray
+from labeler.models.names import MINILM, encoder_available
 
 SHARPNESS = 4
 """The power that a cosine is raised to: activations are sparse, cosines are not."""
@@ -46,8 +48,13 @@ class EmbeddingSimulator:
     """max(0, cos(token, label) - mean over ordinary labels of cos(token, ·)) to the fourth power."""
 
     name = "embedding"
-    source = "all-minilm-l6-v2"
+    source = MINILM
     free = True
+
+    def __init__(self) -> None:
+        """Raises MissingExtraError where the encoder cannot run."""
+        if not encoder_available():
+            raise MissingExtraError(f"the sentence encoder '{MINILM}'", "local")
 
     async def predict(self, texts: Sequence[str], material: Material) -> FloatArray:
         """See the protocol; encodes the texts, looks up the contexts."""

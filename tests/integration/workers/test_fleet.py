@@ -97,3 +97,14 @@ def test_a_run_on_a_laptop_survives_being_stopped(home, how):
         resumed = run(home, "resume", labelling.id)
     assert resumed.returncode == 0, resumed.stderr
     assert states(labelling.rows()) == EVERY
+
+
+def test_a_laptop_works_on_the_run_it_was_asked_for_and_on_no_other(home):
+    chosen = Settings(_env_file=None, home=home / ".labeler")
+    dictionary = api.Dictionary("toy", api.open_store(chosen.home, "toy"), chosen)
+    with ProviderThread(slow_explainer) as provider:
+        paid = dictionary.label([0], explainers=[f"openai:m@{provider.url}/v1"], simulators=["lexical"])
+        asked_for = run(home, "label", "toy", "--features", "1-3", "--simulator", "lexical")
+        assert asked_for.returncode == 0, asked_for.stderr
+        assert provider.provider.asked == []
+    assert paid.record.state == "running"
