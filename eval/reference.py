@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.results import load, save
-from labeler.cli.display import Following, collecting
+from labeler.cli.display import Following, collecting, out
 from labeler.demo import CONTEXTS, SIMULATORS, collect_sample, label_as_demo
 from labeler.evidence.sampling import draw
 from labeler.evidence.store import EvidenceStore
@@ -102,7 +102,7 @@ def main(
     features: Annotated[int | None, typer.Option(help="Only so many of the features, for a quick look.")] = None,
 ) -> None:
     """Mean scores of reference, demo, look-up and shuffled labels side by side, by both simulators."""
-    console = Console()
+    console = out
     with collecting() as progress:
         dictionary = collect_sample(progress=progress)
     store = dictionary.store

@@ -84,7 +84,8 @@ def collecting() -> Iterator[Report]:
                 tasks[stage] = progress.add_task(stage, total=total, count="", rate=""), time.monotonic(), done
             task, started, first = tasks[stage]
             seconds = time.monotonic() - started
-            rate = f"{(done - first) / seconds:,.0f} {unit}/s" if done > first and seconds > 0.5 else ""
+            speed = (done - first) / seconds if done > first and seconds > 0.5 else 0.0
+            rate = f"{speed:,.{0 if speed > 10 else 1}f} {unit}/s" if speed else ""
             count = f"{min(done, total):,}/{total:,}" if total else f"{done:,}"
             progress.update(task, completed=done, total=total, count=count, rate=rate)
             in_words(stage, f"{stage}: {count} {unit} {rate}", whole=done == total)
