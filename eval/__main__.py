@@ -7,6 +7,7 @@ import sys
 import typer
 
 from eval import picture, reference
+from labeler.cli.display import clean
 from labeler.errors import LabelerError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -17,5 +18,5 @@ if __name__ == "__main__":
     try:
         app()
     except LabelerError as error:
-        print(f"eval: {error}", file=sys.stderr)
+        print(f"eval: {clean(str(error))}", file=sys.stderr)
         sys.exit(2)

@@ -18,10 +18,9 @@ from labeler.catalogue.repository import Catalogue
 from labeler.evidence.store import EvidenceStore, Manifest
 from labeler.features import Evidence
 from labeler.home import dictionaries_folder, names, only_worker, open_store
-from labeler.llm.protocol import Record
 from labeler.models.names import encoder_available, torch_available
 from labeler.progress import Progress, silent
-from labeler.runs.bench import Backends, Bench
+from labeler.runs.bench import Backends, Bench, open_bench
 from labeler.runs.config import RunConfig, new_run, spread_by_density
 from labeler.settings import Settings, settings
 from labeler.simulate import parse_simulator
@@ -67,6 +66,11 @@ class Run:
         """
         from labeler.runs.waiting import wait
 
+        if self.record.state == "finished":
+            return self.progress()
+        if self._settings.embedded:
+            _check_tools(lambda backends: open_bench(self.record, self._settings, backends), self._settings)
+        check_broker(self._settings)
         with self._worker():
             return wait(self._catalogue, self.id, watch)
 
@@ -103,10 +107,12 @@ class _embedded:  # noqa: N801 - a context manager, used like a function
         from workers.embedded import embedded_worker
 
         self._stack = ExitStack()
-        alone = self._stack.enter_context(only_worker(self._run._settings.home))
-        if alone and self._run.record.state == "running":
+        chosen = self._run._settings
+        alone = self._stack.enter_context(only_worker(chosen.home))
+        # In a database of its own a home has no other workers; in a shared one they have to be waited out.
+        if alone and chosen.database_url is None and self._run.record.state == "running":
             self._run._catalogue.resume(self._run.id, break_leases=True)
-        self._stack.enter_context(embedded_worker(self._run._settings, self._run.id))
+        self._stack.enter_context(embedded_worker(chosen, self._run.id))
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
@@ -161,7 +167,8 @@ class Dictionary:
             seed=seed,
         )
         stored = new_run(config, self.store, range(len(self)) if features is None else features)
-        _check_tools(config, self.store, self._settings)
+        _check_tools(lambda backends: Bench(config, self.store, backends), self._settings)
+        check_broker(self._settings)
         catalogue = open_catalogue(self._settings)
         return Run(catalogue.create_run(stored), self.name, catalogue, self._settings)
 
@@ -231,15 +238,13 @@ def runs(home: str | Path | None = None) -> list[Run]:
     return [Run(record.id, record.dictionary, catalogue, chosen) for record in catalogue.runs()]
 
 
-def _check_tools(config: RunConfig, store: EvidenceStore, chosen: Settings) -> None:
-    """Open every model of a run once, and close it: a missing key is told now, not by a thousand failed features."""
+def _check_tools(open_it: Callable[[Backends], Bench], chosen: Settings) -> None:
+    """Open every tool of a run once, and close it: a missing key is told now, not by a thousand failed features."""
 
     async def check() -> None:
         backends = Backends(chosen)
-        bench = Bench(config, store, backends)
         try:
-            bench.explainers(_unrecorded)
-            bench.simulators(_unrecorded)
+            open_it(backends).check()
         finally:
             await backends.close()
 
@@ -248,8 +253,13 @@ def _check_tools(config: RunConfig, store: EvidenceStore, chosen: Settings) -> N
         pool.submit(asyncio.run, check()).result()
 
 
-def _unrecorded(backend: str, prompt: str) -> Record:
-    return lambda usage, outcome: None
+def check_broker(chosen: Settings) -> None:
+    """InputError, without the password, where a broker is named that cannot be reached; nothing is stored before."""
+    if chosen.embedded:
+        return
+    from workers.app import reach
+
+    reach(chosen)
 
 
 def open_catalogue(chosen: Settings) -> Catalogue:

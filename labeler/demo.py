@@ -55,7 +55,8 @@ def label_as_demo(dictionary: api.Dictionary, features: Sequence[int]) -> api.Ru
     for run in dictionary.runs():
         stored = run.record.config["labelling"]
         same = (tuple(stored["explainers"]), tuple(stored["simulators"]), stored["contexts"], stored["foreign"])
-        if same == (EXPLAINERS, SIMULATORS, CONTEXTS, FOREIGN) and run.indices() == wanted:
+        fresh = run.record.config["evidence"] == dictionary.store.manifest.fingerprint
+        if fresh and same == (EXPLAINERS, SIMULATORS, CONTEXTS, FOREIGN) and run.indices() == wanted:
             if run.record.state == "cancelled":
                 run.resume()
             return run

@@ -8,25 +8,31 @@ from collections.abc import Sequence
 OPEN, CLOSE = "⟦", "⟧"
 """What marks the firing tokens in a context; corpus text loses these two characters."""
 
-_TAG = re.compile(r"<(?=\s*/?\s*(?:evidence|context)\b)", re.IGNORECASE)
+_TAG = re.compile(r"<(?=[\s/]*(?:evidence|context|explanation)\b)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def plain(text: str) -> str:
-    """Corpus text that cannot close its fence, open another, or pass for a mark."""
-    text = text.replace(OPEN, "[").replace(CLOSE, "]").replace("\r\n", "\n")
+    """Text that cannot close its fence, open another, or pass for a mark; character for character as long as before."""
+    text = text.replace(OPEN, "[").replace(CLOSE, "]")
     return _CONTROL.sub(" ", _TAG.sub("‹", text))
 
 
 def marked(tokens: Sequence[str], strengths: Sequence[int]) -> str:
-    """A context with its firing tokens between marks: neighbours that fire share one pair of marks."""
+    """A context with its firing tokens between marks: neighbours that fire share one pair of marks.
+
+    The text is fenced as a whole, for a tag can be made of several tokens; the marks are set by offset.
+    """
+    text = plain("".join(tokens))
     parts: list[str] = []
     inside = False
+    start = 0
     for token, strength in zip(tokens, strengths, strict=True):
         if (strength > 0) != inside:
             parts.append(OPEN if strength > 0 else CLOSE)
             inside = strength > 0
-        parts.append(plain(token))
+        parts.append(text[start : start + len(token)])
+        start += len(token)
     if inside:
         parts.append(CLOSE)
     return "".join(parts)

@@ -17,13 +17,18 @@ def dictionaries_folder(home: Path) -> Path:
     return home / "dictionaries"
 
 
-@functools.lru_cache(maxsize=8)
 def open_store(home: Path, name: str) -> EvidenceStore:
-    """The evidence of a dictionary by its name; InputError where there is none."""
+    """The evidence of a dictionary by its name, as it is now; InputError where there is none."""
     folder = dictionaries_folder(home) / name
-    if not (folder / "manifest.json").is_file():
+    manifest = folder / "manifest.json"
+    if name not in names(home) or not manifest.is_file():
         here = ", ".join(names(home)) or "none yet"
         raise InputError(f"no dictionary '{name}' in '{home}' (here: {here}); make one with `labeler collect`")
+    return _opened(folder, manifest.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=8)
+def _opened(folder: Path, _changed: int) -> EvidenceStore:
     return EvidenceStore(folder)
 
 

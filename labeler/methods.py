@@ -35,7 +35,7 @@ def parse_method(text: str, kind: str, known: Collection[str], usual: str, askin
         name, llm = usual, text
     else:
         raise InputError(
-            f"unknown {kind} '{text}'; known: {', '.join(known)}, or an LLM such as anthropic:claude-haiku-4-5"
+            f"unknown {kind} '{text}'; known: {', '.join(known)}, or an LLM such as anthropic:claude-haiku-5-5"
         )
     if name not in known:
         raise InputError(f"unknown {kind} '{name}' in '{text}'; known: {', '.join(known)}")

@@ -12,7 +12,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """What may be set from outside; see the README for each."""
 
-    model_config = SettingsConfigDict(env_prefix="LABELER_", env_file=".env", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="LABELER_",  # without it a field's own name would count too, and HOME is everybody's
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
+    )
 
     home: Path = Field(Path(".labeler"), alias="LABELER_HOME")
     """Where dictionaries, evidence and the default database rest."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Sequence
 
 from celery import Celery, signals
 
 from labeler.catalogue.repository import Catalogue
+from labeler.errors import InputError
 from labeler.settings import Settings
 from workers.stretch import Stretch
 
@@ -50,6 +52,20 @@ def make_app(settings: Settings, queue: str = QUEUE, run_ids: Sequence[str] | No
             ring(app)
 
     return app
+
+
+def reach(settings: Settings) -> None:
+    """Connect to the broker once; InputError, without its password, where that fails."""
+    url = settings.broker_url.get_secret_value() if settings.broker_url else ""
+    shown = re.sub(r"//[^@/]*@", "//", url)
+    try:
+        with make_app(settings).connection_for_write(connect_timeout=5) as connection:
+            connection.ensure_connection(max_retries=1, timeout=5)
+    except Exception as error:  # kombu lets out whatever its transports raise, KeyError for one that it does not know
+        raise InputError(
+            f"cannot reach the broker {shown} of LABELER_BROKER_URL ({type(error).__name__}); "
+            "start it, or unset the variable to work without one"
+        ) from None
 
 
 def ring(app: Celery) -> None:

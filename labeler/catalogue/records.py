@@ -36,7 +36,7 @@ class NewRun:
     """A run to create.
 
     Of its configuration the exported row shows ``model``, ``hook``, ``side`` (default ``input``), ``headline`` (a score
-    key), ``prompts`` (a name@version by stage), ``evidence``, ``seed`` and ``labeler`` (a version).
+    key), ``evidence``, ``seed`` and ``labeler`` (a version).
     """
 
     dictionary: str

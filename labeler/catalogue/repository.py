@@ -147,11 +147,6 @@ class Catalogue:
         with self._reader.connect() as connection:
             return runs.newest_first(connection, dictionary)
 
-    def latest_run(self, dictionary: str) -> RunRecord | None:
-        """The newest run of a dictionary; None where it has none."""
-        with self._reader.connect() as connection:
-            return next(iter(runs.newest_first(connection, dictionary, limit=1)), None)
-
     def cancel(self, run_id: str) -> None:
         """Stops a running run: nothing of it is claimed any more, and what is in flight may still be stored."""
         with self._engine.begin() as connection:
@@ -177,7 +172,8 @@ class Catalogue:
     ) -> Iterator[Export]:
         """The exported rows of all features that have a state, or of those named, in index order, a page at a time.
 
-        Without ``run_id``, of each feature the row of the newest run in which it has a state. Raises InputError, at
+        Without ``run_id``, of each feature the row of the newest run in which it has a state, one in which it failed only
+        where it failed in all. Raises InputError, at
         once, where the run is not there or is another dictionary's.
         """
         with self._reader.connect() as connection:

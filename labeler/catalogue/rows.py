@@ -22,12 +22,17 @@ Export = dict[str, Any]
 
 _PAGE = 5_000
 """Indices read at once."""
-_SCORE_FIELDS = ("value", "low", "high", "n_contexts", "uniform_equivalent_n", "simulator", "null_percentile", "state")
+_SCORE_FIELDS = (
+    *("value", "low", "high", "n_contexts", "uniform_equivalent_n", "simulator", "null_percentile", "state"),
+    *("reason", "sampling"),
+)
 _NO_COST = {"usd": 0.0, "input_tokens": 0, "cached_tokens": 0, "output_tokens": 0, "calls": 0}
 
 
 def stream(engine: Engine, runs: Sequence[RunRecord], indices: Sequence[int] | None) -> Iterator[Export]:
     """The rows of all features that have a state, in index order, each out of the first run that has one for it.
+
+    A run in which the feature failed comes behind those in which it did not.
 
     It reads a page at a time, each in a transaction of its own, so that a large catalogue neither fills the memory nor
     holds up the workers. What stands in one row was true at one moment.
@@ -45,29 +50,30 @@ def stream(engine: Engine, runs: Sequence[RunRecord], indices: Sequence[int] | N
         yield from (rows[index] for index, _ in page if index in rows)
 
 
-def _indices(engine: Engine, run_id: str, place: int, indices: Sequence[int] | None) -> Iterator[tuple[int, int]]:
-    """(index, place of the run) of all features of a run that have a state, or of those named, in index order."""
-    query = sa.select(FEATURES.c.index).where(FEATURES.c.run_id == run_id, FEATURES.c.state.is_not(None))
+def _indices(engine: Engine, run_id: str, place: int, indices: Sequence[int] | None) -> Iterator[tuple[int, bool, int]]:
+    """(index, whether it failed, place of the run) of a run's features that have a state, or of those named, in order."""
+    query = sa.select(FEATURES.c.index, FEATURES.c.state == "failed")
+    query = query.where(FEATURES.c.run_id == run_id, FEATURES.c.state.is_not(None))
     query = query.order_by(FEATURES.c.index)
     if indices is not None:
         for some in chunks(sorted(set(indices))):
             with engine.connect() as connection:
-                page = list(connection.scalars(query.where(FEATURES.c.index.in_(some))))
-            yield from ((index, place) for index in page)
+                page = connection.execute(query.where(FEATURES.c.index.in_(some))).all()
+            yield from ((index, bool(failed), place) for index, failed in page)
         return
     last = -1
     while True:
         with engine.connect() as connection:
-            page = list(connection.scalars(query.where(FEATURES.c.index > last).limit(_PAGE)))
+            page = connection.execute(query.where(FEATURES.c.index > last).limit(_PAGE)).all()
         if not page:
             return
-        yield from ((index, place) for index in page)
-        last = page[-1]
+        yield from ((index, bool(failed), place) for index, failed in page)
+        last = page[-1][0]
 
 
-def _first_of_each(found: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _first_of_each(found: Iterator[tuple[int, bool, int]]) -> Iterator[tuple[int, int]]:
     last = None
-    for index, place in found:
+    for index, _, place in found:
         if index != last:
             yield index, place
         last = index
@@ -131,7 +137,7 @@ def _row(
         "cost": dict(cost),
         "provenance": {
             "run": run.id,
-            "prompts": _prompts(config, chosen),
+            "prompts": _prompts(chosen, next((score for score in scores if score.key == headline), None)),
             "evidence": config.get("evidence"),
             "seed": config.get("seed"),
             "labeler": config.get("labeler"),
@@ -146,14 +152,13 @@ def _percentile(score: Row[Any], nulls: dict[str, list[float | None]] | None) ->
     return null_percentile(score.value, (nulls or {}).get(score.key, []))
 
 
-def _prompts(config: dict[str, Any], chosen: Row[Any] | None) -> dict[str, Any]:
-    """The run's prompts by stage; for ``explain`` the one that made this very label, none where none did."""
-    prompts = dict(config.get("prompts") or {})
-    if chosen is not None:
-        prompts.pop("explain", None)
-        if chosen.prompt is not None:
-            prompts = {"explain": chosen.prompt, **prompts}
-    return prompts
+def _prompts(chosen: Row[Any] | None, headline: Row[Any] | None) -> dict[str, str]:
+    """The prompts that made this very label and its headline score; none where none did."""
+    prompts = {
+        "explain": chosen.prompt if chosen is not None else None,
+        "simulate": headline.details.get("prompt") if headline is not None else None,
+    }
+    return {stage: prompt for stage, prompt in prompts.items() if prompt is not None}
 
 
 def _cost(row: Row[Any]) -> dict[str, Any]:

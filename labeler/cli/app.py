@@ -8,6 +8,7 @@ import sys
 import typer
 
 from labeler.cli import collect, demo, export, label, listing, show, work
+from labeler.cli.display import clean
 from labeler.errors import LabelerError
 
 app = typer.Typer(
@@ -38,7 +39,7 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except LabelerError as error:
-        print(f"labeler: {error}", file=sys.stderr)
+        print(f"labeler: {clean(str(error))}", file=sys.stderr)
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
@@ -49,6 +50,6 @@ def main() -> None:
         # Typer's own usage errors: which module defines them differs between its versions.
         if not hasattr(error, "format_message"):
             raise
-        print(f"labeler: {error.format_message()}", file=sys.stderr)
+        print(f"labeler: {clean(error.format_message())}", file=sys.stderr)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

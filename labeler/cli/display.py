@@ -26,7 +26,7 @@ out = Console() if sys.stdout.isatty() else Console(width=int(os.environ.get("CO
 err = Console(stderr=True)
 """Where progress goes, so that output can be piped."""
 
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def clean(text: str) -> str:

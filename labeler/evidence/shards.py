@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +27,10 @@ class Shard:
     """[n, length], -1 behind a context's end."""
     lengths: NDArray[np.uint8]
     """[n]"""
+    texts: list[str]
+    """[n] what the tokens stand for."""
+    ends: NDArray[np.uint16]
+    """[n, length] where in its context's text each token ends, in characters."""
     documents: list[str]
     """The documents met here."""
     document: NDArray[np.int32]
@@ -46,9 +52,9 @@ class Shard:
     def save(self, path: Path) -> None:
         """Write the file; it appears whole or not at all."""
         part = path.with_name(path.name + ".part")
-        arrays = {k: v for k, v in vars(self).items() if k != "documents"}
+        arrays: dict[str, Any] = {k: _packed(v) if k in _STRINGS else v for k, v in vars(self).items()}
         with part.open("wb") as file:
-            np.savez(file, documents=np.frombuffer(json.dumps(self.documents).encode(), dtype=np.uint8), **arrays)
+            np.savez(file, **arrays)
             file.flush()
             os.fsync(file.fileno())
         part.rename(path)
@@ -59,12 +65,21 @@ class Shard:
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {key: file[key] for key in file.files}
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(
-                f"{path}: a damaged piece of a collection ({error}); delete it and collect again"
-            ) from error
-        documents = json.loads(arrays.pop("documents").tobytes())
-        return cls(documents=documents, **arrays)
+            strings = {key: json.loads(arrays.pop(key).tobytes()) for key in _STRINGS}
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            raise DamagedShardError(f"{path}: a damaged piece of a collection; delete it and collect again") from error
+        return cls(**strings, **arrays)
+
+
+_STRINGS = ("texts", "documents")
+
+
+class DamagedShardError(InputError):
+    """A piece that cannot be read; what else was collected stays."""
+
+
+def _packed(strings: list[str]) -> NDArray[np.uint8]:
+    return np.frombuffer(json.dumps(strings).encode(), dtype=np.uint8)
 
 
 def make_shard(batch: list[Window], hidden: Tensor, dictionary: Dictionary, length: int) -> Shard:
@@ -72,13 +87,16 @@ def make_shard(batch: list[Window], hidden: Tensor, dictionary: Dictionary, leng
 
     Raises InputError where an activation is NaN or infinite.
     """
-    tokens, lengths, document = [], [], []
+    tokens, lengths, texts, ends, document = [], [], [], [], []
     documents: dict[str, int] = {}
     for window in batch:
         for start in range(0, len(window.ids), length):
-            piece = window.ids[start : start + length]
-            tokens.append(np.pad(piece, (0, length - len(piece)), constant_values=-1))
-            lengths.append(len(piece))
+            piece = window.cut(start, start + length)
+            behind = (0, length - len(piece.ids))
+            tokens.append(np.pad(piece.ids, behind, constant_values=-1))
+            lengths.append(len(piece.ids))
+            texts.append(piece.text)
+            ends.append(np.pad(np.minimum(piece.ends, 65_535), behind))
             document.append(documents.setdefault(window.document, len(documents)))
     context = np.repeat(np.arange(len(lengths)), lengths)
     position = np.concatenate([np.arange(n) for n in lengths])
@@ -103,6 +121,8 @@ def make_shard(batch: list[Window], hidden: Tensor, dictionary: Dictionary, leng
     return Shard(
         tokens=np.asarray(tokens, dtype=np.int32),
         lengths=np.asarray(lengths, dtype=np.uint8),
+        texts=texts,
+        ends=np.asarray(ends, dtype=np.uint16),
         documents=list(documents),
         document=np.asarray(document, dtype=np.int32),
         feature=fired[order].astype(np.int32),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -95,7 +96,7 @@ class EvidenceStore:
     """Reads one dictionary's evidence; every method is safe to call from several threads."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises InputError where the folder holds no evidence of this format, or a file of another length."""
+        """Raises InputError where the folder holds no evidence of this format."""
         self.folder = folder
         try:
             raw = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
@@ -163,8 +164,10 @@ class EvidenceStore:
 
     def strings(self, row: int) -> tuple[str, ...]:
         """The tokens of a context, by its row."""
-        ids = self["contexts.tokens"][row, : self["contexts.lengths"][row]]
-        return tuple(self.vocabulary[i] for i in ids)
+        begin, end = self["contexts.text_start"][row : row + 2]
+        text = self["contexts.text"][begin:end].tobytes().decode("utf-8", "surrogatepass")
+        ends = self["contexts.ends"][row, : self["contexts.lengths"][row]].tolist()
+        return tuple(text[a:b] for a, b in itertools.pairwise([0, *ends]))
 
     def document(self, row: int) -> str:
         """The document of a context, by its row."""

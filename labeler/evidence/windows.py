@@ -23,14 +23,26 @@ class Window:
 
     document: str
     ids: NDArray[np.int32]
+    """[n]"""
+    text: str
+    """What the tokens stand for."""
+    ends: NDArray[np.int64]
+    """[n] where in the text each token ends, in characters."""
+
+    def cut(self, start: int, stop: int) -> Window:
+        """The tokens from ``start`` to ``stop``, with their text."""
+        begin = int(self.ends[start - 1]) if start else 0
+        ends = self.ends[start:stop]
+        return Window(self.document, self.ids[start:stop], self.text[begin : int(ends[-1])], ends - begin)
 
 
 def windows(passages: Iterable[Passage], model: LanguageModel, size: int = WINDOW) -> Iterator[Window]:
     """Each passage tokenised and cut into windows; the last one of a passage may be shorter."""
     for passage in passages:
-        ids = np.asarray(model.encode(passage.text), dtype=np.int32)
+        ids, ends = model.tokenise(passage.text)
+        whole = Window(passage.document, ids, passage.text, ends)
         for start in range(0, len(ids), size):
-            yield Window(passage.document, ids[start : start + size])
+            yield whole.cut(start, start + size)
 
 
 def batches(stream: Iterable[Window], tokens: int) -> Iterator[list[Window]]:

@@ -20,21 +20,28 @@ def write_store(
     folder: Path,
     arrays: Mapping[str, NDArray[Any]],
     *,
+    texts: Sequence[str],
     vocabulary: Sequence[str],
     documents: Sequence[str],
     n_tokens: int,
     n_contexts: int,
     **origin: str,
 ) -> Manifest:
-    """Write the arrays by file name, and the manifest over them and over what already lies in the folder.
+    """Write the arrays by file name, the strings, and the manifest over them and over what already lies in the folder.
 
+    ``texts`` are the kept contexts', ``vocabulary`` the token strings by id.
     ``origin`` is the manifest's name, model, hook, dictionary, corpus and corpus_fingerprint; ``n_tokens`` and
     ``n_contexts`` are the corpus's, not those that were kept.
     """
-    for name, array in arrays.items():
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    strings: dict[str, NDArray[Any]] = {
+        "contexts.text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
+        "contexts.text_start": np.cumsum([0, *map(len, encoded)], dtype=np.int64),
+    }
+    for name, array in {**arrays, **strings}.items():
         np.save(folder / f"{name}.npy", array)
-    _write_json(folder / "vocabulary.json", list(vocabulary))
-    _write_json(folder / "documents.json", list(documents))
+    write_json(folder / "vocabulary.json", list(vocabulary))
+    write_json(folder / "documents.json", list(documents))
     files = sorted([*folder.glob("*.npy"), folder / "vocabulary.json", folder / "documents.json"])
     manifest = Manifest(
         format=FORMAT,
@@ -49,7 +56,7 @@ def write_store(
         files={path.name: sha256_of(path) for path in files},
         **origin,
     )
-    _write_json(folder / "manifest.json", vars(manifest))
+    write_json(folder / "manifest.json", vars(manifest))
     return manifest
 
 
@@ -62,7 +69,8 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file that appears whole or not at all."""
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8", errors="surrogatepass")
     part.rename(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 
@@ -14,6 +13,7 @@ from labeler.features import Context, Evidence, Explanation
 from labeler.fence import marked, plain
 from labeler.llm.protocol import Backend, Recorder, Request
 from labeler.llm.retry import ask_until_answered
+from labeler.llm.together import together
 from labeler.words import words
 from prompts import load_prompt
 
@@ -48,7 +48,7 @@ class LlmExplainer:
         """See the protocol."""
         if self._backend.capabilities.schema:
             return [await self._by_schema(evidence, seed)]
-        found = await asyncio.gather(*(self._by_completion(evidence, seed, draw) for draw in range(DRAWS)))
+        found = await together(self._by_completion(evidence, seed, draw) for draw in range(DRAWS))
         return list({explanation.label.lower(): explanation for explanation in found}.values())
 
     async def _by_schema(self, evidence: Evidence, seed: int) -> Explanation:

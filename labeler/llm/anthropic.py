@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import anthropic
 from anthropic.types import Message
 from pydantic import BaseModel
 
+from labeler.llm.bounds import most_input
 from labeler.llm.dialect import Dialect
 from labeler.llm.endpoints import NO_KEY, Endpoint, find_endpoint
 from labeler.llm.errors import MalformedError, RefusedError, RejectedError, TruncatedError
@@ -66,6 +68,12 @@ class AnthropicBackend:
         except (AttributeError, TypeError):  # the SDK takes any JSON for its types
             raise MalformedError(self._failures.line("this is not a message of Claude"), maybe_billed=True) from None
 
+    def bound(self, request: Request) -> Usage:
+        """The most that one call can take: all of its input put into the cache, which costs more than reading it."""
+        forms = [] if request.schema is None else [json.dumps(_output_format(request.schema))]
+        usage = Usage(input_tokens=most_input(request, *forms), output_tokens=request.max_tokens)
+        return self._priced(usage, written=usage.input_tokens)
+
     async def logprobs(self, prefix: str, texts: Sequence[str]) -> list[TextLogprobs]:
         """Raises RejectedError: Anthropic gives none."""
         raise RejectedError(self._failures.line("gives no log-probabilities"))
@@ -91,7 +99,8 @@ class AnthropicBackend:
         message = await translated(self._client.messages.create(**body), anthropic, self._failures, self._seconds)
         if not isinstance(message, Message):  # a page, say
             raise MalformedError(
-                self._failures.line("this is not an answer of Anthropic's API; is the base url right?")
+                self._failures.line("this is not an answer of Anthropic's API; is the base url right?"),
+                maybe_billed=True,
             )
         return message
 
@@ -115,6 +124,9 @@ class AnthropicBackend:
             cached_tokens=read,
             output_tokens=counts.output_tokens,
         )
+        return self._priced(usage, written)
+
+    def _priced(self, usage: Usage, written: int) -> Usage:
         base_url = None if self._endpoint.official else self._endpoint.base_url
         usd = price("anthropic", self._model, usage, base_url=base_url, cache_write_tokens=written)
         return dataclasses.replace(usage, usd=usd)

@@ -41,7 +41,7 @@ class MalformedError(LLMError):
 
 
 class TruncatedError(LLMError):
-    """The answer was cut at ``max_tokens``."""
+    """The answer was cut at ``max_tokens``: asking the same again would not help, asking with more room may."""
 
 
 class RefusedError(LLMError):

@@ -13,6 +13,7 @@ from jinja2 import TemplateError
 
 from labeler.errors import InputError, MissingExtraError
 from labeler.llm.batching import Batcher, Outcome
+from labeler.llm.bounds import most_input
 from labeler.llm.errors import MalformedError, RejectedError, TruncatedError
 from labeler.llm.protocol import Answer, Backend, Capabilities, Request, TextLogprobs, Usage
 from labeler.models.names import torch_available
@@ -68,6 +69,10 @@ class LocalBackend:
             self._batchers = {known: batcher for known, batcher in self._batchers.items() if not known.is_closed()}
             self._batchers[loop] = Batcher(lambda requests: _in_worker(lambda: self._outcomes(requests)))
         return await self._batchers[loop].ask(request)
+
+    def bound(self, request: Request) -> Usage:
+        """The most that one call can take; nobody is paid."""
+        return Usage(input_tokens=most_input(request), output_tokens=request.max_tokens, usd=0.0)
 
     async def logprobs(self, prefix: str, texts: Sequence[str]) -> list[TextLogprobs]:
         """Raises RejectedError for a text that, with the prefix, is more than the model sees at once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ import openai
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
+from labeler.llm.bounds import most_input
 from labeler.llm.dialect import Dialect
 from labeler.llm.endpoints import NO_KEY, Endpoint, find_endpoint
 from labeler.llm.errors import MalformedError, RefusedError, RejectedError, TruncatedError
@@ -23,7 +25,11 @@ from labeler.llm.structured import instruction, is_json, read_answer
 from labeler.llm.transport import CONNECT_SECONDS, TOTAL_SECONDS, http_client
 from labeler.settings import Settings
 
+THINKING_TOKENS = 1_000
+"""Room for thinking on OpenAI's own host, beside a request's ``max_tokens``: its limit is on both together."""
+
 _LESSONS = {"temperature": "temperature"}
+_LESSONS_OF_OWN_HOST = {**_LESSONS, "reasoning_effort": r"reasoning[\W_]?effort"}
 # Of other servers only: on OpenAI's own host a rejected schema is a schema to mend, and the limit has its newest name.
 _LESSONS_OF_OTHERS = {
     **_LESSONS,
@@ -59,7 +65,7 @@ class OpenAIBackend:
         self._endpoint = endpoint
         self._seconds = seconds
         self._failures = Failures(self.name, endpoint.key)
-        self._dialect = Dialect(_LESSONS if endpoint.official else _LESSONS_OF_OTHERS)
+        self._dialect = Dialect(_LESSONS_OF_OWN_HOST if endpoint.official else _LESSONS_OF_OTHERS)
         # Every value that the SDK would otherwise take from the environment is given here or held back by the client.
         self._client = openai.AsyncOpenAI(
             api_key=endpoint.key or NO_KEY,
@@ -71,7 +77,7 @@ class OpenAIBackend:
 
     async def ask(self, request: Request) -> Answer:
         """One attempt, after at most three unbilled rejections of what the server will not take."""
-        offered = {"max_tokens"}
+        offered = {"reasoning_effort" if self._endpoint.official else "max_tokens"}
         if request.temperature is not None:
             offered.add("temperature")
         if request.schema is not None:
@@ -81,6 +87,12 @@ class OpenAIBackend:
             return self._answer(request, completion)
         except (AttributeError, TypeError):  # the SDK takes any JSON for its types
             raise MalformedError(self._failures.line("this is not a chat completion"), maybe_billed=True) from None
+
+    def bound(self, request: Request) -> Usage:
+        """The most that one call can take, whichever way the server has its schema and with all room for thinking."""
+        schema = request.schema
+        forms = [] if schema is None else [json.dumps(_response_format(schema)), instruction(schema)]
+        return self._priced(Usage(input_tokens=most_input(request, *forms), output_tokens=self._limit(request)))
 
     async def logprobs(self, prefix: str, texts: Sequence[str]) -> list[TextLogprobs]:
         """Raises RejectedError: chat completions give none for a prompt."""
@@ -98,7 +110,9 @@ class OpenAIBackend:
         elif request.schema is not None:
             body["response_format"] = _response_format(request.schema)
         newest = self._endpoint.official or "max_tokens" in without
-        body["max_completion_tokens" if newest else "max_tokens"] = request.max_tokens
+        body["max_completion_tokens" if newest else "max_tokens"] = self._limit(request)
+        if self._endpoint.official and "reasoning_effort" not in without:
+            body["reasoning_effort"] = "low"  # what is asked here takes little thought, and thinking is billed
         if request.temperature is not None and "temperature" not in without:
             body["temperature"] = request.temperature
         body["messages"] = [{"role": "system", "content": system}] if system else []
@@ -107,7 +121,9 @@ class OpenAIBackend:
             self._client.chat.completions.create(**body), openai, self._failures, self._seconds
         )
         if not isinstance(completion, ChatCompletion):  # a page, say
-            raise MalformedError(self._failures.line("this is not a chat completion; does the base url lack a /v1?"))
+            raise MalformedError(
+                self._failures.line("this is not a chat completion; does the base url lack a /v1?"), maybe_billed=True
+            )
         return completion
 
     def _answer(self, request: Request, completion: ChatCompletion) -> Answer:
@@ -127,17 +143,23 @@ class OpenAIBackend:
             self._dialect.drop("response_format")  # the server overlooks it: ask in words from the next call on
         return read_answer(text, request, usage, self._failures)
 
+    def _limit(self, request: Request) -> int:
+        return request.max_tokens + (THINKING_TOKENS if self._endpoint.official else 0)
+
     def _usage(self, completion: ChatCompletion) -> Usage:
-        base_url = None if self._endpoint.official else self._endpoint.base_url
         counts = completion.usage
         if counts is None:  # some servers count nothing; where somebody is paid, the price is then unknown
-            return Usage(usd=0.0 if base_url and self._endpoint.origin.loopback else None)
+            return Usage(usd=0.0 if not self._endpoint.official and self._endpoint.origin.loopback else None)
         details = counts.prompt_tokens_details
         usage = Usage(
             input_tokens=counts.prompt_tokens,
             cached_tokens=(details.cached_tokens if details else 0) or 0,
             output_tokens=counts.completion_tokens,
         )
+        return self._priced(usage)
+
+    def _priced(self, usage: Usage) -> Usage:
+        base_url = None if self._endpoint.official else self._endpoint.base_url
         return dataclasses.replace(usage, usd=price("openai", self._model, usage, base_url=base_url))
 
 
@@ -147,4 +169,21 @@ def _response_format(schema: type[BaseModel]) -> dict[str, Any]:
     # usage of that answer, which was billed, can be read.
     strict = openai.pydantic_function_tool(schema)["function"]["parameters"]
     name = re.sub(r"\W", "_", schema.__name__, flags=re.ASCII)[:64]
-    return {"type": "json_schema", "json_schema": {"name": name, "schema": strict, "strict": True}}
+    wanted = {"name": name, "schema": _without_defaults(strict), "strict": True}
+    return {"type": "json_schema", "json_schema": wanted}
+
+
+def _without_defaults(schema: Any) -> Any:
+    # Strict schemas may not hold any, and the SDK takes out only those that are null. Under `properties` and `$defs`
+    # the keys are names, which may be this very word.
+    if isinstance(schema, list):
+        return [_without_defaults(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: {name: _without_defaults(part) for name, part in value.items()}
+        if key in ("properties", "$defs")
+        else _without_defaults(value)
+        for key, value in schema.items()
+        if key != "default"
+    }

@@ -22,7 +22,7 @@ class Request:
     schema: type[BaseModel] | None = None
     """The form of the answer; a backend without schemas refuses such a request (see ``Capabilities``)."""
     max_tokens: int = 500
-    """The most that the answer may take."""
+    """The most that the answer may take, thinking included; a backend may leave more room for that (see ``bound``)."""
     temperature: float | None = None
     """None leaves it to the provider; backends whose models reject it leave it out."""
     draw: int = 0
@@ -79,6 +79,10 @@ class Backend(Protocol):
         """One attempt; retrying is the caller's (``labeler.llm.retry``)."""
         ...
 
+    def bound(self, request: Request) -> Usage:
+        """The most that one call can take, in tokens and in money; asks nobody, and raises nothing."""
+        ...
+
     async def logprobs(self, prefix: str, texts: Sequence[str]) -> list[TextLogprobs]:
         """Each text's token log-probabilities after the prefix; only with the capability ``logprobs``."""
         ...
@@ -88,8 +92,11 @@ class Backend(Protocol):
         ...
 
 
+UNKNOWN = "unknown"
+"""How a call ended of which nobody can say whether it was billed; it is recorded with the most that it can take."""
+
 Record = Callable[[Usage, str], None]
-"""Is told of every call that was billed: what it took, and how it ended."""
+"""Is told of every call that was billed, or that may have been: what it took, and how it ended."""
 
 Recorder = Callable[[str, str], Record]
 """Gives the record for a backend's name and a prompt's source."""

@@ -41,22 +41,22 @@ class SentenceEncoder:
         return np.asarray(torch.nn.functional.normalize(mean, dim=-1).cpu().numpy(), dtype=np.float32)
 
     @torch.inference_mode()
-    def tokens(self, contexts: Sequence[Sequence[str]], length: int) -> Half:
-        """Unit vectors of every token of contexts that were cut by another tokenizer: [n, length, width] float16.
+    def tokens(self, texts: Sequence[str], ends: Sequence[NDArray[Any]], length: int) -> Half:
+        """Unit vectors of every token of texts that were cut by another tokenizer: [n, length, width] float16.
 
+        ``ends`` [n] says where in its text each token ends, in characters.
         A token's vector is the mean state of the word pieces that it overlaps; zero where it overlaps none
         (white space, what stands behind the end).
         """
-        batch = self._tokenise(["".join(tokens) for tokens in contexts], offsets=True)
+        batch = self._tokenise(list(texts), offsets=True)
         offsets = batch.pop("offset_mapping").numpy()
         states = self._states(batch).cpu()
         n, pieces = offsets.shape[:2]
         overlap = np.zeros((n, length, pieces), dtype=np.float32)
-        for row, tokens in enumerate(contexts):
-            ends = np.cumsum([len(token) for token in tokens])
-            starts = ends - [len(token) for token in tokens]
+        for row, stops in enumerate(ends):
+            starts = np.concatenate([[0], stops[:-1]]).astype(np.int64)
             begin, end = offsets[row, :, 0], offsets[row, :, 1]
-            overlap[row, : len(tokens)] = (starts[:, None] < end) & (begin < ends[:, None]) & (begin < end)
+            overlap[row, : len(stops)] = (starts[:, None] < end) & (begin < stops[:, None]) & (begin < end)
         mean = torch.from_numpy(overlap) @ states.float()
         return np.asarray(torch.nn.functional.normalize(mean, dim=-1).numpy(), dtype=np.float16)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from labeler.errors import InputError
@@ -87,9 +88,21 @@ class LanguageModel:
         """Token ids of a text, without special tokens."""
         return list(self.tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
 
-    def token_strings(self, ids: Sequence[int]) -> list[str]:
-        """Each token decoded by itself, so that joining them gives the text (where tokens are whole characters)."""
-        return list(self.tokenizer.batch_decode([[i] for i in ids], clean_up_tokenization_spaces=False))
+    def tokenise(self, text: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Token ids of a text, without special tokens, and where in it each token ends, in characters: [n] twice.
+
+        A token's text is what stands between the end before it and its own, whatever the vocabulary does with spaces;
+        of several tokens that make one character the first has it. Raises InputError for a tokenizer without offsets.
+        """
+        if not self.tokenizer.is_fast:
+            raise InputError(f"the tokenizer of '{self.name}' gives no offsets; use its fast version (tokenizer.json)")
+        found = self.tokenizer(text, add_special_tokens=False, verbose=False, return_offsets_mapping=True)
+        ends = np.asarray(found["offset_mapping"], dtype=np.int64).reshape(-1, 2)[:, 1]
+        return np.asarray(found["input_ids"], dtype=np.int32), np.maximum.accumulate(ends)
+
+    def vocabulary(self) -> list[str]:
+        """Every token decoded by itself, for lists of tokens; joined they need not give a text back."""
+        return list(self.tokenizer.batch_decode([[i] for i in range(len(self.tokenizer))]))
 
     @torch.inference_mode()
     def hidden(self, ids: Tensor, hook: HookPoint, attention_mask: Tensor | None = None) -> Tensor:
@@ -143,7 +156,7 @@ class LanguageModel:
 
 @functools.lru_cache(maxsize=2)
 def load_language_model(name: str) -> LanguageModel:
-    """Load a model by built-in name, folder or hub name; bfloat16 where the processor multiplies it natively.
+    """Load a model by built-in name, folder or hub name, in bfloat16.
 
     Raises InputError naming the model where it cannot be loaded.
     """

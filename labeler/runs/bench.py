@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 
+from labeler.catalogue.records import RunRecord
+from labeler.errors import InputError
 from labeler.evidence.store import EvidenceStore
 from labeler.explain import Explainer, open_explainer, parse_explainer
 from labeler.explain.lexical import background_of
+from labeler.home import open_store
 from labeler.llm.names import open_backend
-from labeler.llm.protocol import Backend, Recorder
+from labeler.llm.protocol import Backend, Record, Recorder
 from labeler.runs.config import RunConfig
 from labeler.settings import Settings
 from labeler.simulate import Simulator, open_simulator, parse_simulator
@@ -48,6 +51,12 @@ class Bench:
         """The share of the explain split's contexts that hold each word stem; uniform contexts, whatever fires."""
         return background(self.store)
 
+    def check(self) -> None:
+        """Open every tool once, without using it; InputError where one cannot be had (a key, an extra is missing)."""
+        self.explainers(unrecorded)
+        self.simulators(unrecorded)
+        self.selector(unrecorded)
+
     def explainers(self, recorder: Recorder) -> list[Explainer]:
         """The run's explainers; their calls go to ``recorder``."""
         return [open_explainer(parse_explainer(name), self._backends, recorder) for name in self.config.explainers]
@@ -59,6 +68,22 @@ class Bench:
     def selector(self, recorder: Recorder) -> Simulator:
         """What chooses between candidates."""
         return open_simulator(parse_simulator(self.config.selector), self._backends, recorder)
+
+
+def open_bench(run: RunRecord, settings: Settings, backends: Backends) -> Bench:
+    """The tools of a stored run; InputError where its evidence is not here, or was collected anew since."""
+    store = open_store(settings.home, run.dictionary)
+    if store.manifest.fingerprint != run.config["evidence"]:
+        raise InputError(
+            f"run {run.id} was begun on other evidence of '{run.dictionary}' than is here now; "
+            "bring that back, or start a new run"
+        )
+    return Bench(RunConfig.of(run.config), store, backends)
+
+
+def unrecorded(backend: str, prompt: str) -> Record:
+    """A recorder for tools that are opened but not used."""
+    return lambda usage, outcome: None
 
 
 @functools.lru_cache(maxsize=4)

@@ -15,7 +15,6 @@ from labeler.evidence.store import EvidenceStore
 from labeler.explain import parse_explainer
 from labeler.features import SPLITS
 from labeler.simulate import parse_simulator
-from prompts import load_prompt
 
 NULL_FEATURES = 64
 """Features of a run whose null is taken by a paid simulator; the percentiles of all others are read off these."""
@@ -105,7 +104,6 @@ def new_run(config: RunConfig, store: EvidenceStore, indices: Sequence[int]) -> 
             "model": store.manifest.model,
             "hook": store.manifest.hook,
             "headline": config.headline,
-            "prompts": _simulator_prompts(config),
             "evidence": store.manifest.fingerprint,
             "seed": config.seed,
             "labeler": __version__,
@@ -113,12 +111,6 @@ def new_run(config: RunConfig, store: EvidenceStore, indices: Sequence[int]) -> 
         },
         features=features,
     )
-
-
-def _simulator_prompts(config: RunConfig) -> dict[str, str]:
-    used = [parse_simulator(name).name for name in config.simulators]
-    asking = [name for name in used if name in ("sparse", "likelihood")]
-    return {"simulate": load_prompt(asking[0]).source} if asking else {}
 
 
 def spread_by_density(store: EvidenceStore, n: int) -> list[int]:

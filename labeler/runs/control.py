@@ -42,7 +42,7 @@ async def control(
     """
     own = next((label for label in labels if label.index == index), None)
     if own is None:
-        return ControlOutcome()
+        return ControlOutcome(controls={"null": {"failed": "the feature's own label was not found"}})
     near = {index, *own.near_duplicates}
     foreign = {
         text_of(label): None for label in labels if label.index not in near and index not in label.near_duplicates

@@ -9,11 +9,9 @@ from collections.abc import Callable, Sequence
 
 from labeler.catalogue.records import CallRecord, ChosenLabel, Claim, ControlOutcome, LabelOutcome
 from labeler.catalogue.repository import Catalogue
-from labeler.errors import LabelerError
-from labeler.home import open_store
+from labeler.errors import InputError, LabelerError
 from labeler.llm.protocol import Record, Usage
-from labeler.runs.bench import Backends, Bench
-from labeler.runs.config import RunConfig
+from labeler.runs.bench import Backends, Bench, open_bench
 from labeler.runs.control import control
 from labeler.runs.label import label
 from labeler.settings import Settings
@@ -28,6 +26,10 @@ ATTEMPTS = 3
 """How often a feature is tried that ends in an error of ours."""
 
 log = logging.getLogger(__name__)
+
+
+class ToolsError(LabelerError):
+    """This process lacks what a run needs: a key, an extra, the evidence."""
 
 
 class Drain:
@@ -95,7 +97,11 @@ class Drain:
     async def _store_calls(self) -> None:
         calls, self._calls = self._calls, []
         if calls:
-            await asyncio.to_thread(self._catalogue.record_calls, calls)
+            try:
+                await asyncio.to_thread(self._catalogue.record_calls, calls)
+            except BaseException:  # what was paid stays on the list until it is stored; storing twice counts once
+                self._calls[:0] = calls
+                raise
 
     async def _work(self, claim: Claim) -> None:
         try:
@@ -107,6 +113,9 @@ class Drain:
                 found = await self._control(claim)
                 await self._store_calls()
                 await asyncio.to_thread(self._catalogue.finish_control, claim, found)
+        except ToolsError as error:  # another worker may have what this one lacks
+            log.error("run %s cannot be worked on here: %s", claim.run_id, error)
+            await asyncio.to_thread(self._catalogue.release, [claim], time.time() + LEASE_SECONDS, tried=False)
         except Exception as error:
             log.exception("feature %d of run %s, attempt %d", claim.index, claim.run_id, claim.attempts)
             await asyncio.to_thread(self._give_up, claim, f"internal error: {type(error).__name__}")
@@ -120,15 +129,16 @@ class Drain:
             self._catalogue.finish_control(claim, ControlOutcome(controls={"null": {"failed": reason}}))
 
     async def _label(self, claim: Claim) -> LabelOutcome:
+        self._labels.pop(claim.run_id, None)  # the run has one more to come
+        bench = await self._bench(claim.run_id)
         try:
-            bench = await self._bench(claim.run_id)
             return await label(bench, claim.index, self._recorder(claim))
         except LabelerError as error:
             return LabelOutcome(state="failed", reason=str(error))
 
     async def _control(self, claim: Claim) -> ControlOutcome:
+        bench = await self._bench(claim.run_id)
         try:
-            bench = await self._bench(claim.run_id)
             run = await asyncio.to_thread(self._catalogue.run, claim.run_id)
             labels = await self._chosen(claim.run_id)
             scores = await asyncio.to_thread(self._catalogue.scores, claim.run_id, claim.index)
@@ -140,13 +150,18 @@ class Drain:
     async def _bench(self, run_id: str) -> Bench:
         if run_id not in self._benches:
             run = await asyncio.to_thread(self._catalogue.run, run_id)
-            store = open_store(self._settings.home, run.dictionary)
-            self._benches[run_id] = Bench(RunConfig.of(run.config), store, self._backends)
+            try:
+                bench = open_bench(run, self._settings, self._backends)
+                bench.check()
+            except InputError as error:
+                raise ToolsError(str(error)) from error
+            self._benches[run_id] = bench
         return self._benches[run_id]
 
     async def _chosen(self, run_id: str) -> list[ChosenLabel]:
         """The run's labels, read once: when its first control is claimed, its last label has been stored."""
-        if run_id not in self._labels:
+        known = self._labels.get(run_id)
+        if known is None or (known.done() and known.exception() is not None):
             self._labels[run_id] = asyncio.create_task(asyncio.to_thread(self._catalogue.labels, run_id))
         return await asyncio.shield(self._labels[run_id])
 

@@ -8,8 +8,9 @@ from labeler.catalogue.records import CandidateRecord, LabelOutcome, ScoreRecord
 from labeler.evidence.store import EvidenceStore
 from labeler.features import Explanation
 from labeler.llm.protocol import Recorder
+from labeler.llm.together import together
 from labeler.runs.bench import Bench
-from labeler.runs.scoring import point, record, sample, score, whole
+from labeler.runs.scoring import Sample, point, record, sample, score, whole
 from labeler.score import simulation
 from labeler.simulate import Simulator, lookup
 
@@ -24,7 +25,7 @@ async def label(bench: Bench, index: int, recorder: Recorder) -> LabelOutcome:
     evidence = await asyncio.to_thread(store.evidence, index)
     explainers = bench.explainers(recorder)
     background = await asyncio.to_thread(lambda: bench.background)
-    answers = await asyncio.gather(*(e.explain(evidence, background, config.seed) for e in explainers))
+    answers = await together(e.explain(evidence, background, config.seed) for e in explainers)
     candidates = [candidate for answer in answers for candidate in answer]
     chosen, selected = await choose(bench.selector(recorder), candidates, store, index)
     records = [
@@ -46,12 +47,15 @@ async def label(bench: Bench, index: int, recorder: Recorder) -> LabelOutcome:
         )
 
     scores: list[ScoreRecord] = []
+    samples: list[Sample] = []
     calibration = await asyncio.to_thread(whole, store, index, "select")
     for simulator in bench.simulators(recorder):
         sampled = await asyncio.to_thread(sample, store, index, simulator, explanation.text, config)
+        samples.append(sampled)
         scores += await score(simulator, explanation.text, sampled, calibration, config.precision, config.seed)
     headline = next(s for s in scores if s.key == config.headline)
-    control = await asyncio.to_thread(look_up, store, index, config.precision, config.seed)
+    # On the same contexts as the headline, so that the two can be compared.
+    control = await asyncio.to_thread(look_up, store, index, samples[0], config.precision, config.seed)
     return LabelOutcome(
         state="labelled",
         candidates=records,
@@ -83,9 +87,9 @@ async def choose(
     return best, values
 
 
-def look_up(store: EvidenceStore, index: int, precision: float, seed: int) -> ScoreRecord:
-    """The control that every label is held against: a table of tokens fitted on ``explain``, scored on ``score``."""
-    fitted, sampled = whole(store, index, "explain"), whole(store, index, "score")
+def look_up(store: EvidenceStore, index: int, sampled: Sample, precision: float, seed: int) -> ScoreRecord:
+    """The control that every label is held against: a table of tokens fitted on ``explain``, scored on a sample."""
+    fitted = whole(store, index, "explain")
     table = lookup.fit(fitted.frame, fitted.material.ids)
     prediction = lookup.predict(table, sampled.material.ids)
     frame = sampled.frame

@@ -57,7 +57,7 @@ def sample(store: EvidenceStore, index: int, simulator: Simulator, text: str, co
     if simulator.free or len(everything.frame) <= config.contexts:
         return everything
     guide = context_guide(text, everything.material) if config.guided else None
-    drawn = draw(everything.frame, config.contexts, guide, config.seed)
+    drawn = draw(everything.frame, config.contexts, guide, [config.seed, index])
     design = "activation .45, label .35, uniform .20" if config.guided else "activation .69, uniform .31"
     return Sample(drawn, store.material(drawn.contexts), f"{design}; systematic")
 
@@ -109,9 +109,9 @@ def _headline(
     estimate = simulation(
         frame.truth, prediction, frame.lengths, frame.weight, frame.stratum, precision=precision, seed=seed
     )
-    details: dict[str, object] = {}
+    details: dict[str, object] = {} if simulator.prompt is None else {"prompt": simulator.prompt}
     if not simulator.free:  # what a paid answer said is kept, so that its score can be computed again
-        details = {
+        details |= {
             "contexts": frame.contexts.tolist(),
             "weights": frame.weight.round(6).tolist(),
             "moments": moments(frame.truth, prediction, frame.lengths).round(6).tolist(),

@@ -50,6 +50,7 @@ class EmbeddingSimulator:
     name = "embedding"
     source = MINILM
     free = True
+    prompt: str | None = None
 
     def __init__(self) -> None:
         """Raises MissingExtraError where the encoder cannot run."""

@@ -32,6 +32,7 @@ class LexicalSimulator:
     name = "lexical"
     source = "lexical"
     free = True
+    prompt: str | None = None
 
     async def predict(self, texts: Sequence[str], material: Material) -> FloatArray:
         """See the protocol."""

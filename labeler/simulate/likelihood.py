@@ -38,7 +38,9 @@ class LikelihoodSimulator:
         self.source = backend.name
         self._backend = backend
         self._announced = load_prompt("likelihood")
-        self._neutral_prefix = load_prompt("likelihood_neutral").render()
+        neutral = load_prompt("likelihood_neutral")
+        self._neutral_prefix = neutral.render()
+        self.prompt: str | None = f"{self._announced.source}, {neutral.source}"
 
     async def predict(self, texts: Sequence[str], material: Material) -> FloatArray:
         """See the protocol; one pass over the contexts for each text, and one without any, which is kept."""
@@ -56,12 +58,14 @@ class LikelihoodSimulator:
 
     async def _without_label(self, contexts: list[str]) -> dict[str, TextLogprobs]:
         known = _NEUTRAL.setdefault(self.source, {})
+        found = {text: known[text] for text in contexts if text in known}
+        new = [text for text in dict.fromkeys(contexts) if text not in found]
+        if new:
+            found.update(zip(new, await self._backend.logprobs(self._neutral_prefix, new), strict=True))
         if len(known) > 20_000:
             known.clear()
-        new = [text for text in dict.fromkeys(contexts) if text not in known]
-        if new:
-            known.update(zip(new, await self._backend.logprobs(self._neutral_prefix, new), strict=True))
-        return {text: known[text] for text in contexts}
+        known.update(found)
+        return found
 
 
 def on_tokens(offsets: np.ndarray, values: np.ndarray, tokens: Sequence[str], length: int) -> FloatArray:

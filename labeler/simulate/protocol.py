@@ -19,6 +19,9 @@ class Simulator(Protocol):
     free: bool
     """Whether a prediction costs next to nothing, so that everything at hand is predicted and nothing is sampled."""
 
+    prompt: str | None
+    """``name@version`` of the prompts that it asks with."""
+
     async def predict(self, texts: Sequence[str], material: Material) -> FloatArray:
         """Predictions for several explanations on the same contexts: [n_texts, n_contexts, length], zero behind the end.
 

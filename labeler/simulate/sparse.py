@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
 
@@ -16,6 +15,7 @@ from labeler.fence import plain
 from labeler.llm.errors import MalformedError
 from labeler.llm.protocol import Backend, Recorder, Request
 from labeler.llm.retry import ask_until_answered
+from labeler.llm.together import together
 from prompts import load_prompt
 
 CONTEXTS_A_CALL = 10
@@ -27,7 +27,7 @@ class Quote(BaseModel):
     """A word that would be active."""
 
     text: str
-    occurrence: int = 1
+    occurrence: int = Field(description="which one of several in its context, from 1")
     strength: int = Field(description="1 to 10")
 
 
@@ -60,12 +60,13 @@ class SparseSimulator:
         self.source = backend.name
         self._backend = backend
         self._prompt = load_prompt("sparse")
+        self.prompt: str | None = self._prompt.source
         self._record = recorder(backend.name, self._prompt.source)
 
     async def predict(self, texts: Sequence[str], material: Material) -> FloatArray:
         """See the protocol. Raises MalformedError where some context stays without a usable answer."""
         tokens = material.tokens()
-        found = await asyncio.gather(*(self._one(text, tokens, material.length) for text in texts))
+        found = await together(self._one(text, tokens, material.length) for text in texts)
         return np.stack(found) if found else np.zeros((0, len(material), material.length), dtype=np.float32)
 
     async def _one(self, explanation: str, tokens: list[tuple[str, ...]], length: int) -> FloatArray:
@@ -73,7 +74,7 @@ class SparseSimulator:
         open_rows = list(range(len(tokens)))
         for round_number in range(ROUNDS):
             groups = [open_rows[i : i + CONTEXTS_A_CALL] for i in range(0, len(open_rows), CONTEXTS_A_CALL)]
-            answers = await asyncio.gather(*(self._ask(explanation, group, tokens, round_number) for group in groups))
+            answers = await together(self._ask(explanation, group, tokens, round_number) for group in groups)
             answered: set[int] = set()
             for group, guesses in zip(groups, answers, strict=True):
                 for row, values in usable(group, guesses, tokens, length).items():
@@ -120,12 +121,9 @@ def on_tokens(quotes: Sequence[Quote], tokens: Sequence[str], length: int) -> Fl
 
     A quote in another case, or of an occurrence too high where there is only one, is unambiguous and is repaired.
     """
+    text = plain("".join(tokens))  # what the model saw, as long as what there is
     ends = np.cumsum([len(token) for token in tokens])
     starts = ends - [len(token) for token in tokens]
-    text = plain("".join(tokens))
-    if len(text) != (ends[-1] if len(ends) else 0):  # fencing changed lengths: place tokens in what the model saw
-        ends = np.cumsum([len(plain(token)) for token in tokens])
-        starts = ends - [len(plain(token)) for token in tokens]
     values = np.zeros(length, dtype=np.float32)
     for quote in quotes:
         span = locate(quote, text)

@@ -21,8 +21,8 @@ def test_the_demo_survives_kill_9_and_ends_with_every_feature_labelled_once(tmp_
     try:
         wait_until(lambda: (tmp_path / ".labeler/dictionaries/sample/manifest.json").exists() or ended(process), 900)
         catalogue = open_catalogue(catalogue_of)
-        wait_until(lambda: catalogue.latest_run("sample") or ended(process))
-        first = catalogue.latest_run("sample").id
+        wait_until(lambda: catalogue.runs("sample") or ended(process))
+        first = catalogue.runs("sample")[0].id
         wait_until(lambda: catalogue.progress(first).by_state.get("labelled", 0) >= 16 or ended(process), 600)
         assert catalogue.run(first).state == "running"
         process.send_signal(signal.SIGKILL)

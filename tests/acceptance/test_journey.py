@@ -63,7 +63,7 @@ def test_a_row_has_the_fields_that_scripts_rely_on(collected):
         "controls statistics near_duplicates cost provenance".split()
     )
     assert row["headline"] == "simulation.embedding"
-    fields = "value low high n_contexts uniform_equivalent_n simulator null_percentile state"
+    fields = "value low high n_contexts uniform_equivalent_n simulator null_percentile state reason sampling"
     assert set(row["scores"]["simulation.embedding"]) == set(fields.split())
     assert set(row["controls"]) >= {"lookup", "beats_lookup"}
 
@@ -76,13 +76,12 @@ def test_collecting_again_does_nothing_and_another_corpus_needs_another_name(col
     assert "'mine' exists and was collected from something else (corpus differ)" in other.stderr
 
 
-def test_an_interrupted_collection_goes_on_and_ends_with_the_same_evidence(collected, own_files, monkeypatch):
+def test_an_interrupted_collection_goes_on_and_ends_with_the_same_evidence(collected, own_files):
     command = collect_command(own_files, name="again")
     process = start(collected, *command)
     try:
-        wait_until(
-            lambda: (collected / ".labeler/dictionaries/.collecting-again").exists() or process.poll() is not None
-        )
+        piece = collected / ".labeler/dictionaries/.collecting-again/shard-00000.npz"
+        wait_until(lambda: piece.exists() or process.poll() is not None)
         process.send_signal(signal.SIGKILL)
         process.wait()
     finally:
@@ -93,7 +92,7 @@ def test_an_interrupted_collection_goes_on_and_ends_with_the_same_evidence(colle
     assert first == second
 
 
-def test_the_same_from_python(collected, monkeypatch):
+def test_the_same_from_python(collected):
     import labeler
 
     dictionary = labeler.open("mine", home=collected / ".labeler")

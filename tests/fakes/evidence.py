@@ -70,6 +70,11 @@ def shards_of(contexts: Sequence[Sequence[str]], rules: Sequence[Rule] = RULES, 
                     [[vocabulary[w] for w in words] + [-1] * (LENGTH - len(words)) for words in part], dtype=np.int32
                 ),
                 lengths=np.array([len(words) for words in part], dtype=np.uint8),
+                texts=["".join(f" {word}" for word in words) for words in part],
+                ends=np.array(
+                    [np.pad(np.cumsum([len(w) + 1 for w in words]), (0, LENGTH - len(words))) for words in part],
+                    dtype=np.uint16,
+                ),
                 documents=documents,
                 document=np.array([documents.index(name) for name in names], dtype=np.int32),
                 feature=np.array(columns[0], dtype=np.int32),
@@ -105,6 +110,7 @@ def make_store(home: Path, name: str = "toy", n: int = 1500, rules: Sequence[Rul
     write_store(
         folder,
         arrays,
+        texts=kept.texts,
         # A token is a word with the space before it, as most vocabularies have it.
         vocabulary=[f" {word}" for word in dict.fromkeys(WORDS)],
         documents=kept.documents,

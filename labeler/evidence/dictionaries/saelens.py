@@ -57,13 +57,15 @@ def read_saelens(folder: Path) -> Dictionary | None:
 
     metadata = {**config, **config.get("metadata", {})}
     model, hook = metadata.get("model_name"), metadata.get("hook_name") or metadata.get("hook_point")
-    if not (model and hook):
+    if not (isinstance(model, str) and isinstance(hook, str) and model and hook):
         raise InputError(
             f"{config_file}: no model_name and hook_name; without them nothing says what the features read"
         )
 
     if architecture == "topk" and not isinstance(config.get("k"), int):
         raise InputError(f"{config_file}: k is {config.get('k')!r}, expected how many features stay active a token")
+    if not isinstance(metadata.get("max_norm"), int | float | None):
+        raise InputError(f"{config_file}: max_norm is {metadata['max_norm']!r}, expected a number")
     if weights["W_enc"].ndim != 2:
         raise InputError(f"{weights_file}: W_enc has {weights['W_enc'].ndim} dimensions, expected 2")
     expected = (config.get("d_in"), config.get("d_sae"))

@@ -24,7 +24,6 @@ CONFIG = {
     "model": "smollm2-135m",
     "hook": "blocks.14.hook_resid_post",
     "headline": "simulation.sparse",
-    "prompts": {"explain": "words@aa", "simulate": "sparse@bb"},
     "evidence": "5eed",
     "seed": 0,
     "labeler": "0.1.0",
@@ -47,7 +46,7 @@ def test_the_exported_row_has_everything_that_was_stored(catalogue: Catalogue, t
         uniform_equivalent_n=790,
         simulator="anthropic:claude-haiku-5-5",
         sampling="stratified",
-        details={"seconds": float("inf")},
+        details={"seconds": float("inf"), "prompt": "sparse@bb"},
     )
     detection = ScoreRecord(key="detection", state="failed", reason="no answer", n_contexts=20)
     catalogue.finish_label(
@@ -112,8 +111,11 @@ def test_the_exported_row_has_everything_that_was_stored(catalogue: Catalogue, t
                 "simulator": "anthropic:claude-haiku-5-5",
                 "null_percentile": 99.5,
                 "state": "ok",
+                "reason": None,
+                "sampling": "stratified",
             },
-            "detection": {"value": None, "n_contexts": 20, "state": "failed", **unplaced},
+            "detection": {"value": None, "n_contexts": 20, "state": "failed", "reason": "no answer", "sampling": None}
+            | unplaced,
         },
         "controls": {"lookup": {"value": 0.55, "low": 0.4, "high": 0.6}, "beats_lookup": True},
         "statistics": {"density": 0.0031, "max_activation": 41.2},
@@ -220,3 +222,15 @@ def test_labels_are_those_that_were_chosen(catalogue: Catalogue):
         (1, "war", (2,)),
         (3, "peace", (4,)),
     ]
+
+
+def test_a_later_failure_does_not_hide_a_label(catalogue: Catalogue):
+    for state, reason in (("labelled", None), ("failed", "no key")):
+        catalogue.create_run(NewRun(dictionary="sample", config=CONFIG, features=[NewFeature(index=1, statistics={})]))
+        [claim] = catalogue.claim(1, LEASE, 0.0)
+        candidates = [CandidateRecord(label="war", explainer="lexical")]
+        chosen = 0 if state == "labelled" else None
+        outcome = LabelOutcome(state=state, reason=reason, candidates=candidates, chosen=chosen)
+        assert catalogue.finish_label(claim, outcome)
+    [row] = catalogue.rows("sample")
+    assert row["label"] == "war"

@@ -48,10 +48,6 @@ def test_runs_come_newest_first(catalogue: Catalogue, clock: Clock):
     assert [run.id for run in catalogue.runs()] == ids[::-1]
     assert [run.id for run in catalogue.runs("one")] == [ids[2], ids[0]]
     assert catalogue.runs("three") == []
-    latest = catalogue.latest_run("two")
-    assert latest is not None
-    assert latest.id == ids[1]
-    assert catalogue.latest_run("three") is None
 
 
 def test_an_impossible_run_is_refused_whole(catalogue: Catalogue):

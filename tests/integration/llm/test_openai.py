@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 import pytest
+from pydantic import BaseModel
 
 from labeler.llm.endpoints import Endpoint
 from labeler.llm.errors import (
@@ -16,7 +17,7 @@ from labeler.llm.errors import (
     TruncatedError,
 )
 from labeler.llm.names import LLMName, open_backend
-from labeler.llm.openai import OpenAIBackend
+from labeler.llm.openai import THINKING_TOKENS, OpenAIBackend
 from labeler.llm.prices import price
 from labeler.llm.protocol import Request, Usage
 from labeler.llm.retry import ask_until_answered
@@ -80,8 +81,60 @@ async def test_a_plain_answer():
 
 async def test_the_own_host_gets_the_newest_name_of_the_limit():
     (_,), provider = await ask(PLAIN, backend=official)
-    assert provider.asked[0].body["max_completion_tokens"] == 77
+    assert provider.asked[0].body["max_completion_tokens"] == 77 + THINKING_TOKENS
     assert "max_tokens" not in provider.asked[0].body
+
+
+async def test_the_own_host_is_asked_to_think_little():
+    _, provider = await ask(PLAIN, backend=official)
+    assert provider.asked[0].body["reasoning_effort"] == "low"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Unrecognized request argument supplied: reasoning_effort",
+        "Unsupported value: 'reasoning_effort' does not support 'low' with this model. Supported values are: 'high'.",
+    ],
+)
+async def test_a_model_that_cannot_be_told_how_much_to_think_is_told_no_more(said):
+    def behave(asked):
+        return fail(400, said) if "reasoning_effort" in asked.body else answer("ok")
+
+    given, provider = await ask(PLAIN, PLAIN, script=[behave], backend=official)
+    assert [one.text for one in given] == ["ok", "ok"]
+    assert ["reasoning_effort" in asked.body for asked in provider.asked] == [True, False, False]
+
+
+async def test_a_model_that_takes_neither_temperature_nor_effort():
+    def behave(asked):
+        rejected = [part for part in ("temperature", "reasoning_effort") if part in asked.body]
+        return fail(400, f"Unsupported parameter: '{rejected[0]}'") if rejected else answer("ok")
+
+    warm = Request(prompt="?", temperature=0.5)
+    _, provider = await ask(warm, warm, script=[behave], backend=official)
+    assert len(provider.asked) == 4
+
+
+async def test_a_strict_schema_holds_no_defaults():
+    class Inner(BaseModel):
+        default: str = "a property of this name"
+
+    class Outer(BaseModel):
+        label: str = "months"
+        nothing: str | None = None
+        inner: Inner = Inner()
+        several: list[Inner] = []
+
+    text = '{"label": "x", "nothing": null, "inner": {"default": "y"}, "several": []}'
+    (given,), provider = await ask(Request(prompt="?", schema=Outer), script=[answer(text)])
+    assert given.parsed.inner.default == "y"
+    schema = provider.asked[0].schema
+    assert schema["required"] == ["label", "nothing", "inner", "several"]
+    assert schema["$defs"]["Inner"]["properties"] == {"default": {"title": "Default", "type": "string"}}
+    outer = schema["properties"]
+    assert [name for name, part in outer.items() if "default" in part] == []
+    assert outer["inner"]["properties"].keys() == {"default"}
 
 
 async def test_a_server_that_wants_the_newest_name_of_the_limit_gets_it_from_then_on():
@@ -330,8 +383,9 @@ async def test_what_is_recorded_is_what_was_billed():
         )
         await backend.close()
     assert given.parsed == Label(**LABEL)
-    assert [outcome for _, outcome in recorded] == ["malformed", "malformed", "answered"]
-    assert [usage.output_tokens for usage, _ in recorded] == [behaviour.output_tokens for behaviour in provider.billed]
+    assert [outcome for _, outcome in recorded] == ["malformed", "unknown", "malformed", "answered"]
+    known = [usage for usage, outcome in recorded if outcome != "unknown"]
+    assert [usage.output_tokens for usage in known] == [behaviour.output_tokens for behaviour in provider.billed]
 
 
 def test_the_fake_runs_in_a_thread_beside_other_loops():

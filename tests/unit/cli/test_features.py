@@ -6,16 +6,16 @@ from labeler.errors import InputError
 
 
 def test_ranges_single_indices_and_files(tmp_path):
-    assert parse_features("0-3, 9") == [0, 1, 2, 3, 9]
+    assert parse_features("0-3, 9", 10) == [0, 1, 2, 3, 9]
     path = tmp_path / "wanted"
     path.write_text("4\n7\n")
-    assert parse_features(f"@{path}") == [4, 7]
+    assert parse_features(f"@{path}", 10) == [4, 7]
 
 
-@pytest.mark.parametrize("text", ["", "a", "3-1", "-4", "1-", "1,,x", "@nowhere", "0-99999999999"])
+@pytest.mark.parametrize("text", ["", "a", "3-1", "-4", "1-", "1,,x", "@nowhere", "0-99999999999", "10"])
 def test_what_is_no_index_is_named(text):
     with pytest.raises(InputError):
-        parse_features(text)
+        parse_features(text, 10)
 
 
 def test_text_of_others_cannot_move_the_cursor():

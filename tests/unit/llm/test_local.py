@@ -46,16 +46,27 @@ class Writer:
     truncated: bool = False
     error: Exception | None = None
     gate: threading.Event = dataclasses.field(default_factory=threading.Event)
+    called: threading.Event = dataclasses.field(default_factory=threading.Event)
 
     def __call__(self, model, prompts, **options):
         self.threads.add(threading.current_thread())
         self.calls.append((list(prompts), options))
+        self.called.set()
         assert self.gate.wait(20)
         if self.error is not None:
             raise self.error
         return [
             Generated(f" {prompt}!" if self.text is None else self.text, 7, 3, self.truncated) for prompt in prompts
         ]
+
+    def hold(self):
+        """Let no further call return until the gate is set."""
+        self.gate.clear()
+        self.called.clear()
+
+    async def held(self):
+        """Return once a call stands before the gate."""
+        assert await asyncio.to_thread(self.called.wait, 20)
 
     @property
     def prompts(self):
@@ -74,12 +85,6 @@ async def ask(backend, prompt="Once", **fields):
     return await backend.ask(Request(prompt=prompt, **fields))
 
 
-async def until(condition):
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.002)
-
-
 def test_the_backend_says_who_it_is_and_what_it_can(folder, backend):
     assert backend.name == f"local:{folder}"
     assert backend.capabilities == Capabilities(schema=False, logprobs=True)
@@ -92,11 +97,11 @@ async def test_many_at_once_are_answered_in_batches(backend, writer):
 
 
 async def test_what_comes_while_a_batch_runs_is_one_batch(backend, writer):
-    writer.gate.clear()
+    writer.hold()
     first = asyncio.create_task(ask(backend, "first"))
-    await until(lambda: writer.calls)
+    await writer.held()
     rest = [asyncio.create_task(ask(backend, f"later {i}")) for i in range(5)]
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0)  # one step of the loop, in which each of them joins the queue
     writer.gate.set()
     await asyncio.gather(first, *rest)
     assert writer.prompts == [["first"], [f"later {i}" for i in range(5)]]
@@ -123,10 +128,23 @@ async def test_usage_counts_tokens_and_costs_nothing(backend, writer):
     assert (usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.usd) == (7, 3, 0, 0.0)
 
 
+@pytest.mark.parametrize("fields", [{}, {"system": "Be short."}, {"prompt": "ᚠ∮€ \x00"}])
+async def test_no_call_takes_more_than_its_bound(backend, fields):
+    request = Request(**{"prompt": "Once", "max_tokens": 5, **fields})
+    try:
+        usage = (await backend.ask(request)).usage
+    except LLMError as error:
+        usage = error.usage
+    bound = backend.bound(request)
+    assert 0 < usage.input_tokens <= bound.input_tokens
+    assert 0 < usage.output_tokens <= bound.output_tokens == 5
+    assert bound.usd == 0.0
+
+
 async def test_a_cancelled_caller_takes_nothing_from_the_others(backend, writer):
-    writer.gate.clear()
+    writer.hold()
     tasks = [asyncio.create_task(ask(backend, f"prompt {i}")) for i in range(3)]
-    await until(lambda: writer.calls)
+    await writer.held()
     tasks[1].cancel()
     late = asyncio.create_task(ask(backend, "late"))
     writer.gate.set()
@@ -139,9 +157,9 @@ async def test_a_cancelled_caller_takes_nothing_from_the_others(backend, writer)
 
 
 async def test_whoever_is_cancelled_before_the_batch_is_not_in_it(backend, writer):
-    writer.gate.clear()
+    writer.hold()
     first = asyncio.create_task(ask(backend, "first"))
-    await until(lambda: writer.calls)
+    await writer.held()
     gone, stays = (asyncio.create_task(ask(backend, prompt)) for prompt in ("gone", "stays"))
     await asyncio.sleep(0)
     gone.cancel()
@@ -155,9 +173,9 @@ def test_one_event_loop_after_another_may_use_it(backend, writer):
         return [answer.text for answer in await asyncio.gather(ask(backend, prompt), ask(backend, prompt))]
 
     async def abandon():
-        writer.gate.clear()
+        writer.hold()
         task = asyncio.create_task(ask(backend, "abandoned"))
-        await until(lambda: len(writer.calls) == 2)
+        await writer.held()
         writer.gate.set()
         return task
 
@@ -283,9 +301,9 @@ def test_without_torch_the_extra_is_named(monkeypatch):
 
 
 async def test_closing_answers_those_who_wait_with_an_error(backend, writer):
-    writer.gate.clear()
+    writer.hold()
     running = asyncio.create_task(ask(backend, "running"))
-    await until(lambda: writer.calls)
+    await writer.held()
     waiting = asyncio.create_task(ask(backend, "waiting"))
     await asyncio.sleep(0)
     await backend.close()

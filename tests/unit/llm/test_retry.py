@@ -1,9 +1,12 @@
 """What is asked again, how often, after how long, and what is recorded."""
 
+import asyncio
 import dataclasses
 
 import pytest
+from pydantic import BaseModel
 
+from labeler.catalogue import records
 from labeler.llm.errors import (
     AccessError,
     BusyError,
@@ -13,11 +16,17 @@ from labeler.llm.errors import (
     TimedOutError,
     TruncatedError,
 )
-from labeler.llm.protocol import Answer, Capabilities, Request, Usage
+from labeler.llm.protocol import UNKNOWN, Answer, Capabilities, Request, Usage
 from labeler.llm.retry import ask_until_answered
 
 PAID = Usage(input_tokens=7, output_tokens=3, usd=0.01)
 ANSWER = Answer(text="yes", usage=Usage(input_tokens=5, output_tokens=1, usd=0.02))
+
+
+class Form(BaseModel):
+    """What a request may ask for."""
+
+    word: str
 
 
 class Scripted:
@@ -33,9 +42,12 @@ class Scripted:
     async def ask(self, request):
         self.asked.append(request)
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, BaseException):
             raise outcome
         return outcome
+
+    def bound(self, request):
+        return Usage(input_tokens=100, output_tokens=request.max_tokens, usd=0.5)
 
 
 @dataclasses.dataclass
@@ -141,7 +153,86 @@ async def test_a_useless_answer_then_a_good_one():
     assert ask.recorded == [(PAID, "malformed"), (ANSWER.usage, "answered")]
 
 
-async def test_a_truncated_answer_is_recorded_though_not_asked_for_again():
+async def test_a_truncated_answer_to_a_schema_is_asked_for_once_more_with_more_room():
+    ask, backend = Asking(), Scripted(TruncatedError("cut", usage=PAID), ANSWER)
+    assert await ask(backend, Request(prompt="?", schema=Form, max_tokens=50)) is ANSWER
+    assert [request.max_tokens for request in backend.asked] == [50, 200]
+    assert ask.recorded == [(PAID, "truncated"), (ANSWER.usage, "answered")]
+
+
+async def test_an_answer_that_is_cut_again_is_given_up():
+    ask, backend = Asking(), Scripted(TruncatedError("cut", usage=PAID))
+    with pytest.raises(TruncatedError):
+        await ask(backend, Request(prompt="?", schema=Form, max_tokens=50))
+    assert [request.max_tokens for request in backend.asked] == [50, 200]
+    assert ask.recorded == [(PAID, "truncated")] * 2
+
+
+async def test_more_room_is_kept_for_another_draw():
+    backend = Scripted(TruncatedError("cut"), MalformedError("junk"), BusyError("busy"), ANSWER)
+    await Asking()(backend, Request(prompt="?", schema=Form, max_tokens=50))
+    assert [(request.max_tokens, request.draw) for request in backend.asked] == [
+        (50, 0),
+        (200, 0),
+        (200, 1000),
+        (200, 1000),
+    ]
+
+
+async def test_more_room_is_an_attempt_like_any_other():
+    backend = Scripted(TruncatedError("cut"), ANSWER)
+    with pytest.raises(TruncatedError):
+        await Asking()(backend, Request(prompt="?", schema=Form), attempts=1)
+    assert len(backend.asked) == 1
+
+
+def test_an_unknown_outcome_has_the_name_that_the_catalogue_leaves_out_of_its_sums():
+    assert UNKNOWN == records.UNKNOWN
+
+
+async def test_every_call_of_unknown_outcome_is_recorded_with_the_most_it_can_take():
+    ask = Asking()
+    lost = [TimedOutError("late", maybe_billed=True), BusyError("reset", maybe_billed=True)]
+    request = Request(prompt="?", schema=Form, max_tokens=50)
+    await ask(Scripted(lost[0], TruncatedError("cut", usage=PAID), lost[1], BusyError("not sent"), ANSWER), request)
+    assert [(outcome, usage.output_tokens) for usage, outcome in ask.recorded] == [
+        (UNKNOWN, 50),
+        ("truncated", 3),
+        (UNKNOWN, 200),
+        ("answered", 1),
+    ]
+
+
+async def test_the_last_attempt_is_recorded_too():
+    ask = Asking()
+    with pytest.raises(BusyError):
+        await ask(Scripted(BusyError("reset", maybe_billed=True)), attempts=2)
+    assert [outcome for _, outcome in ask.recorded] == [UNKNOWN] * 2
+
+
+async def test_a_call_that_is_cancelled_in_flight_is_recorded():
+    ask, backend = Asking(), Scripted(asyncio.CancelledError())
+    with pytest.raises(asyncio.CancelledError):
+        await ask(backend)
+    assert ask.recorded == [(backend.bound(backend.asked[0]), UNKNOWN)]
+
+
+async def test_a_pause_that_is_cancelled_is_no_call():
+    async def cancelled(_):
+        raise asyncio.CancelledError
+
+    recorded = []
+    with pytest.raises(asyncio.CancelledError):
+        await ask_until_answered(
+            Scripted(BusyError("busy"), ANSWER),
+            Request(prompt="?"),
+            record=lambda *call: recorded.append(call),
+            sleep=cancelled,
+        )
+    assert recorded == []
+
+
+async def test_a_truncated_answer_in_plain_text_is_recorded_though_not_asked_for_again():
     ask = Asking()
     with pytest.raises(TruncatedError):
         await ask(Scripted(TruncatedError("cut", usage=PAID)))

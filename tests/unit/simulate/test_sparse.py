@@ -20,8 +20,8 @@ def values(*quotes: Quote):
 
 
 def test_quotes_are_mapped_to_the_tokens_they_overlap():
-    assert values(Quote(text="sat", strength=7)) == [0, 0, 7, 0, 0, 0, 0, 0, 0, 0]
-    assert values(Quote(text="Cat", strength=3)) == [0, 0, 0, 0, 0, 3, 3, 0, 0, 0]
+    assert values(Quote(text="sat", occurrence=1, strength=7)) == [0, 0, 7, 0, 0, 0, 0, 0, 0, 0]
+    assert values(Quote(text="Cat", occurrence=1, strength=3)) == [0, 0, 0, 0, 0, 3, 3, 0, 0, 0]
     assert values() == [0] * 10
 
 
@@ -31,17 +31,17 @@ def test_an_occurrence_is_counted_from_one():
 
 
 def test_what_is_unambiguous_is_repaired():
-    assert values(Quote(text="SAT", strength=2))[2] == 2
+    assert values(Quote(text="SAT", occurrence=1, strength=2))[2] == 2
     assert values(Quote(text="sat", occurrence=3, strength=2))[2] == 2
 
 
 @pytest.mark.parametrize(
     "quote",
     [
-        Quote(text="dog", strength=3),
-        Quote(text=" ", strength=3),
-        Quote(text="sat", strength=11),
-        Quote(text="sat", strength=-1),
+        Quote(text="dog", occurrence=1, strength=3),
+        Quote(text=" ", occurrence=1, strength=3),
+        Quote(text="sat", occurrence=1, strength=11),
+        Quote(text="sat", occurrence=1, strength=-1),
     ],
 )
 def test_what_is_not_in_the_text_or_out_of_range_is_no_answer(quote):
@@ -131,3 +131,8 @@ def test_a_backend_without_schemas_is_refused():
     backend.capabilities = Capabilities(logprobs=True)
     with pytest.raises(InputError, match="simulator 'sparse' needs answers in a given form"):
         SparseSimulator(backend, lambda *_: lambda *_: None)
+
+
+def test_line_ends_do_not_shift_a_quote():
+    tokens = (" a", "\r", "\n", "\r\n", "x", " cat")
+    assert on_tokens([Quote(text="cat", occurrence=1, strength=4)], tokens, 6).tolist() == [0, 0, 0, 0, 0, 4]
