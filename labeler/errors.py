@@ -15,4 +15,4 @@ class MissingExtraError(InputError):
     """A part of the package that needs an optional dependency which is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs the '{extra}' extra; install it with: pip install 'labeler[{extra}]'")
+        super().__init__(f"{what} needs the '{extra}' extra; in a clone of labeler: pip install '.[{extra}]'")

@@ -178,4 +178,11 @@ def _temperature(request: Request) -> float | None:
 
 
 async def _in_worker(work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_WORKER, work)
+    def in_turn() -> T:
+        # Imported here, in the worker thread: whoever only names this backend need not have torch.
+        from labeler.models.turn import TURN
+
+        with TURN:
+            return work()
+
+    return await asyncio.get_running_loop().run_in_executor(_WORKER, in_turn)

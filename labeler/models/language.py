@@ -15,6 +15,7 @@ from torch import Tensor
 from labeler.errors import InputError
 from labeler.models.names import resolve
 from labeler.models.quiet import hush
+from labeler.models.turn import TURN
 
 _HOOK = re.compile(r"^blocks\.(\d+)\.hook_resid_(pre|post)$")
 
@@ -154,12 +155,17 @@ class LanguageModel:
         return weight
 
 
-@functools.lru_cache(maxsize=2)
 def load_language_model(name: str) -> LanguageModel:
-    """Load a model by built-in name, folder or hub name, in bfloat16.
+    """Load a model by built-in name, folder or hub name, in bfloat16; the last two stay loaded.
 
     Raises InputError naming the model where it cannot be loaded.
     """
+    with TURN:
+        return _load(name)
+
+
+@functools.lru_cache(maxsize=2)
+def _load(name: str) -> LanguageModel:
     hush()
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

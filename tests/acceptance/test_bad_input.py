@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.acceptance.test_journey import collect_command
-from tests.fakes.command import run
+from tests.fakes.command import run, said
 from tests.fakes.dictionary import save_dictionary, weights
 from tests.fakes.evidence import make_store
 
@@ -44,7 +44,7 @@ LABEL = ["label", "toy", "--simulator", "lexical"]
     [
         (["show", "toy", "5"], "feature 5 is out of range: 'toy' has features 0 to 4"),
         (["show", "none", "5"], "no dictionary 'none' in '.labeler' (here: toy)"),
-        ([*LABEL, "--features", "0-9"], "feature 5 is out of range"),
+        ([*LABEL, "--features", "0-9"], "feature 9 is out of range: there are features 0 to 4"),
         ([*LABEL, "--features", "x"], "'x' is no feature index"),
         ([*LABEL, "--features", "@nowhere"], "no file 'nowhere'"),
         ([*LABEL, "--explainer", "magic"], "unknown explainer 'magic'; known: llm, lexical"),
@@ -67,6 +67,23 @@ LABEL = ["label", "toy", "--simulator", "lexical"]
 )
 def test_a_wrong_request_is_named(home, arguments, says):
     assert says in refused(home, *arguments)
+
+
+@pytest.mark.parametrize("url", ["redis://:hunter2@127.0.0.1:1/0", "carrier-pigeon://hunter2@x"])
+def test_a_broker_that_cannot_be_reached_is_named_and_nothing_is_stored(home, url):
+    line = refused(home, *LABEL, LABELER_BROKER_URL=url)
+    assert "cannot reach the broker" in line
+    assert "hunter2" not in line
+    assert said(home, "status") == []
+
+
+def test_hostile_text_in_an_error_cannot_move_the_cursor(own_files, tmp_path):
+    save_dictionary(tmp_path / "sae", architecture="\x1b[31mred\x07")
+    command = collect_command(own_files)
+    command[command.index("--dictionary") + 1] = "sae"
+    line = refused(tmp_path, *command)
+    assert "\x1b" not in line
+    assert "\x07" not in line
 
 
 def test_a_database_that_cannot_be_reached_is_named_without_its_password(home):

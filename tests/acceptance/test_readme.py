@@ -64,8 +64,13 @@ def test_make_says_what_there_is():
 
 
 def test_the_readme_quotes_the_results_as_they_are():
-    """Figures between markers are what ``python -m eval reference --save`` wrote."""
-    from eval.reference import readme_table
+    """Figures between markers are what ``python -m eval … --save`` wrote."""
+    from eval import coverage, reference
 
-    quoted = README.split("<!-- reference -->")[1].split("<!-- /reference -->")[0].strip()
-    assert quoted == readme_table().strip()
+    assert between("reference") == reference.readme_table().strip()
+    assert between("coverage") == coverage.readme_line().strip()
+
+
+def between(mark: str) -> str:
+    """What stands between two markers of the README."""
+    return README.split(f"<!-- {mark} -->")[1].split(f"<!-- /{mark} -->")[0].strip()
