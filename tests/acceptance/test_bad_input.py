@@ -24,7 +24,7 @@ def refused(folder, *arguments, **settings) -> str:
     done = run(folder, *arguments, **settings)
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
-    lines = [line for line in done.stderr.splitlines() if line]
+    lines = [line for line in done.stderr.splitlines() if line and not line.startswith("reading the corpus: ")]
     assert len(lines) == 1, done.stderr
     assert files(folder) <= before, files(folder) - before
     return lines[0]
@@ -119,6 +119,13 @@ def test_an_empty_corpus_is_refused(own_files, tmp_path):
     command[command.index("--corpus") + 1] = "empty.txt"
     assert "corpus 'empty.txt' has no text" in refused(tmp_path, *command)
     assert list((tmp_path / ".labeler/dictionaries").iterdir()) == []
+
+
+def test_a_corpus_of_one_document_is_refused_for_no_document_may_serve_two_purposes(own_files, tmp_path):
+    (tmp_path / "one.txt").write_text("the cat sat on the mat " * 50)
+    command = collect_command(own_files)
+    command[command.index("--corpus") + 1] = "one.txt"
+    assert "corpus 'one.txt' has too few documents" in refused(tmp_path, *command)
 
 
 def test_a_line_without_text_is_refused_and_nothing_stays(own_files, tmp_path):

@@ -10,7 +10,7 @@ from labeler.runs.drain import Drain
 from labeler.settings import Settings
 from tests.fakes.environment import clean
 from tests.fakes.evidence import make_store
-from tests.fakes.provider import ProviderThread, fail, json_answer, refusal
+from tests.fakes.provider import ProviderThread, fail, hang, json_answer, refusal
 
 
 @pytest.fixture
@@ -188,3 +188,29 @@ def test_an_error_of_ours_is_tried_again_and_then_told(chosen, monkeypatch):
         drain(chosen)
     (row,) = run.rows()
     assert (row["state"], row["reason"]) == ("failed", "internal error: RuntimeError")
+
+
+def test_a_worker_that_lacks_the_evidence_or_a_key_leaves_the_run_to_others(chosen, tmp_path):
+    run = dictionary(chosen).label([0, 1], **LEXICAL)
+    elsewhere = chosen.model_copy(update={"home": tmp_path / "elsewhere"})
+    looks = iter([False, False, False])
+    drain(elsewhere, until=lambda: next(looks, True))
+    assert list(run.rows()) == []
+    assert run.progress().leased == 0
+
+
+def test_a_run_is_not_worked_on_with_other_evidence_than_it_was_begun_with(chosen):
+    run = dictionary(chosen).label([0, 1], **LEXICAL)
+    manifest = chosen.home / "dictionaries/toy/manifest.json"
+    manifest.write_text(manifest.read_text().replace('"corpus": "toy"', '"corpus": "another"'))
+    with pytest.raises(InputError, match="was begun on other evidence of 'toy'"):
+        run.work()
+    assert list(run.rows()) == []
+
+
+def test_a_call_that_is_cut_off_is_listed_with_the_most_that_it_can_have_cost(chosen):
+    with ProviderThread(lambda asked: hang()) as provider:
+        run = dictionary(chosen).label([0], explainers=[f"openai:m@{provider.url}/v1"], simulators=["lexical"])
+        drain(chosen, until=lambda: len(provider.provider.asked) > 0)
+    progress = run.progress()
+    assert (progress.calls, progress.unknown_calls) == (0, 1)

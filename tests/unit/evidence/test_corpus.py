@@ -20,6 +20,18 @@ def test_txt_gives_a_document_a_block(tmp_path):
     assert len({p.document for p in read_corpus(str(path))}) == 2
 
 
+def test_a_line_without_an_id_or_with_a_null_one_is_a_document_of_its_own(tmp_path):
+    path = tmp_path / "c.jsonl"
+    path.write_text("\ufeff" + "".join(json.dumps({"id": None, "text": t}) + "\n" for t in "abc"), encoding="utf-8")
+    assert len({p.document for p in read_corpus(str(path))}) == 3
+
+
+def test_without_blank_lines_every_line_is_a_document(tmp_path):
+    path = tmp_path / "c.txt"
+    path.write_text("one\ntwo\nthree\n")
+    assert [p.text for p in read_corpus(str(path))] == ["one", "two", "three"]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [("{", "line 1: not JSON"), ("[]", "line 1: no string field 'text'"), ('{"text": 3}', "no string field 'text'")],

@@ -296,7 +296,7 @@ async def test_a_model_that_cannot_be_loaded_is_an_input_error_to_all(tmp_path, 
 
 def test_without_torch_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MissingExtraError, match=r"labeler\[local\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[local\]'"):
         local.open_local(LLMName("local", "tiny"), environment.settings())
 
 

@@ -57,6 +57,8 @@ def broken(**changes: torch.Tensor) -> dict[str, torch.Tensor]:
         (weights(), {"architecture": "jumprelu"}, "no tensor threshold"),
         (weights(), {"metadata": {}}, "no model_name and hook_name"),
         (weights(), {"metadata": []}, "metadata"),
+        (weights(), {"metadata": {"model_name": "m", "hook_name": 5}}, "no model_name and hook_name"),
+        (weights(), {"metadata": {"model_name": "m", "hook_name": "h", "max_norm": "big"}}, "max_norm is 'big'"),
         ({"W_enc": torch.zeros(32, 64)}, {}, "no tensor W_dec, b_enc, b_dec"),
     ],
 )
