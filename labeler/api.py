@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from labeler.settings import Settings, settings
 from labeler.simulate import parse_simulator
 
 Watch = Callable[[RunProgress], None]
-"""Called about twice a second with where a run is."""
+"""Called a few times a second with where a run is."""
 
 
 @dataclass(frozen=True)
@@ -95,27 +95,18 @@ class Run:
         return _embedded(self)
 
 
-class _embedded:  # noqa: N801 - a context manager, used like a function
+@contextmanager
+def _embedded(run: Run) -> Iterator[None]:
     """An embedded worker for one run; leases that a killed process left behind are freed where no other can be alive."""
+    from workers.embedded import embedded_worker
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def __enter__(self) -> None:
-        from contextlib import ExitStack
-
-        from workers.embedded import embedded_worker
-
-        self._stack = ExitStack()
-        chosen = self._run._settings
-        alone = self._stack.enter_context(only_worker(chosen.home))
+    chosen = run._settings
+    with only_worker(chosen.home) as alone:
         # In a database of its own a home has no other workers; in a shared one they have to be waited out.
-        if alone and chosen.database_url is None and self._run.record.state == "running":
-            self._run._catalogue.resume(self._run.id, break_leases=True)
-        self._stack.enter_context(embedded_worker(chosen, self._run.id))
-
-    def __exit__(self, *exception: object) -> None:
-        self._stack.close()
+        if alone and chosen.database_url is None and run.record.state == "running":
+            run._catalogue.resume(run.id, break_leases=True)
+        with embedded_worker(chosen, run.id):
+            yield
 
 
 @dataclass(frozen=True)
