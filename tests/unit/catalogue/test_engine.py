@@ -101,5 +101,5 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 def test_a_missing_driver_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
 
-    with pytest.raises(MissingExtraError, match=r"labeler\[postgres\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[postgres\]'"):
         open_engine("postgresql://user:secret@127.0.0.1:1/name")
