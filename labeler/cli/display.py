@@ -10,14 +10,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from labeler.catalogue.records import Progress as RunProgress
 from labeler.progress import Progress as Report
+
+if TYPE_CHECKING:
+    from labeler.catalogue.records import Progress as RunProgress
 
 # Without a terminal rich assumes 80 columns, too few for a table; a file can be as wide as it likes.
 out = Console() if sys.stdout.isatty() else Console(width=int(os.environ.get("COLUMNS") or 120))
