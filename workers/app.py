@@ -46,7 +46,8 @@ def make_app(settings: Settings, queue: str = QUEUE, run_ids: Sequence[str] | No
     stretch = Stretch(settings, run_ids)
     app.stretch = stretch  # type: ignore[attr-defined]
 
-    @app.task(name=DRAIN)
+    # Not shared: Celery would hand it to every other app of this process, and there it would drain for this one's stretch.
+    @app.task(name=DRAIN, shared=False)
     def drain() -> None:
         if stretch.work():
             ring(app)

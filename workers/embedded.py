@@ -21,6 +21,7 @@ def embedded_worker(settings: Settings, run_id: str) -> Iterator[Celery]:
     """
     logging.getLogger("celery").setLevel(logging.ERROR)
     app = make_app(settings, run_ids=[run_id])
+    app.set_default()  # a task runs in a pool's thread, which asks for the process's app
     worker = app.WorkController(
         pool="threads", concurrency=1, loglevel="ERROR", without_mingle=True, without_gossip=True
     )

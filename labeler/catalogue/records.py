@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from labeler.llm import protocol
+
 RunState = Literal["running", "cancelled", "finished"]
 Stage = Literal["label", "control", "done"]
 """What is to be done next with a feature."""
 FeatureState = Literal["labelled", "unclear", "failed", "dead", "skipped"]
 ScoreState = Literal["ok", "imprecise", "undefined", "failed", "unscored"]
 
-UNKNOWN = "unknown"
+UNKNOWN = protocol.UNKNOWN
 """The outcome of a call of which nobody can say whether it was billed; its ``usd`` is the most that it can cost."""
 
 

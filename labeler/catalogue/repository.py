@@ -173,8 +173,7 @@ class Catalogue:
         """The exported rows of all features that have a state, or of those named, in index order, a page at a time.
 
         Without ``run_id``, of each feature the row of the newest run in which it has a state, one in which it failed only
-        where it failed in all. Raises InputError, at
-        once, where the run is not there or is another dictionary's.
+        where it failed in all. Raises InputError, at once, where the run is not there or is another dictionary's.
         """
         with self._reader.connect() as connection:
             chosen = [runs.get(connection, run_id)] if run_id is not None else runs.newest_first(connection, dictionary)

@@ -93,7 +93,7 @@ def after(run: Run, rows: list[dict[str, Any]]) -> None:
         (chosen.anthropic_api_key, "anthropic:claude-haiku-5-5"),
         (chosen.openai_api_key, "openai:gpt-5-nano"),
     ):
-        if key is not None and key.get_secret_value():
+        if key is not None:
             lines.append(
                 f"A key is set. With it (this spends money):\n  labeler label {run.dictionary} --features 0-9 "
                 f"--explainer {name} --simulator {name}"

@@ -66,6 +66,7 @@ def collect(request: CollectRequest, dictionaries: Path, progress: Progress = si
     """
     target = dictionaries / check_name(request.name)
     dictionary = load_dictionary(request.dictionary)
+    # Both for what they raise: what is wrong is told before the model is loaded.
     HookPoint.parse(dictionary.hook)
     read_corpus(request.corpus)
     settings = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from labeler.catalogue.records import ChosenLabel, ControlOutcome, ScoreRecord
 from labeler.features import Explanation
 from labeler.llm.protocol import Recorder
 from labeler.runs.bench import Bench
-from labeler.runs.scoring import foreign_scores, sample
+from labeler.runs.scoring import foreign_scores, sample, whole
 from labeler.score import null_mean, null_percentile
 
 FREE_FOREIGN = 40
@@ -20,6 +21,28 @@ FREE_FOREIGN = 40
 
 OWN_NULL = 20
 """A null of fewer labels says too little of one feature: its percentile is read off the run's pooled null."""
+
+
+NULL_POOL = 1_000
+"""Labels of a run that foreign ones are taken from; in a larger run a random sample of them stands for all."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunLabels:
+    """The chosen labels of a run, read once for the controls of all its features."""
+
+    by_index: Mapping[int, ChosenLabel]
+    pool: Sequence[ChosenLabel]
+
+    @classmethod
+    def of(cls, labels: Sequence[ChosenLabel]) -> RunLabels:
+        """All of them by index, and at most NULL_POOL to compare with, in index order."""
+        if len(labels) <= NULL_POOL:
+            pool = labels
+        else:
+            places = np.random.default_rng(0).choice(len(labels), NULL_POOL, replace=False)
+            pool = [labels[int(place)] for place in np.sort(places)]
+        return cls({label.index: label for label in labels}, pool)
 
 
 def text_of(label: ChosenLabel) -> str:
@@ -30,7 +53,7 @@ def text_of(label: ChosenLabel) -> str:
 async def control(
     bench: Bench,
     index: int,
-    labels: Sequence[ChosenLabel],
+    labels: RunLabels,
     scores: Sequence[ScoreRecord],
     null_sample: Sequence[int],
     recorder: Recorder,
@@ -40,23 +63,25 @@ async def control(
     A foreign label comes from outside the feature's near-duplicates and reads differently. A paid simulator is asked
     only for the features of ``null_sample``, so that the null of a run costs a fixed sum.
     """
-    own = next((label for label in labels if label.index == index), None)
+    own = labels.by_index.get(index)
     if own is None:
         return ControlOutcome(controls={"null": {"failed": "the feature's own label was not found"}})
     near = {index, *own.near_duplicates}
     foreign = {
-        text_of(label): None for label in labels if label.index not in near and index not in label.near_duplicates
+        text_of(label): None for label in labels.pool if label.index not in near and index not in label.near_duplicates
     }
     foreign.pop(text_of(own), None)
-    texts = [list(foreign)[i] for i in np.random.default_rng([bench.config.seed, index]).permutation(len(foreign))]
+    known = list(foreign)
+    texts = [known[i] for i in np.random.default_rng([bench.config.seed, index]).permutation(len(known))]
 
     updated: list[ScoreRecord] = []
     by_key = {score.key: score for score in scores}
+    everything = await asyncio.to_thread(whole, bench.store, index, "score")
     for simulator in bench.simulators(recorder):
         score = by_key.get(f"simulation.{simulator.name}")
         if score is None or not texts or (not simulator.free and index not in null_sample):
             continue
-        sampled = await asyncio.to_thread(sample, bench.store, index, simulator, text_of(own), bench.config)
+        sampled = await asyncio.to_thread(sample, everything, index, simulator, text_of(own), bench.config)
         wanted = texts[: FREE_FOREIGN if simulator.free else bench.config.foreign]
         values = await foreign_scores(simulator, wanted, sampled)
         updated.append(

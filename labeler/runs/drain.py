@@ -7,12 +7,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from labeler.catalogue.records import CallRecord, ChosenLabel, Claim, ControlOutcome, LabelOutcome
+from labeler.catalogue.records import CallRecord, Claim, ControlOutcome, LabelOutcome
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError, LabelerError
 from labeler.llm.protocol import Record, Usage
 from labeler.runs.bench import Backends, Bench, open_bench
-from labeler.runs.control import control
+from labeler.runs.control import RunLabels, control
 from labeler.runs.label import label
 from labeler.settings import Settings
 
@@ -43,7 +43,7 @@ class Drain:
         self._backends = Backends(settings)
         self._benches: dict[str, Bench] = {}
         self._calls: list[CallRecord] = []
-        self._labels: dict[str, asyncio.Task[list[ChosenLabel]]] = {}
+        self._labels: dict[str, asyncio.Task[RunLabels]] = {}
         self._tasks: dict[asyncio.Task[None], Claim] = {}
 
     async def run(self, until: Callable[[], bool]) -> int:
@@ -158,12 +158,15 @@ class Drain:
             self._benches[run_id] = bench
         return self._benches[run_id]
 
-    async def _chosen(self, run_id: str) -> list[ChosenLabel]:
+    async def _chosen(self, run_id: str) -> RunLabels:
         """The run's labels, read once: when its first control is claimed, its last label has been stored."""
         known = self._labels.get(run_id)
         if known is None or (known.done() and known.exception() is not None):
-            self._labels[run_id] = asyncio.create_task(asyncio.to_thread(self._catalogue.labels, run_id))
+            self._labels[run_id] = asyncio.create_task(asyncio.to_thread(self._read_labels, run_id))
         return await asyncio.shield(self._labels[run_id])
+
+    def _read_labels(self, run_id: str) -> RunLabels:
+        return RunLabels.of(self._catalogue.labels(run_id))
 
     def _recorder(self, claim: Claim) -> Callable[[str, str], Record]:
         def recorder(backend: str, prompt: str) -> Record:

@@ -27,7 +27,8 @@ async def label(bench: Bench, index: int, recorder: Recorder) -> LabelOutcome:
     background = await asyncio.to_thread(lambda: bench.background)
     answers = await together(e.explain(evidence, background, config.seed) for e in explainers)
     candidates = [candidate for answer in answers for candidate in answer]
-    chosen, selected = await choose(bench.selector(recorder), candidates, store, index)
+    on_select = await asyncio.to_thread(whole, store, index, "select")
+    chosen, selected = await choose(bench.selector(recorder), candidates, on_select)
     records = [
         CandidateRecord(
             label=candidate.label,
@@ -48,11 +49,11 @@ async def label(bench: Bench, index: int, recorder: Recorder) -> LabelOutcome:
 
     scores: list[ScoreRecord] = []
     samples: list[Sample] = []
-    calibration = await asyncio.to_thread(whole, store, index, "select")
+    everything = await asyncio.to_thread(whole, store, index, "score")
     for simulator in bench.simulators(recorder):
-        sampled = await asyncio.to_thread(sample, store, index, simulator, explanation.text, config)
+        sampled = await asyncio.to_thread(sample, everything, index, simulator, explanation.text, config)
         samples.append(sampled)
-        scores += await score(simulator, explanation.text, sampled, calibration, config.precision, config.seed)
+        scores += await score(simulator, explanation.text, sampled, on_select, config.precision, config.seed)
     headline = next(s for s in scores if s.key == config.headline)
     # On the same contexts as the headline, so that the two can be compared.
     control = await asyncio.to_thread(look_up, store, index, samples[0], config.precision, config.seed)
@@ -69,7 +70,7 @@ async def label(bench: Bench, index: int, recorder: Recorder) -> LabelOutcome:
 
 
 async def choose(
-    selector: Simulator, candidates: list[Explanation], store: EvidenceStore, index: int
+    selector: Simulator, candidates: list[Explanation], on_select: Sample
 ) -> tuple[int, list[float | None]]:
     """The place of the candidate with the best score on ``select``, and everyone's score; the first wins a tie.
 
@@ -79,10 +80,9 @@ async def choose(
     values: list[float | None] = [None] * len(candidates)
     if not speaking:
         return 0, values
-    sampled = await asyncio.to_thread(whole, store, index, "select")
-    predictions = await selector.predict([candidates[at].text for at in speaking], sampled.material)
+    predictions = await selector.predict([candidates[at].text for at in speaking], on_select.material)
     for at, prediction in zip(speaking, predictions, strict=True):
-        values[at] = await asyncio.to_thread(point, sampled, prediction)
+        values[at] = await asyncio.to_thread(point, on_select, prediction)
     best = max(speaking, key=lambda at: -2.0 if values[at] is None else values[at])  # type: ignore[arg-type, return-value]
     return best, values
 

@@ -50,16 +50,15 @@ def whole(store: EvidenceStore, index: int, split: Split) -> Sample:
     return Sample(frame, store.material(frame.contexts), EVERYTHING)
 
 
-def sample(store: EvidenceStore, index: int, simulator: Simulator, text: str, config: RunConfig) -> Sample:
+def sample(everything: Sample, index: int, simulator: Simulator, text: str, config: RunConfig) -> Sample:
     """Contexts of ``score``: everything at hand for a simulator that costs nothing, else a draw guided by the feature's
     activations and, where the encoder is there, by its label."""
-    everything = whole(store, index, "score")
     if simulator.free or len(everything.frame) <= config.contexts:
         return everything
     guide = context_guide(text, everything.material) if config.guided else None
     drawn = draw(everything.frame, config.contexts, guide, [config.seed, index])
     design = "activation .45, label .35, uniform .20" if config.guided else "activation .69, uniform .31"
-    return Sample(drawn, store.material(drawn.contexts), f"{design}; systematic")
+    return Sample(drawn, everything.material.store.material(drawn.contexts), f"{design}; systematic")
 
 
 def point(sampled: Sample, prediction: FloatArray) -> float | None:

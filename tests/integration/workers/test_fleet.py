@@ -1,4 +1,5 @@
 import signal
+import threading
 
 import pytest
 
@@ -6,7 +7,7 @@ from labeler import api
 from labeler.settings import Settings
 from tests.fakes.command import end, run, start, wait_until
 from tests.fakes.evidence import WORDS, make_store, on
-from tests.fakes.provider import ProviderThread, json_answer
+from tests.fakes.provider import ProviderThread, hang, json_answer
 
 RULES = tuple(on(word) for word in dict.fromkeys(WORDS))
 """A feature for every word of the toy language."""
@@ -108,3 +109,32 @@ def test_a_laptop_works_on_the_run_it_was_asked_for_and_on_no_other(home):
         assert asked_for.returncode == 0, asked_for.stderr
         assert provider.provider.asked == []
     assert paid.record.state == "running"
+
+
+def test_one_process_works_on_one_run_after_another(home):
+    chosen = Settings(_env_file=None, home=home / ".labeler")
+    dictionary = api.Dictionary("toy", api.open_store(chosen.home, "toy"), chosen)
+    for index in (1, 2):
+        labelling = dictionary.label([index], explainers=["lexical"], simulators=["lexical"])
+        watcher = threading.Thread(target=labelling.work, daemon=True)
+        watcher.start()
+        watcher.join(timeout=60)
+        assert not watcher.is_alive(), "the run was not worked on"
+        assert states(labelling.rows()) == [(index, "labelled")]
+
+
+def test_a_worker_that_is_told_to_stop_gives_back_what_it_holds(home, redis_url, postgres_url):
+    urls = {"LABELER_BROKER_URL": redis_url, "LABELER_DATABASE_URL": postgres_url}
+    chosen = Settings(_env_file=None, home=home / ".labeler", broker_url=redis_url, database_url=postgres_url)
+    dictionary = api.Dictionary("toy", api.open_store(chosen.home, "toy"), chosen)
+    with ProviderThread(lambda asked: hang()) as provider:
+        labelling = dictionary.label(explainers=[f"openai:m@{provider.url}/v1"], simulators=["lexical"])
+        worker = start(home, "worker", **urls)
+        try:
+            wait_until(lambda: len(provider.provider.asked) > 0)
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(timeout=30) == 0
+        finally:
+            end([worker])
+    assert labelling.progress().leased == 0
+    assert labelling.progress().unknown_calls > 0
