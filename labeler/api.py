@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,9 +15,13 @@ from labeler.catalogue.export import writer
 from labeler.catalogue.records import Progress as RunProgress
 from labeler.catalogue.records import RunRecord, ScoreRecord
 from labeler.catalogue.repository import Catalogue
-from labeler.evidence.store import EvidenceStore, Manifest
-from labeler.features import Evidence
-from labeler.home import dictionaries_folder, names, only_worker, open_store
+from labeler.errors import InputError
+from labeler.evidence.manifest import Manifest
+from labeler.evidence.near_misses import NearMiss, near_misses
+from labeler.evidence.shelf import is_remote
+from labeler.evidence.store import EvidenceStore
+from labeler.features import Evidence, Split
+from labeler.home import names, only_worker, open_store
 from labeler.models.names import encoder_available, torch_available
 from labeler.progress import Progress, silent
 from labeler.runs.bench import Backends, Bench, open_bench
@@ -124,6 +128,10 @@ class Dictionary:
         """All that is known about one feature before any label; InputError where the index is out of range."""
         return self.store.evidence(index)
 
+    def near_misses(self, index: int, split: Split, n: int) -> list[NearMiss]:
+        """At most n contexts of each kind that were looked up and found silent, though something speaks for them."""
+        return near_misses(self.store, index, split, n)
+
     def spread(self, n: int) -> list[int]:
         """n features at equal steps through the live ones by density."""
         return spread_by_density(self.store, n)
@@ -156,8 +164,9 @@ class Dictionary:
             selector=free[0] if free else "embedding" if encoder else "lexical",
             guided=encoder,
             seed=seed,
+            sampling=self.store.manifest.sampling,
         )
-        stored = new_run(config, self.store, range(len(self)) if features is None else features)
+        stored = new_run(config, self.store, self.store.indices.tolist() if features is None else features)
         _check_tools(lambda backends: Bench(config, self.store, backends), self._settings)
         check_broker(self._settings)
         catalogue = open_catalogue(self._settings)
@@ -181,7 +190,7 @@ class Dictionary:
 def open(name: str, home: str | Path | None = None) -> Dictionary:
     """A dictionary by its name; InputError where there is none."""
     chosen = _settings(home)
-    return Dictionary(name, open_store(chosen.home, name), chosen)
+    return Dictionary(name, open_store(chosen.shelf, name), chosen)
 
 
 def collect(
@@ -190,28 +199,90 @@ def collect(
     dictionary: str | Path,
     corpus: str | Path,
     name: str,
+    hook: str | None = None,
     tokens: int | None = None,
     home: str | Path | None = None,
     progress: Progress = silent,
 ) -> Dictionary:
-    """Run a model over a corpus and keep every feature's evidence; interrupted and called again, it goes on."""
+    """Run a model over a corpus and keep every feature's evidence; interrupted and called again, it goes on.
+
+    ``hook`` names the hook point where the dictionary does not. Called for more ``tokens`` than are there, it adds them.
+    """
+    wanted = {name: (dictionary, hook)}
+    return collect_together(model=model, wanted=wanted, corpus=corpus, tokens=tokens, home=home, progress=progress)[0]
+
+
+def collect_together(
+    *,
+    model: str,
+    wanted: Mapping[str, tuple[str | Path, str | None]],
+    corpus: str | Path,
+    tokens: int | None = None,
+    home: str | Path | None = None,
+    progress: Progress = silent,
+) -> list[Dictionary]:
+    """The same for several dictionaries of one model in one pass over the text: name -> dictionary, hook point."""
     if not torch_available():
         from labeler.errors import MissingExtraError
 
         raise MissingExtraError("collecting evidence", "local")
-    from labeler.evidence.collect import CollectRequest
+    from labeler.evidence.collect import CollectRequest, Wanted
     from labeler.evidence.collect import collect as run_collection
 
     chosen = _settings(home)
-    request = CollectRequest(model=model, dictionary=str(dictionary), corpus=str(corpus), name=name, tokens=tokens)
-    store = run_collection(request, dictionaries_folder(chosen.home), progress)
-    return Dictionary(name, store, chosen)
+    request = CollectRequest(
+        model=model,
+        wanted=tuple(Wanted(dictionary=str(d), name=name, hook=hook) for name, (d, hook) in wanted.items()),
+        corpus=str(corpus),
+        tokens=tokens,
+    )
+    stores = run_collection(request, writable_shelf(chosen), progress)
+    return [Dictionary(store.manifest.name, store, chosen) for store in stores]
 
 
-def dictionaries(home: str | Path | None = None) -> list[Manifest]:
-    """What is here."""
+def writable_shelf(chosen: Settings) -> Path:
+    """The folder that new evidence goes to; InputError where dictionaries are read from a URL."""
+    if is_remote(chosen.shelf):
+        raise InputError(
+            "LABELER_DICTIONARIES is a URL, which is only read; unset it to make evidence here, then copy its folder there"
+        )
+    return Path(chosen.shelf)
+
+
+def import_evidence(
+    path: str | Path,
+    name: str,
+    *,
+    model: str | None = None,
+    home: str | Path | None = None,
+    progress: Progress = silent,
+) -> Dictionary:
+    """Bring foreign evidence here, its format found by looking; what is there of the same origin is added to.
+
+    ``model`` names the language model whose tokenizer reads the token ids of a Delphi cache. Raises InputError where the
+    files are of no known format or damaged; nothing is left then.
+    """
+    from labeler.evidence.bringing import bring
+
     chosen = _settings(home)
-    return [open_store(chosen.home, name).manifest for name in names(chosen.home)]
+    return Dictionary(name, bring(Path(path), name, writable_shelf(chosen), model, progress), chosen)
+
+
+def dictionaries(home: str | Path | None = None) -> list[str]:
+    """The names of the dictionaries that are here."""
+    return names(_settings(home).shelf)
+
+
+def look(name: str, *, verify: bool = False, home: str | Path | None = None) -> tuple[Manifest | None, str | None]:
+    """What a dictionary's evidence says of itself, and what is wrong with it; None where all is well.
+
+    Every file must be there and as long as it was written; with ``verify`` it must hold the same bytes.
+    """
+    try:
+        store = open_store(_settings(home).shelf, name)
+    except InputError as error:
+        return None, str(error)
+    return store.manifest, store.health(verify)
 
 
 def run(id: str, home: str | Path | None = None) -> Run:

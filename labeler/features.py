@@ -62,17 +62,14 @@ class Statistics:
     """How often and how strongly a feature fires over the whole corpus."""
 
     n_tokens: int
-    """Tokens that were looked at."""
+    """Tokens that were looked at; 0 where nobody says."""
     n_firing: int
     """Tokens on which it was active."""
+    density: float | None
+    """The share of tokens on which it was active; None where nobody says."""
     max_activation: float
     histogram: IntArray
     """[n_strata]: active tokens by log2 stratum of their activation."""
-
-    @property
-    def density(self) -> float:
-        """The share of tokens on which it was active."""
-        return self.n_firing / self.n_tokens if self.n_tokens else 0.0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -137,7 +134,10 @@ class Evidence:
     suppressed: tuple[tuple[str, float], ...] = ()
     """Tokens that it makes less likely."""
     near_duplicates: tuple[int, ...] = field(default=())
-    """Features whose decoder direction is almost this one's."""
+    """Features that point, or fire, almost as this one does."""
+    nearest: tuple[tuple[int, float], ...] = ()
+    """The closest features, near-duplicates or not: by the cosine of their directions, or by what share of where they
+    fire they have in common."""
 
     def of(self, split: Split) -> tuple[Context, ...]:
         """The firing contexts of one split, strongest first."""

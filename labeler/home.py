@@ -1,40 +1,49 @@
-"""Where things rest on this machine."""
+"""Where things rest on this machine, and where evidence is read from."""
 
 from __future__ import annotations
 
 import fcntl
 import functools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from labeler.errors import InputError
+from labeler.evidence.shelf import MANIFEST, filesystem, is_remote
 from labeler.evidence.store import EvidenceStore
 
 
-def dictionaries_folder(home: Path) -> Path:
-    """The folder that holds a folder of evidence for each dictionary."""
-    return home / "dictionaries"
-
-
-def open_store(home: Path, name: str) -> EvidenceStore:
+def open_store(shelf: str, name: str) -> EvidenceStore:
     """The evidence of a dictionary by its name, as it is now; InputError where there is none."""
-    folder = dictionaries_folder(home) / name
-    manifest = folder / "manifest.json"
-    if name not in names(home) or not manifest.is_file():
-        here = ", ".join(names(home)) or "none yet"
-        raise InputError(f"no dictionary '{name}' in '{home}' (here: {here}); make one with `labeler collect`")
-    return _opened(folder, manifest.stat().st_mtime_ns)
+    if name not in names(shelf):
+        here = ", ".join(names(shelf)) or "none yet"
+        shown = re.sub(r"//[^/@]*@", "//", shelf)
+        raise InputError(
+            f"no dictionary '{name}' in '{shown}' (here: {here}); make one with `labeler collect` or `labeler import`"
+        )
+    if is_remote(shelf):
+        place = f"{shelf.rstrip('/')}/{name}"
+        # What another machine wrote cannot be told apart by its time: the manifest itself is asked.
+        return _opened(place, hash(filesystem(place).cat_file(f"{place}/{MANIFEST}")))
+    folder = Path(shelf) / name
+    return _opened(str(folder), (folder / MANIFEST).stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=8)
-def _opened(folder: Path, _changed: int) -> EvidenceStore:
-    return EvidenceStore(folder)
+def _opened(place: str, _changed: int) -> EvidenceStore:
+    return EvidenceStore(place)
 
 
-def names(home: Path) -> list[str]:
+def names(shelf: str) -> list[str]:
     """The dictionaries that are here."""
-    return sorted(path.parent.name for path in dictionaries_folder(home).glob("[!.]*/manifest.json"))
+    if is_remote(shelf):
+        try:
+            found = filesystem(shelf).glob(f"{shelf.rstrip('/')}/*/{MANIFEST}")
+        except OSError as error:
+            raise InputError(f"cannot list the dictionaries at {shelf.partition('://')[0]}://…: {error}") from error
+        return sorted(path.split("/")[-2] for path in found)
+    return sorted(path.parent.name for path in Path(shelf).glob(f"[!.]*/{MANIFEST}"))
 
 
 @contextmanager

@@ -22,6 +22,8 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".labeler"), alias="LABELER_HOME")
     """Where dictionaries, evidence and the default database rest."""
+    dictionaries: str | None = Field(None, alias="LABELER_DICTIONARIES")
+    """Where dictionaries are read from: the home's by default, or another folder or any fsspec URL (``s3://…``)."""
     database_url: SecretStr | None = Field(None, alias="LABELER_DATABASE_URL")
     """The catalogue: SQLite in the home by default, or ``postgresql://…``."""
     broker_url: SecretStr | None = Field(None, alias="LABELER_BROKER_URL")
@@ -31,6 +33,11 @@ class Settings(BaseSettings):
     openai_base_url: str | None = Field(None, alias="OPENAI_BASE_URL")
     api_keys: SecretStr | None = Field(None, alias="LABELER_API_KEYS")
     """Keys of other servers: ``host=key,host:port=key``."""
+
+    @property
+    def shelf(self) -> str:
+        """The folder or URL that holds a folder of evidence for each dictionary."""
+        return self.dictionaries or str(self.home / "dictionaries")
 
     @property
     def database(self) -> str:

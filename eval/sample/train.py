@@ -23,8 +23,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from eval.sample.text import training_corpus
-from labeler.evidence.windows import batches, residuals, windows
-from labeler.models.language import HookPoint, load_language_model
+from labeler.evidence.windows import activations, batches, windows
+from labeler.models.hooks import HookPoint
+from labeler.models.language import load_language_model
 from labeler.models.names import SMOLLM2
 
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -66,7 +67,7 @@ def collect(recipe: Recipe, scratch: Path, progress: Progress) -> tuple[np.ndarr
         path = scratch / f"residuals-{number:04d}.npz"
         count = sum(len(w.ids) for w in batch)
         if not path.exists():
-            x = residuals(model, hook, batch).float()
+            x = activations(model, [hook], batch)[0].float()
             test = torch.from_numpy(np.repeat([held_out(w.document) for w in batch], [len(w.ids) for w in batch]))
             keep = x.norm(dim=1) <= MAX_NORM
             part = path.with_suffix(".part.npz")

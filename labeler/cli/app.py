@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from labeler.cli import collect, demo, export, label, listing, show, work
+from labeler.cli import bring, collect, demo, export, label, listing, show, work
 from labeler.cli.display import clean
 from labeler.errors import LabelerError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("collect")(collect.collect)
+app.command("import")(bring.import_)
 app.command("dictionaries")(listing.dictionaries)
 app.command("label")(label.label)
 app.command("status")(listing.status)

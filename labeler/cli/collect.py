@@ -7,38 +7,68 @@ from typing import Annotated
 import typer
 
 from labeler.cli.display import collecting, err, out, print_json
+from labeler.cli.listing import facts
+from labeler.errors import InputError
 
 
 def collect(
     model: Annotated[str, typer.Option(help="The language model: a folder, a hub name, or smollm2-135m.")],
-    dictionary: Annotated[str, typer.Option(help="The folder of the dictionary's weights.")],
-    name: Annotated[str, typer.Option("--as", help="What to call it here.")],
-    corpus: Annotated[str, typer.Option(help="A .jsonl with a 'text' field, a .txt, or 'sample'.")] = "sample",
+    dictionary: Annotated[
+        list[str],
+        typer.Option(help="A folder or file of weights, hf://ORG/REPO/FOLDER, or 'neurons'; repeat it for one pass."),
+    ],
+    name: Annotated[list[str], typer.Option("--as", help="What to call it here; once for each dictionary, in turn.")],
+    corpus: Annotated[
+        str, typer.Option(help="A .txt, .jsonl or .parquet file, a folder of Parquet or of `datasets`, or 'sample'.")
+    ] = "sample",
+    hook: Annotated[
+        list[str] | None,
+        typer.Option(help="The hook point, where the weights do not say it (layers.12, blocks.12.hook_mlp_out, …)."),
+    ] = None,
     tokens: Annotated[
         int | None, typer.Option(help="Stop after about so many tokens; the whole corpus otherwise.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Report for another program.")] = False,
 ) -> None:
-    """Run a model over a corpus and keep every feature's evidence. Interrupted and called again, it goes on."""
+    """Run a model over a corpus and keep every feature's evidence.
+
+    Interrupted and called again, it goes on; called for more tokens than are there, it adds them.
+    """
     from labeler import api
 
+    hooks: list[str | None] = [*hook] if hook else [None]
+    if len(hooks) == 1:
+        hooks *= len(dictionary)
+    if len(dictionary) != len(name) or len(hooks) != len(name):
+        raise InputError(
+            f"{len(dictionary)} dictionaries, {len(name)} names (--as) and {len(hook or [])} hook points were given; "
+            "every dictionary needs a name of its own, and --hook once for all or once for each"
+        )
+    if len(set(name)) < len(name):
+        raise InputError(f"'{max(name, key=name.count)}' is given as the name of two dictionaries; each needs its own")
     try:
         with collecting() as progress:
-            made = api.collect(
-                model=model, dictionary=dictionary, corpus=corpus, name=name, tokens=tokens, progress=progress
+            made = api.collect_together(
+                model=model,
+                wanted=dict(zip(name, zip(dictionary, hooks, strict=True), strict=True)),
+                corpus=corpus,
+                tokens=tokens,
+                progress=progress,
             )
     except KeyboardInterrupt:
         err.print("stopped; the same command goes on from here")
         raise
-    manifest = made.store.manifest
     if json:
-        print_json({key: value for key, value in vars(manifest).items() if key != "files"})
+        print_json([facts(each.store) for each in made] if len(made) > 1 else facts(made[0].store))
         return
-    firing = int((made.store.density() > 0).sum())
-    out.print(
-        f"'{name}': {manifest.n_features:,} features, {firing:,} of them active somewhere, on {manifest.n_tokens:,} "
-        f"tokens ({manifest.n_contexts:,} contexts of up to {manifest.length}) of '{manifest.corpus}'",
-        highlight=False,
-        markup=False,
-    )
-    out.print(f"next: labeler label {name} --features 0-31", highlight=False, markup=False)
+    for each in made:
+        manifest = each.store.manifest
+        firing = int((each.store.density() > 0).sum())
+        out.print(
+            f"'{each.name}': {manifest.n_features:,} features, {firing:,} of them active somewhere, on "
+            f"{manifest.n_tokens:,} tokens ({manifest.n_contexts:,} contexts of up to {manifest.length}) of "
+            f"'{manifest.corpus}'",
+            highlight=False,
+            markup=False,
+        )
+    out.print(f"next: labeler label {made[0].name} --features 0-31", highlight=False, markup=False)

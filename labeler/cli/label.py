@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,7 +48,7 @@ def label(
     from labeler import api
 
     dictionary = api.open(name)
-    chosen = None if features is None else parse_features(features, len(dictionary))
+    chosen = None if features is None else parse_features(features, dictionary.store.indices.tolist())
     if detach and api.settings().embedded:
         raise InputError("--detach leaves the run to workers, but no LABELER_BROKER_URL says where they listen")
     run = dictionary.label(
@@ -125,8 +127,11 @@ def report(run: Run, json: bool, detached: bool = False) -> None:
         out.print(f"to try the failed ones again: labeler retry {run.id}", highlight=False)
 
 
-def parse_features(text: str, n_features: int) -> list[int]:
-    """Indices out of ``0-99,512`` or ``@file``; InputError where they are none, or beyond the dictionary's."""
+def parse_features(text: str, here: Sequence[int]) -> list[int]:
+    """Indices out of ``0-99,512`` or ``@file``, of those that are ``here`` (ascending).
+
+    A range means those in it that are here. InputError where they are none, or go beyond the dictionary's.
+    """
     if text.startswith("@"):
         path = Path(text[1:])
         if not path.is_file():
@@ -140,9 +145,17 @@ def parse_features(text: str, n_features: int) -> list[int]:
         start, end = int(first), int(last or first)
         if end < start:
             raise InputError(f"'{part}' is no range of features; the smaller index comes first")
-        if end >= n_features:
-            raise InputError(f"feature {end} is out of range: there are features 0 to {n_features - 1}")
-        found.extend(range(start, end + 1))
+        if end > here[-1]:
+            raise InputError(f"feature {end} is out of range: there are features {here[0]} to {here[-1]}")
+        among = here[bisect_left(here, start) : bisect_right(here, end)]
+        if not among:
+            raise InputError(f"no feature of '{part}' is here; the nearest is {_nearest(here, start)}")
+        found.extend(among)
     if not found:
         raise InputError("no features were named; write 0-99,512 or @file with an index a line")
     return found
+
+
+def _nearest(here: Sequence[int], index: int) -> int:
+    at = bisect_left(here, index)
+    return min(here[max(0, at - 1) : at + 1], key=lambda found: abs(found - index))

@@ -2,35 +2,71 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from labeler.cli.display import dollars, out, print_json, when
+from labeler.cli.display import clean, dollars, out, print_json, when
 from labeler.cli.label import JSON, report
 
+if TYPE_CHECKING:
+    from labeler.evidence.manifest import Manifest
+    from labeler.evidence.store import EvidenceStore
 
-def dictionaries(json: JSON = False) -> None:
-    """What is here."""
+
+def dictionaries(
+    verify: Annotated[bool, typer.Option(help="Read every byte, not only sizes, to tell what is damaged.")] = False,
+    json: JSON = False,
+) -> int:
+    """What is here: features, tokens, size, and whether all files are as they were written. Exit 1 where some are not."""
     from labeler import api
 
-    found = api.dictionaries()
+    found = [(name, *api.look(name, verify=verify)) for name in api.dictionaries()]
+    damaged = int(any(health is not None for _, _, health in found))
     if json:
-        print_json([{k: v for k, v in vars(manifest).items() if k != "files"} for manifest in found])
-        return
+        print_json([{**({} if m is None else said(m)), "name": name, "health": h or "ok"} for name, m, h in found])
+        return damaged
     if not found:
-        out.print("no dictionaries yet; make one with `labeler demo` or `labeler collect`", highlight=False)
-        return
+        out.print(
+            "no dictionaries yet; make one with `labeler demo`, `labeler collect` or `labeler import`", highlight=False
+        )
+        return damaged
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("name", "model", "hook", "features", "tokens", "contexts kept", "collected"):
-        table.add_column(column, justify="right" if column in ("features", "tokens", "contexts kept") else "left")
-    for m in found:
-        numbers = (f"{n:,}" for n in (m.n_features, m.n_tokens, m.n_kept))
-        table.add_row(*(Text(cell) for cell in (m.name, m.model, m.hook, *numbers, m.created)))
+    right = ("features", "tokens", "contexts", "size")
+    for column in ("name", "model", "hook", "from", *right, "made (UTC)", "health"):
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for name, m, health in found:
+        state = Text("ok", style="green") if health is None else Text(clean(health), style="red")
+        if m is None:
+            table.add_row(Text(name), *[Text("?")] * 8, state)
+            continue
+        numbers = (f"{m.n_features:,}", f"{m.n_tokens:,}" if m.n_tokens else "?", f"{m.n_kept:,}", size_text(m.size))
+        cells = (name, m.model, m.hook, m.source, *numbers, m.created[:16].replace("T", " "))
+        table.add_row(*(Text(clean(cell)) for cell in cells), state)
     out.print(table)
+    return damaged
+
+
+def size_text(n: int) -> str:
+    """Bytes as people read them."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if n >= size:
+            return f"{n / size:.1f} {unit}"
+    return f"{n} B"
+
+
+def said(manifest: Manifest) -> dict[str, Any]:
+    """A manifest for another program: what it says of the evidence, not of its files."""
+    inside = ("shards", "tables", "states", "files", "progress")
+    return {k: v for k, v in vars(manifest).items() if k not in inside} | {"size": manifest.size}
+
+
+def facts(store: EvidenceStore) -> dict[str, Any]:
+    """What a command says to another program of evidence that it made."""
+    return said(store.manifest)
 
 
 def status(

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from labeler.features import Context, Evidence
 
 
+MANY = 20
+"""Near-duplicates that are listed."""
+
+NEAR = {"token": "has its token", "embedding": "reads alike", "neighbour": "a near feature fires"}
+"""Why a silent context is shown."""
+
+
 def show(
     name: Annotated[str, typer.Argument(help="The dictionary.")],
     index: Annotated[int, typer.Argument(help="The feature.", min=None)],
@@ -30,7 +37,19 @@ def show(
     evidence = dictionary.evidence(index)
     row = next(dictionary.catalogue([index]), None)
     if json:
-        print_json({"row": row, "contexts": [as_dict(context) for context in evidence.contexts[:contexts]]})
+        print_json(
+            {
+                "row": row,
+                "contexts": [as_dict(context) for context in evidence.contexts[:contexts]],
+                "promoted": evidence.promoted,
+                "suppressed": evidence.suppressed,
+                "nearest": evidence.nearest,
+                "near_misses": [
+                    {"kind": miss.kind, "weight": miss.weight, **as_dict(miss.context)}
+                    for miss in dictionary.near_misses(index, "explain", 2)
+                ],
+            }
+        )
         return
     heading(name, evidence, row)
     if row is not None and row["scores"]:
@@ -43,8 +62,13 @@ def show(
         out.print(Text.assemble(("promotes ", "dim"), promoted), soft_wrap=True)
         suppressed = "  ".join(clean(token).strip() or "␣" for token, _ in evidence.suppressed)
         out.print(Text.assemble(("suppresses ", "dim"), suppressed), soft_wrap=True)
+    if evidence.nearest:
+        nearest = ", ".join(f"{other} ({closeness:.2f})" for other, closeness in evidence.nearest)
+        out.print(Text(f"nearest features: {nearest}", style="dim"), soft_wrap=True)
     if evidence.near_duplicates:
-        out.print(Text(f"near-duplicates: {', '.join(map(str, evidence.near_duplicates))}", style="dim"))
+        shown = ", ".join(map(str, evidence.near_duplicates[:MANY]))
+        more = f" and {len(evidence.near_duplicates) - MANY} more" if len(evidence.near_duplicates) > MANY else ""
+        out.print(Text(f"near-duplicates: {shown}{more}", style="dim"), soft_wrap=True)
     if row is not None and row["alternatives"]:
         others = "; ".join(
             f"{clean(other['label']) or 'unclear'} ({other['explainer']})" for other in row["alternatives"]
@@ -56,6 +80,10 @@ def show(
         out.print(highlighted(context, strongest), soft_wrap=True)
     if not evidence.contexts:
         out.print(Text("it is active nowhere in the corpus", style="dim"))
+        return
+    for miss in dictionary.near_misses(index, "explain", 1):
+        line = Text(f"silent  {clean(miss.context.text)}", style="dim")
+        out.print(line.append(f"  {NEAR[miss.kind]}"), soft_wrap=True)
 
 
 def heading(name: str, evidence: Evidence, row: dict[str, Any] | None) -> None:
@@ -73,10 +101,9 @@ def heading(name: str, evidence: Evidence, row: dict[str, Any] | None) -> None:
     out.print(title, soft_wrap=True)
     if row is not None and row["description"]:
         out.print(Text(clean(row["description"])), soft_wrap=True)
-    facts = (
-        f"active on {statistics.density:.4%} of {statistics.n_tokens:,} tokens, at most {statistics.max_activation:.1f}"
-    )
-    out.print(Text(facts, style="dim"))
+    share = "an unknown share" if statistics.density is None else f"{statistics.density:.4%}"
+    tokens = f"{statistics.n_tokens:,} tokens" if statistics.n_tokens else "tokens"
+    out.print(Text(f"active on {share} of {tokens}, at most {statistics.max_activation:.1f}", style="dim"))
 
 
 def scores(row: dict[str, Any]) -> Table:

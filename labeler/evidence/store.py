@@ -1,65 +1,38 @@
-"""Evidence at rest: one folder a dictionary, memory-mapped, one feature's evidence in microseconds.
+"""Evidence at rest: a folder a dictionary, memory-mapped, one feature's evidence in microseconds.
 
-manifest.json                       what it was collected from, sizes, checksums
-contexts.{tokens,lengths,…}.npy     [n_contexts, …] every context that is kept, each once
-pairs.{offsets,context,…}.npy       which features fire in which contexts, by feature (CSR)
-active.{position,value}.npy         their activations on single tokens, by pair (CSR)
-features.*.npy                      [n_features, …] statistics, population counts, promoted tokens, neighbours
-vocabulary.json, documents.json     strings
+manifest.json               what it was made from, sizes, the checksum of every other file
+contexts-*.safetensors      tables of the contexts that are kept, each once
+features-*.safetensors      a range of features each: which fire in which contexts and how, counts, tokens
+states-*.safetensors        the sentence encoder's states of the uniform pool's contexts
+summary.safetensors         a few numbers of every feature
+neighbours.safetensors      the nearest features of every feature, and its group of near-duplicates
+vocabulary.json             token strings by id
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import itertools
 import json
+import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labeler.errors import InputError
-from labeler.features import SPLITS, Context, Evidence, Frame, IntArray, Split, Statistics
+from labeler.evidence.manifest import Shard
+from labeler.evidence.rows import Rows
+from labeler.evidence.sampling import strata
+from labeler.evidence.shelf import Shelf
+from labeler.evidence.states import States
+from labeler.evidence.tensors import DamagedFileError, Tensors
+from labeler.features import SPLITS, Context, Evidence, FloatArray, Frame, IntArray, Split, Statistics
 
-FORMAT = 1
-"""The version of this layout."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Manifest:
-    """What a store says of itself."""
-
-    format: int
-    name: str
-    model: str
-    hook: str
-    dictionary: str
-    """The folder or name that the weights came from."""
-    corpus: str
-    corpus_fingerprint: str
-    n_features: int
-    n_tokens: int
-    n_contexts: int
-    """Contexts of the corpus."""
-    n_kept: int
-    """Contexts in the store."""
-    n_pool: int
-    """Contexts of the uniform pool."""
-    length: int
-    """Tokens in a context, at most."""
-    created: str
-    labeler: str
-    files: dict[str, str]
-    """SHA-256 of every other file."""
-
-    @property
-    def fingerprint(self) -> str:
-        """What identifies this evidence in a label's provenance."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+SUMMARY = "summary.safetensors"
+NEIGHBOURS = "neighbours.safetensors"
+VOCABULARY = "vocabulary.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +40,11 @@ class Material:
     """Contexts without activations: what a simulator may see."""
 
     store: EvidenceStore
-    rows: IntArray
+    at: IntArray
     """[n] rows of the store."""
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.at)
 
     @property
     def length(self) -> int:
@@ -81,178 +54,241 @@ class Material:
     @property
     def ids(self) -> NDArray[np.int32]:
         """[n, length] token ids, -1 behind a context's end."""
-        return np.asarray(self.store["contexts.tokens"][self.rows])
+        return self.store.rows.column("tokens", self.at)
 
     def tokens(self) -> list[tuple[str, ...]]:
         """The token strings of each context."""
-        return [self.store.strings(int(row)) for row in self.rows]
+        return [self.store.rows.strings(int(row)) for row in self.at]
 
     def states(self) -> NDArray[np.float16]:
-        """[n, length, width] the encoder's unit vector of every token."""
-        return np.asarray(self.store["contexts.states"][self.rows])
+        """The sentence encoder's unit vector on every token, zero behind the end: [n, length, width]."""
+        return self.store.states(self.at)
+
+    def means(self) -> NDArray[np.float16]:
+        """The mean of each context's states: [n, width]."""
+        return self.store.states.means(self.at)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reading:
+    """What lies in the store of one feature, as arrays: the contexts at hand, and how it is active on them."""
+
+    contexts: IntArray
+    """[n] rows of the store; the probability sample first, then those that are only among the strongest."""
+    n_sampled: int
+    lengths: NDArray[np.uint8]
+    """[n] tokens in each."""
+    activations: FloatArray
+    """[n, length], zero where silent and behind the end."""
 
 
 class EvidenceStore:
-    """Reads one dictionary's evidence; every method is safe to call from several threads."""
+    """A dictionary's evidence, opened for reading; files are opened, and checked, when they are first needed."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises InputError where the folder holds no evidence of this format."""
-        self.folder = folder
+    def __init__(self, place: str | Path) -> None:
+        """Raises InputError where there is no evidence of this version in a folder or at an fsspec URL."""
+        self.shelf = Shelf(place)
+        self.manifest = self.shelf.manifest()
+        self._features: dict[int, Tensors] = {}
+        self._lock = threading.Lock()
+        self._first = np.cumsum([0, *(shard.n for shard in self.manifest.shards)])
+        self.rows = Rows(lambda number: self.open(self.manifest.tables[number]), [t.n for t in self.manifest.tables])
+        """The contexts."""
+
+    def open(self, shard: Shard) -> Tensors:
+        """A file of the store, checked."""
+        return Tensors(self.path(shard.file))
+
+    def path(self, name: str) -> Path:
+        """A file of the store on this machine, checked; DamagedFileError where it is not what was written."""
+        expected = self.manifest.files.get(name)
+        if expected is None:
+            raise DamagedFileError(f"{self.shelf.shown}/{name}", "the manifest does not know it")
+        return self.shelf.file(name, expected)
+
+    def health(self, verify: bool) -> str | None:
+        """What is wrong with the first file that is not as it was written; None where all are. ``verify`` reads them."""
+        shelf = Shelf(self.shelf.place)  # a fresh one: what was checked once may have changed since
         try:
-            raw = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-            self.manifest = Manifest(**raw)
-        except FileNotFoundError as error:
-            raise InputError(f"no evidence at '{folder}'; `labeler dictionaries` lists what is here") from error
-        except (json.JSONDecodeError, TypeError) as error:
-            raise InputError(f"{folder / 'manifest.json'}: not a manifest of this format ({error})") from error
-        if self.manifest.format != FORMAT:
-            raise InputError(f"{folder}: evidence of format {self.manifest.format}, this version reads {FORMAT}")
+            for name, expected in self.manifest.files.items():
+                shelf.check(name, expected)
+                if verify:
+                    shelf.file(name, expected)
+        except InputError as error:
+            return str(error)
+        return None
 
     @functools.cached_property
-    def _arrays(self) -> dict[str, NDArray[Any]]:
-        arrays = {}
-        for file in self.manifest.files:
-            if file.endswith(".npy"):
-                try:
-                    arrays[file.removesuffix(".npy")] = np.load(self.folder / file, mmap_mode="r", allow_pickle=False)
-                except (OSError, ValueError) as error:
-                    raise InputError(f"{self.folder / file}: missing or damaged ({error}); collect it again") from error
-        return arrays
+    def summary(self) -> Tensors:
+        """[n_features] each, by ascending ``index``: ``at`` (its place in the shards), ``firing`` (tokens), ``density``,
+        ``maximum``, ``contexts`` [.., splits]."""
+        return Tensors(self.path(SUMMARY))
 
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        """An array of the store by its file's name, memory-mapped."""
-        return self._arrays[name]
+    @functools.cached_property
+    def _neighbours(self) -> Tensors:
+        return Tensors(self.path(NEIGHBOURS))
 
     @functools.cached_property
     def vocabulary(self) -> list[str]:
         """Token strings by id."""
-        return list(json.loads((self.folder / "vocabulary.json").read_text(encoding="utf-8")))
+        return list(json.loads(self.path(VOCABULARY).read_text(encoding="utf-8")))
 
     @functools.cached_property
-    def _documents(self) -> list[str]:
-        return list(json.loads((self.folder / "documents.json").read_text(encoding="utf-8")))
-
-    @functools.cached_property
-    def _pool(self) -> dict[Split, IntArray]:
-        pool, split = np.asarray(self["contexts.pool"]), np.asarray(self["contexts.split"])
-        return {name: np.flatnonzero(pool & (split == at)) for at, name in enumerate(SPLITS)}
+    def states(self) -> States:
+        """The sentence encoder's states of contexts by their rows."""
+        opened = functools.cache(lambda number: self.open(self.manifest.states[number]))
+        stored = [functools.partial(opened, number) for number in range(len(self.manifest.states))]
+        return States(self.rows, self.manifest.length, stored, [shard.n for shard in self.manifest.states])
 
     @property
     def n_features(self) -> int:
-        """How many features the dictionary has."""
+        """How many features there are."""
         return self.manifest.n_features
 
+    @functools.cached_property
+    def indices(self) -> IntArray:
+        """[n_features] the index of every feature, ascending; without gaps where the whole dictionary is here."""
+        return np.asarray(self.summary["index"])
+
     def density(self) -> NDArray[np.float64]:
-        """[n_features] the share of tokens on which each feature is active."""
-        return np.asarray(self["features.firing"], dtype=np.float64) / self.manifest.n_tokens
+        """[n_features] the share of tokens on which each feature is active; NaN where nobody says."""
+        return np.asarray(self.summary["density"])
 
     def firing_contexts(self) -> IntArray:
-        """[n_features, n_splits] how many contexts of the corpus each feature fires in."""
-        return np.asarray(self["features.population"])[:, :, 1:].sum(axis=2)
+        """[n_features, n_splits] in how many contexts each fires: of the corpus, or at hand where nobody counted."""
+        return np.asarray(self.summary["contexts"])
 
     def check_index(self, index: int) -> int:
-        """The index itself; InputError where it is out of range."""
-        if not 0 <= index < self.n_features:
-            raise InputError(
-                f"feature {index} is out of range: '{self.manifest.name}' has features 0 to {self.n_features - 1}"
-            )
+        """The index itself; InputError where there is no such feature."""
+        self.place(index)
         return index
 
+    def place(self, index: int) -> int:
+        """Where a feature stands among those that are here; InputError where it is not."""
+        indices = self.indices
+        at = int(np.searchsorted(indices, index))
+        if at == len(indices) or indices[at] != index:
+            last = int(indices[-1])
+            gaps = f" ({len(indices):,} of them, not all)" if last >= len(indices) else ""
+            raise InputError(
+                f"feature {index} is out of range: '{self.manifest.name}' has features {indices[0]} to {last}{gaps}"
+            )
+        return at
+
     def pool(self, split: Split) -> IntArray:
-        """The rows of the uniform pool's contexts in one split."""
-        return self._pool[split]
-
-    def strings(self, row: int) -> tuple[str, ...]:
-        """The tokens of a context, by its row."""
-        begin, end = self["contexts.text_start"][row : row + 2]
-        text = self["contexts.text"][begin:end].tobytes().decode("utf-8", "surrogatepass")
-        ends = self["contexts.ends"][row, : self["contexts.lengths"][row]].tolist()
-        return tuple(text[a:b] for a, b in itertools.pairwise([0, *ends]))
-
-    def document(self, row: int) -> str:
-        """The document of a context, by its row."""
-        return self._documents[int(self["contexts.document"][row])]
+        """The rows of the uniform pool's contexts in one split; none where evidence came without one."""
+        return self.rows.pool[split]
 
     def material(self, rows: Sequence[int] | IntArray) -> Material:
         """Contexts as a simulator may see them, by their rows."""
         return Material(self, np.asarray(rows, dtype=np.int64))
 
-    def _pairs(self, index: int) -> slice:
-        offsets = self["pairs.offsets"]
-        return slice(int(offsets[index]), int(offsets[index + 1]))
+    def _shard(self, place: int) -> tuple[Tensors, int]:
+        place = int(self.summary["at"][place])
+        number = int(np.searchsorted(self._first, place, side="right")) - 1
+        if number not in self._features:
+            with self._lock:
+                if number not in self._features:
+                    self._features[number] = self.open(self.manifest.shards[number])
+        return self._features[number], place - int(self._first[number])
 
-    def _activations(self, pairs: IntArray) -> NDArray[np.float32]:
-        """The activations of some pairs, dense: [n, length]."""
-        dense = np.zeros((len(pairs), self.manifest.length), dtype=np.float32)
-        starts, position, value = self["pairs.start"], self["active.position"], self["active.value"]
-        for row, pair in enumerate(pairs):
-            span = slice(int(starts[pair]), int(starts[pair + 1]))
-            dense[row, position[span]] = value[span]
-        return dense
+    def read(self, index: int) -> Reading:
+        """What lies here of one feature, as arrays; InputError where there is no such feature."""
+        shard, at = self._shard(self.place(index))
+        begin, end = shard["offsets"][at : at + 2].tolist()
+        first, last = shard["starts"][at : at + 2].tolist()
+        contexts = shard["context"][begin:end].astype(np.int64)
+        dense = np.zeros((len(contexts), self.manifest.length), dtype=np.float32)
+        row = np.repeat(np.arange(len(contexts)), shard["count"][begin:end])
+        dense[row, shard["position"][first:last]] = shard["value"][first:last]
+        return Reading(
+            contexts=contexts,
+            n_sampled=int(shard["sampled"][at]),
+            lengths=self.rows.column("lengths", contexts),
+            activations=dense,
+        )
 
     def evidence(self, index: int) -> Evidence:
-        """All that is known about one feature; InputError where the index is out of range or a number is not finite."""
-        self.check_index(index)
-        span = self._pairs(index)
-        rows = np.asarray(self["pairs.context"][span], dtype=np.int64)
-        dense = self._activations(np.arange(span.start, span.stop))
-        order = np.argsort(-dense.max(axis=1, initial=0.0), kind="stable")
+        """All that is known about one feature; InputError where there is no such feature or a number is not finite."""
+        place = self.place(index)
+        shard, at = self._shard(place)
+        found = self.read(index)
+        maximum = found.activations.max(axis=1, initial=0.0)
+        split = self.rows.split[found.contexts]
         contexts = tuple(
             Context(
-                id=int(rows[i]),
-                document=self.document(rows[i]),
-                split=SPLITS[int(self["contexts.split"][rows[i]])],
-                tokens=self.strings(rows[i]),
-                activations=dense[i, : int(self["contexts.lengths"][rows[i]])],
+                id=int(found.contexts[i]),
+                document=self.rows.document(int(found.contexts[i])),
+                split=SPLITS[int(split[i])],
+                tokens=self.rows.strings(int(found.contexts[i])),
+                activations=found.activations[i, : int(found.lengths[i])],
             )
-            for i in order
+            for i in np.argsort(-maximum, kind="stable")
+            if maximum[i] > 0
         )
+        density = float(self.summary["density"][place])
         return Evidence(
             dictionary=self.manifest.name,
             index=index,
             statistics=Statistics(
                 n_tokens=self.manifest.n_tokens,
-                n_firing=int(self["features.firing"][index]),
-                max_activation=float(self["features.maximum"][index]),
-                histogram=np.asarray(self["features.histogram"][index], dtype=np.int64),
+                n_firing=int(self.summary["firing"][place]),
+                density=None if np.isnan(density) else density,
+                max_activation=float(self.summary["maximum"][place]),
+                histogram=np.asarray(shard["histogram"][at]),
             ),
             contexts=contexts,
-            population=np.asarray(self["features.population"][index], dtype=np.int64),
-            promoted=self._tokens("promoted", index),
-            suppressed=self._tokens("suppressed", index),
+            population=np.asarray(shard["population"][at], dtype=np.int64),
+            promoted=self._tokens(shard, "promoted", at),
+            suppressed=self._tokens(shard, "suppressed", at),
             near_duplicates=self.near_duplicates(index),
+            nearest=self.nearest(index),
         )
 
-    def _tokens(self, which: str, index: int) -> tuple[tuple[str, float], ...]:
-        ids, values = self[f"features.{which}"][index], self[f"features.{which}_logits"][index]
-        return tuple((self.vocabulary[int(i)], float(v)) for i, v in zip(ids, values, strict=True))
+    def _tokens(self, shard: Tensors, which: str, at: int) -> tuple[tuple[str, float], ...]:
+        ids, values = shard[which][at], shard[f"{which}_logits"][at]
+        return tuple((self.vocabulary[int(i)], float(v)) for i, v in zip(ids, values, strict=True) if i >= 0)
 
     def near_duplicates(self, index: int) -> tuple[int, ...]:
-        """The features whose decoder direction is almost this one's."""
-        return tuple(int(i) for i in self["features.near"][index] if i >= 0)
+        """The other features of its group: those that point, or fire, almost as it does."""
+        place = self.place(index)
+        group = self._neighbours["group"]
+        if group[place] < 0:
+            return ()
+        return tuple(int(self.indices[at]) for at in np.flatnonzero(group == group[place]) if at != place)
+
+    def nearest(self, index: int) -> tuple[tuple[int, float], ...]:
+        """The closest features, closest first, with how close they are."""
+        place = self.place(index)
+        near, closeness = self._neighbours["nearest"][place], self._neighbours["closeness"][place]
+        return tuple((int(self.indices[at]), float(c)) for at, c in zip(near, closeness, strict=True) if at >= 0)
 
     def frame(self, index: int, split: Split) -> Frame:
-        """The probability sample of one split for one feature: its reservoirs and the silent contexts of the pool."""
-        self.check_index(index)
-        at = SPLITS.index(split)
-        span = self._pairs(index)
-        rows = np.asarray(self["pairs.context"][span], dtype=np.int64)
-        here = np.asarray(self["contexts.split"])[rows] == at
-        used = here & np.asarray(self["pairs.sampled"][span])
-        pairs = np.flatnonzero(used) + span.start
-        silent = np.setdiff1d(self._pool[split], rows[here], assume_unique=True)
-        firing_truth = self._activations(pairs)
+        """What a score may be made on: the sampled contexts of one split and the silent ones of the pool, with weights.
 
-        contexts = np.r_[rows[used], silent]
-        stratum = np.r_[np.asarray(self["pairs.stratum"][pairs], dtype=np.int64), np.zeros(len(silent), dtype=np.int64)]
-        population = np.asarray(self["features.population"][index, at], dtype=np.float64)
-        at_hand = np.bincount(stratum, minlength=len(population))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            weight = np.where(at_hand > 0, population / at_hand, 0.0)[stratum]
+        Where nobody counted the corpus, every context at hand stands for itself.
+        """
+        shard, at = self._shard(self.place(index))
+        begin = int(shard["offsets"][at])
+        found = self.read(index)
+        here = self.rows.split[found.contexts] == SPLITS.index(split)
+        used = np.flatnonzero(here[: found.n_sampled])
+        silent = np.setdiff1d(self.pool(split), found.contexts[here], assume_unique=True)
+
+        contexts = np.r_[found.contexts[used], silent]
+        truth = np.concatenate([found.activations[used], np.zeros((len(silent), self.manifest.length), np.float32)])
+        stratum = strata(truth.max(axis=1, initial=0.0))
+        if "weight" in shard:
+            weight = shard["weight"][begin + used].astype(np.float64)
+        else:
+            population = np.asarray(shard["population"][at, SPLITS.index(split)], dtype=np.float64)
+            at_hand = np.bincount(stratum, minlength=len(population))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                weight = np.where(at_hand > 0, population / at_hand, 0.0)[stratum]
         return Frame(
             contexts=contexts,
-            truth=np.concatenate([firing_truth, np.zeros((len(silent), self.manifest.length), dtype=np.float32)]),
-            lengths=np.asarray(self["contexts.lengths"])[contexts].astype(np.int64),
+            truth=truth,
+            lengths=self.rows.column("lengths", contexts).astype(np.int64),
             stratum=stratum,
             weight=weight,
         )

@@ -1,52 +1,52 @@
-"""What the weights alone say of a feature: the tokens that it promotes, and the features that point the same way."""
+"""What the weights alone say of a feature: the tokens that it promotes and suppresses, and who points the same way."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-PROMOTED = 10
-"""Tokens listed on either side."""
-
-NEAR = 8
-"""Near-duplicates listed at most."""
-
-NEAR_COSINE = 0.8
-"""Decoder directions at least this close are near-duplicates."""
+from labeler.evidence.columns import PROMOTED, Columns, no_tokens
+from labeler.evidence.dictionaries import Dictionary
+from labeler.evidence.neighbours import Neighbours, by_direction
+from labeler.models.hooks import HookPoint
+from labeler.models.language import LanguageModel
 
 
 @torch.inference_mode()
-def promoted_tokens(W_dec: Tensor, unembedding: Tensor) -> dict[str, NDArray[np.generic]]:
-    """The tokens that each decoder direction makes most and least likely: W_dec [n, d], unembedding [vocabulary, d].
+def promoted_tokens(directions: Tensor, unembedding: Tensor) -> Columns:
+    """The tokens that each direction makes most and least likely: [n, d_model], [vocabulary, d_model].
 
-    Returns the store's arrays ``features.promoted``, ``features.suppressed`` (token ids [n, PROMOTED]) and their
-    ``…_logits``, against the mean token.
+    Returns the store's columns ``promoted``, ``suppressed`` (token ids [n, PROMOTED]) and their ``…_logits``, against
+    the mean token.
     """
     unembedding = unembedding.float()
     unembedding = unembedding - unembedding.mean(dim=0)
     found: dict[str, list[Tensor]] = defaultdict(list)
-    for rows in W_dec.float().to(unembedding.device).split(512):
-        logits = rows @ unembedding.T
+    for rows in directions.split(512):
+        logits = rows.to(unembedding.device).float() @ unembedding.T
         for name, sign in (("promoted", 1.0), ("suppressed", -1.0)):
             values, ids = (sign * logits).topk(min(PROMOTED, logits.shape[1]), dim=-1)
-            found[f"features.{name}"].append(ids.int().cpu())
-            found[f"features.{name}_logits"].append((sign * values).float().cpu())
+            found[name].append(ids.int().cpu())
+            found[f"{name}_logits"].append((sign * values).clamp(-65504, 65504).half().cpu())
     return {name: torch.cat(parts).numpy() for name, parts in found.items()}
 
 
-@torch.inference_mode()
-def near_duplicates(W_dec: Tensor) -> NDArray[np.int32]:
-    """The features whose decoder direction has a cosine of at least NEAR_COSINE: [n, NEAR], closest first, -1 for none."""
-    unit = torch.nn.functional.normalize(W_dec.float(), dim=-1)
-    width = min(NEAR, len(unit) - 1)
-    near = np.full((len(unit), NEAR), -1, dtype=np.int32)
-    for start in range(0, len(unit), 1024):
-        cosines = unit[start : start + 1024] @ unit.T
-        cosines[torch.arange(len(cosines)), torch.arange(start, start + len(cosines))] = -1
-        values, ids = cosines.topk(width, dim=-1)
-        near[start : start + len(ids), :width] = torch.where(values >= NEAR_COSINE, ids, -1).int().cpu().numpy()
-    return near
+def from_weights(dictionary: Dictionary, model: LanguageModel) -> tuple[Columns, Neighbours]:
+    """The tokens that a dictionary's features promote and suppress, and who is near whom."""
+    written = HookPoint.parse(dictionary.hook_out or dictionary.hook)
+    directions = residual_directions(dictionary, model.writes(written))
+    W_dec = dictionary.W_dec
+    neighbours = by_direction(directions if W_dec is None else W_dec)
+    if directions.shape[1] != model.d_model:  # neither the residual stream's basis nor linearly led there
+        return no_tokens(dictionary.n_features), neighbours
+    return promoted_tokens(directions, model.unembedding()), neighbours
+
+
+def residual_directions(dictionary: Dictionary, through: Tensor | None) -> Tensor:
+    """What each feature adds to the residual stream: [n_features, d_model]."""
+    if dictionary.W_dec is not None:
+        return dictionary.W_dec if through is None else dictionary.W_dec @ through.float().to(dictionary.W_dec.device)
+    basis = torch.eye(dictionary.d_model) if through is None else through.float()
+    return torch.stack([basis, -basis], dim=1).flatten(0, 1)  # both signs of each neuron in turn

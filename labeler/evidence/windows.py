@@ -1,8 +1,8 @@
-"""Text cut into windows of tokens, and the residual stream on them."""
+"""Text cut into windows of tokens, and what a model computes on them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labeler.evidence.corpus import Passage
-from labeler.models.language import HookPoint, LanguageModel
+from labeler.models.hooks import HookPoint
+from labeler.models.language import LanguageModel
 
 WINDOW = 128
 """Tokens that the model sees at once, beside the one that starts every window."""
 
+ROWS = {"cpu": 16, "cuda": 128}
+"""Full windows a forward pass. On two cores 16 and 32 are fastest, 64 loses a tenth; a GPU wants more to do."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Window:
     """Up to ``WINDOW`` consecutive tokens of one document."""
 
@@ -28,21 +32,35 @@ class Window:
     """What the tokens stand for."""
     ends: NDArray[np.int64]
     """[n] where in the text each token ends, in characters."""
+    passage: int
+    """Which passage of the corpus it was cut from, counted from 0."""
+    start: int
+    """Its first token's place in the passage."""
 
     def cut(self, start: int, stop: int) -> Window:
         """The tokens from ``start`` to ``stop``, with their text."""
         begin = int(self.ends[start - 1]) if start else 0
         ends = self.ends[start:stop]
-        return Window(self.document, self.ids[start:stop], self.text[begin : int(ends[-1])], ends - begin)
+        text = self.text[begin : int(ends[-1])]
+        return Window(self.document, self.ids[start:stop], text, ends - begin, self.passage, self.start + start)
 
 
-def windows(passages: Iterable[Passage], model: LanguageModel, size: int = WINDOW) -> Iterator[Window]:
-    """Each passage tokenised and cut into windows; the last one of a passage may be shorter."""
-    for passage in passages:
+def windows(
+    passages: Iterable[Passage], model: LanguageModel, size: int = WINDOW, after: tuple[int, int] | None = None
+) -> Iterator[Window]:
+    """Each passage tokenised and cut into windows; the last one of a passage may be shorter.
+
+    With ``after``, a window's (passage, start), only what comes behind that window: earlier passages are read, but not
+    tokenised.
+    """
+    for number, passage in enumerate(passages):
+        if after is not None and number < after[0]:
+            continue
         ids, ends = model.tokenise(passage.text)
-        whole = Window(passage.document, ids, passage.text, ends)
+        whole = Window(passage.document, ids, passage.text, ends, number, 0)
         for start in range(0, len(ids), size):
-            yield whole.cut(start, start + size)
+            if after is None or (number, start) > after:
+                yield whole.cut(start, start + size)
 
 
 def batches(stream: Iterable[Window], tokens: int) -> Iterator[list[Window]]:
@@ -60,22 +78,43 @@ def batches(stream: Iterable[Window], tokens: int) -> Iterator[list[Window]]:
         yield batch
 
 
-def residuals(model: LanguageModel, hook: HookPoint, batch: list[Window], rows: int = 16) -> Tensor:
-    """The residual stream on every token of the windows, one after the other: [tokens, d_model], model's dtype.
+@torch.no_grad()
+def activations(
+    model: LanguageModel, hooks: Sequence[HookPoint], batch: Sequence[Window], rows: int | None = None
+) -> list[Tensor]:
+    """What passes each hook point on every token of the windows, one after the other: [tokens, width] of every hook.
 
-    Every window starts with the model's first token, whose own residual is dropped: attention parks itself there, and
-    its norm is a hundred times everyone else's. Windows run in groups of like length, so that little is padding.
+    In the model's dtype, on its device. Every window starts with the model's first token, whose own activations are
+    dropped: attention parks itself there, and their norm is a hundred times everyone else's. Windows of like length share a
+    forward pass, as many as have the tokens of ``rows`` full windows together.
     """
-    order = sorted(range(len(batch)), key=lambda i: -len(batch[i].ids))
-    found: list[Tensor | None] = [None] * len(batch)
-    for group in (order[start : start + rows] for start in range(0, len(order), rows)):
-        lengths = [len(batch[i].ids) for i in group]
-        ids = torch.zeros(len(group), max(lengths) + 1, dtype=torch.long)
+    lengths = np.array([len(window.ids) for window in batch])
+    ends = lengths.cumsum()
+    room = (rows or ROWS[model.device.type]) * (WINDOW + 1)
+    found: list[Tensor] = []
+    for group in _groups(lengths, room):
+        # Padding stands on the right, where a causal model cannot see it: no mask is needed.
+        ids = torch.zeros(len(group), lengths[group[0]] + 1, dtype=torch.long)
         ids[:, 0] = model.bos_id
         for row, i in enumerate(group):
-            ids[row, 1 : lengths[row] + 1] = torch.from_numpy(batch[i].ids)
-        # Padding stands on the right, where a causal model cannot see it: no mask is needed.
-        hidden = model.hidden(ids, hook)
-        for row, i in enumerate(group):
-            found[i] = hidden[row, 1 : lengths[row] + 1]
-    return torch.cat([h for h in found if h is not None])
+            ids[row, 1 : lengths[i] + 1] = torch.from_numpy(batch[i].ids)
+        column = torch.arange(ids.shape[1])
+        kept = ((column > 0) & (column <= torch.from_numpy(lengths[group])[:, None])).to(model.device)
+        place = torch.from_numpy(np.concatenate([np.arange(ends[i] - lengths[i], ends[i]) for i in group]))
+        values = model.activations(ids, hooks)
+        found = found or [value.new_empty(int(ends[-1]), value.shape[-1]) for value in values]
+        for whole, value in zip(found, values, strict=True):
+            whole[place.to(model.device)] = value[kept]
+    return found
+
+
+def _groups(lengths: NDArray[np.int64], room: int) -> Iterator[list[int]]:
+    """The windows in groups of like length, longest first, each with at most ``room`` tokens, padding included."""
+    group: list[int] = []
+    for i in np.argsort(-lengths, kind="stable").tolist():
+        if group and (len(group) + 1) * (int(lengths[group[0]]) + 1) > room:
+            yield group
+            group = []
+        group.append(i)
+    if group:
+        yield group

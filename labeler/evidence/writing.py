@@ -1,9 +1,8 @@
-"""Writing a store: its arrays, its strings, and last the manifest that makes it one."""
+"""Turning what was merged into a store: shards of features, a summary, and last the manifest that makes it one."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,64 +12,121 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler import __version__
-from labeler.evidence.store import FORMAT, Manifest
+from labeler.evidence.contexts import Contexts
+from labeler.evidence.manifest import FORMAT, File, Manifest, Shard, sha256_of, write_json
+from labeler.evidence.neighbours import Neighbours
+from labeler.evidence.parts import Merged, Seen
+from labeler.evidence.sampling import pool_limit
+from labeler.evidence.settling import sampled_and_top
+from labeler.evidence.store import NEIGHBOURS, SUMMARY, VOCABULARY
+from labeler.evidence.tensors import Tensors, write_tensors
+
+
+def write_features(
+    folder: Path, merged: Merged, seen: Seen, columns: Mapping[str, NDArray[Any]], n_features: int
+) -> tuple[list[Shard], dict[str, NDArray[Any]]]:
+    """Shards of features out of a merged part whose tables lie in ``folder`` already.
+
+    ``columns`` are the rest of what a shard says of every feature, [n_features, …] each (``columns.py``).
+    Returns the shards and the summary's columns.
+    """
+    tables = [Contexts.load(Tensors(path)) for path in sorted(folder.glob("contexts-*.safetensors"))]
+    ordinals = np.concatenate([table.ordinal for table in tables])
+    splits = np.concatenate([table.split for table in tables])
+    limit = pool_limit(seen.n_contexts)
+    shards: list[Shard] = []
+    summary: list[dict[str, NDArray[Any]]] = []
+    ranges = merged.ranges()
+    for low, high in zip(ranges, [*list(ranges)[1:], n_features], strict=True):
+        pairs, tally = merged.between(low, high)
+        row = np.searchsorted(ordinals, pairs.ordinal)
+        sampled, _ = sampled_and_top(pairs, splits[row], limit)
+        # Of each feature first the sample, then the rest; within, in the corpus's order.
+        order = np.lexsort((pairs.ordinal, ~sampled, pairs.feature))
+        pairs, row, sampled = pairs.take(order), row[order], sampled[order]
+        offsets = np.searchsorted(pairs.feature, np.arange(low, high + 1, dtype=np.int32))
+        population, histogram = tally.dense(low, high)
+        firing = population[:, :, 1:].sum(axis=2, dtype=np.int64)
+        population[:, :, 0] = np.array(seen.splits) - firing
+        maximum = np.zeros(high - low, dtype=np.float32)
+        np.maximum.at(maximum, pairs.feature - low, pairs.maximum)
+        shards.append(
+            write_shard(
+                folder,
+                len(shards),
+                {
+                    "offsets": offsets.astype(np.int64),
+                    "starts": pairs.start[offsets],
+                    "sampled": np.bincount(pairs.feature[sampled] - low, minlength=high - low).astype(np.int32),
+                    "context": row.astype(np.uint32),
+                    "count": pairs.count,
+                    "position": pairs.position,
+                    "value": pairs.value,
+                    "population": population,
+                    "histogram": histogram,
+                    **{name: column[low:high] for name, column in columns.items()},
+                },
+            )
+        )
+        tokens = histogram.sum(axis=1)
+        summary.append(
+            {
+                "index": np.arange(low, high),
+                "at": np.arange(low, high),
+                "firing": tokens,
+                "density": tokens / seen.n_tokens,
+                "maximum": maximum,
+                "contexts": firing.astype(np.int32),
+            }
+        )
+    return shards, {name: np.concatenate([part[name] for part in summary]) for name in summary[0]}
+
+
+def write_shard(folder: Path, number: int, arrays: Mapping[str, NDArray[Any]]) -> Shard:
+    """One shard of features."""
+    name = f"features-{number:05d}.safetensors"
+    write_tensors(folder / name, arrays)
+    return Shard(file=name, n=len(arrays["offsets"]) - 1)
 
 
 def write_store(
     folder: Path,
-    arrays: Mapping[str, NDArray[Any]],
     *,
-    texts: Sequence[str],
+    shards: Sequence[Shard],
+    summary: Mapping[str, NDArray[Any]],
+    neighbours: Neighbours,
     vocabulary: Sequence[str],
-    documents: Sequence[str],
-    n_tokens: int,
-    n_contexts: int,
-    **origin: str,
+    length: int,
+    **origin: Any,
 ) -> Manifest:
-    """Write the arrays by file name, the strings, and the manifest over them and over what already lies in the folder.
+    """Write the summary, the neighbours, the vocabulary and the manifest over them and what lies in the folder already.
 
-    ``texts`` are the kept contexts', ``vocabulary`` the token strings by id.
-    ``origin`` is the manifest's name, model, hook, dictionary, corpus and corpus_fingerprint; ``n_tokens`` and
-    ``n_contexts`` are the corpus's, not those that were kept.
+    The rows of the summary and of the neighbours are the features by ascending index.
+    ``origin`` is the rest of the manifest: name, model, hook, dictionary, source, corpus, corpus_fingerprint, sampling,
+    n_tokens, n_contexts, progress.
     """
-    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-    strings: dict[str, NDArray[Any]] = {
-        "contexts.text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
-        "contexts.text_start": np.cumsum([0, *map(len, encoded)], dtype=np.int64),
-    }
-    for name, array in {**arrays, **strings}.items():
-        np.save(folder / f"{name}.npy", array)
-    write_json(folder / "vocabulary.json", list(vocabulary))
-    write_json(folder / "documents.json", list(documents))
-    files = sorted([*folder.glob("*.npy"), folder / "vocabulary.json", folder / "documents.json"])
+    write_tensors(folder / SUMMARY, summary)
+    write_tensors(folder / NEIGHBOURS, neighbours.arrays())
+    write_json(folder / VOCABULARY, list(vocabulary))
+    tables = [(path, Tensors(path)) for path in sorted(folder.glob("contexts-*.safetensors"))]
+    states = [(path, Tensors(path)) for path in sorted(folder.glob("states-*.safetensors"))]
+    files = [folder / shard.file for shard in shards] + [path for path, _ in [*tables, *states]]
     manifest = Manifest(
         format=FORMAT,
-        n_features=len(arrays["features.maximum"]),
-        n_tokens=n_tokens,
-        n_contexts=n_contexts,
-        n_kept=len(arrays["contexts.lengths"]),
-        n_pool=int(arrays["contexts.pool"].sum()),
-        length=int(arrays["contexts.tokens"].shape[1]),
+        n_features=len(summary["index"]),
+        n_kept=sum(len(file["lengths"]) for _, file in tables),
+        n_pool=int(sum(file["pool"].sum() for _, file in tables)),
+        length=length,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         labeler=__version__,
-        files={path.name: sha256_of(path) for path in files},
+        shards=tuple(shards),
+        tables=tuple(Shard(file=path.name, n=len(file["lengths"])) for path, file in tables),
+        states=tuple(Shard(file=path.name, n=len(file["states"])) for path, file in states),
+        files={
+            path.name: File(sha256=sha256_of(path), bytes=os.stat(path).st_size)
+            for path in [*files, folder / SUMMARY, folder / NEIGHBOURS, folder / VOCABULARY]
+        },
         **origin,
     )
-    write_json(folder / "manifest.json", vars(manifest))
+    write_json(folder / "manifest.json", manifest.stored())
     return manifest
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a JSON file that appears whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8", errors="surrogatepass")
-    part.rename(path)

@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 import functools
-import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from labeler.errors import InputError
+from labeler.models.hooks import HookPoint
+from labeler.models.layouts import places_of
 from labeler.models.names import resolve
 from labeler.models.quiet import hush
+from labeler.models.taps import Tap, gain, tapped
 from labeler.models.turn import TURN
 
-_HOOK = re.compile(r"^blocks\.(\d+)\.hook_resid_(pre|post)$")
-
-
-class _StopForward(Exception):  # noqa: N818 - a signal, not an error
-    """Ends a forward pass at the layer that was wanted."""
-
-
-@dataclass(frozen=True)
-class HookPoint:
-    """A place in the residual stream, named as TransformerLens names it: ``blocks.{layer}.hook_resid_{pre|post}``."""
-
-    layer: int
-    after: bool
-
-    @classmethod
-    def parse(cls, name: str) -> HookPoint:
-        """Raises InputError for a name of another form."""
-        match = _HOOK.match(name)
-        if match is None:
-            raise InputError(
-                f"unknown hook point '{name}'; supported: blocks.N.hook_resid_post, blocks.N.hook_resid_pre"
-            )
-        return cls(int(match[1]), match[2] == "post")
+_FINAL_NORMS = ("norm", "ln_f", "final_layer_norm", "final_layernorm")
 
 
 @dataclass(frozen=True)
@@ -54,7 +35,7 @@ class LanguageModel:
     @property
     def d_model(self) -> int:
         """Width of the residual stream."""
-        return int(self.module.config.hidden_size)
+        return int(self.module.config.get_text_config().hidden_size)
 
     @property
     def bos_id(self) -> int:
@@ -72,18 +53,10 @@ class LanguageModel:
 
     def layers(self) -> Any:
         """The list of decoder blocks, wherever the architecture keeps it."""
-        for path in (
-            "model.layers",
-            "transformer.h",
-            "gpt_neox.layers",
-            "model.decoder.layers",
-            "language_model.layers",
-        ):
-            try:
-                return functools.reduce(getattr, path.split("."), self.module)
-            except AttributeError:
-                continue
-        raise InputError(f"cannot find the layers of '{self.name}' ({type(self.module).__name__})")
+        layers = _first(self.module.get_decoder(), ("layers", "h", "blocks"))
+        if layers is None:
+            raise InputError(f"cannot find the layers of '{self.name}' ({type(self.module).__name__})")
+        return layers
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""
@@ -105,60 +78,90 @@ class LanguageModel:
         """Every token decoded by itself, for lists of tokens; joined they need not give a text back."""
         return list(self.tokenizer.batch_decode([[i] for i in range(len(self.tokenizer))]))
 
+    @property
+    def centres(self) -> bool:
+        """Whether its norms take each token's mean off (LayerNorm), so that the residual stream's own mean says nothing."""
+        return isinstance(_first(self.module.get_decoder(), _FINAL_NORMS), nn.LayerNorm)
+
+    def width(self, hook: HookPoint) -> int:
+        """How many dimensions the activations at a hook point have; one token is run up to there to find out."""
+        return int(self.activations(torch.zeros(1, 1, dtype=torch.long), [hook])[0].shape[-1])
+
     @torch.inference_mode()
-    def hidden(self, ids: Tensor, hook: HookPoint, attention_mask: Tensor | None = None) -> Tensor:
-        """Residual stream at a hook point: ids [batch, seq] -> [batch, seq, d_model]; later layers do not run."""
-        layers = self.layers()
-        if not 0 <= hook.layer < len(layers):
-            raise InputError(
-                f"hook layer {hook.layer} is out of range: '{self.name}' has layers 0 to {len(layers) - 1}"
-            )
-        kept: list[Tensor] = []
+    def activations(self, ids: Tensor, hooks: Sequence[HookPoint]) -> list[Tensor]:
+        """What passes each hook point in one forward pass: ids [batch, seq] -> [batch, seq, width] of every hook.
 
-        def stop(_module: Any, args: Any, kwargs: Any, output: Any = None) -> None:
-            if hook.after:
-                kept.append(output[0] if isinstance(output, tuple) else output)
-            else:
-                kept.append(args[0] if args else kwargs["hidden_states"])
-            raise _StopForward
+        Nothing behind the last of them runs. Of a text that is padded on the right, what stands under the padding is
+        meaningless and the rest is not touched by it. Raises InputError for a layer that is out of range, and for a place
+        that the architecture does not have.
+        """
+        taps = [self._tap(hook) for hook in hooks]
+        with tapped(taps) as kept:
+            self.module.get_decoder()(input_ids=ids.to(self.device), use_cache=False)
+        found: list[Tensor] = []
+        for hook, value in zip(hooks, kept, strict=True):
+            # Some blocks run on [batch · seq, width] inside.
+            flat = value is not None and value.ndim == 2 and len(value) == ids.numel()
+            if value is None or not (flat or (value.ndim > 2 and value.shape[:2] == ids.shape)):
+                raise InputError(f"nothing of the shape [batch, seq, width] passes '{hook}' in '{self.name}'")
+            found.append(value.reshape(*ids.shape, -1))
+        return found
 
-        block = layers[hook.layer]
-        handle = (
-            block.register_forward_hook(stop, with_kwargs=True)
-            if hook.after
-            else block.register_forward_pre_hook(stop, with_kwargs=True)
-        )
-        try:
-            self.module(
-                input_ids=ids.to(self.device),
-                attention_mask=None if attention_mask is None else attention_mask.to(self.device),
-                use_cache=False,
-            )
-        except _StopForward:
-            pass
-        finally:
-            handle.remove()
-        return kept[0]
+    def writes(self, hook: HookPoint) -> Tensor | None:
+        """The linear map from a hook point into the residual stream: [width, d_model], float32.
+
+        For neurons the down projection, for attention's z the output projection. Where a norm stands between that and
+        the residual stream its learned scale is folded in; its division, one positive number a token, is left out. None
+        where the place is the residual stream or in its basis, or where nothing linear leads from it there.
+        """
+        tap, places = self._tap(hook), self._places()
+        for place, written in (("mlp.hook_post", "hook_mlp_out"), ("attn.hook_z", "hook_attn_out")):
+            if place not in places or tap != self._tap(HookPoint(hook.layer, place)):
+                continue
+            weight = tap.module.get_parameter("weight").detach().float()
+            weight = weight.T if isinstance(tap.module, nn.Linear) else weight  # GPT-2 keeps it as [in, out]
+            added = self._tap(HookPoint(hook.layer, written)).module
+            is_norm = any(name == "weight" and parameter.ndim == 1 for name, parameter in added.named_parameters())
+            return weight * gain(added, self.d_model) if is_norm else weight
+        return None
 
     def unembedding(self) -> Tensor:
         """What reads the residual stream out, with the final norm's scale folded in: [vocabulary, d_model].
 
-        Rows beyond the tokenizer's vocabulary, with which many models are padded, are left out.
+        Rows beyond the tokenizer's vocabulary, with which many models are padded, are left out. Raises InputError for a
+        model that maps the residual stream to another width first.
         """
         weight = self.module.get_output_embeddings().weight.detach()[: len(self.tokenizer)].float()
-        for path in ("model.norm", "transformer.ln_f", "gpt_neox.final_layer_norm", "model.decoder.final_layer_norm"):
-            try:
-                norm = functools.reduce(getattr, path.split("."), self.module)
-            except AttributeError:
-                continue
-            return weight * norm.weight.detach().float()
-        return weight
+        if weight.shape[1] != self.d_model:
+            raise InputError(f"the unembedding of '{self.name}' reads {weight.shape[1]} dimensions, not {self.d_model}")
+        norm = _first(self.module.get_decoder(), _FINAL_NORMS)
+        return weight if norm is None else weight * gain(norm, self.d_model).to(weight.device)
+
+    def _places(self) -> Mapping[str, str]:
+        return places_of(self.module.config.get_text_config())
+
+    def _tap(self, hook: HookPoint) -> Tap:
+        layers, places = self.layers(), self._places()
+        if not 0 <= hook.layer < len(layers):
+            raise InputError(f"'{hook}' is out of range: '{self.name}' has layers 0 to {len(layers) - 1}")
+        try:
+            return Tap.at(layers[hook.layer], places.get(hook.place, hook.place))
+        except AttributeError:
+            raise InputError(
+                f"'{self.name}' ({type(self.module).__name__}) has no place '{hook}'; it has a block's own modules "
+                f"(layers.N.…) and in blocks.N.: {', '.join(places)}"
+            ) from None
+
+
+def _first(module: Any, names: Sequence[str]) -> Any:
+    """The first of these attributes that is there; None where none is."""
+    return next((found for name in names if (found := getattr(module, name, None)) is not None), None)
 
 
 def load_language_model(name: str) -> LanguageModel:
-    """Load a model by built-in name, folder or hub name, in bfloat16; the last two stay loaded.
+    """Load a model by built-in name, folder or hub name, on the GPU where there is one; the last two stay loaded.
 
-    Raises InputError naming the model where it cannot be loaded.
+    In bfloat16, or in float32 on a GPU that has no bfloat16. Raises InputError naming the model where it cannot be loaded.
     """
     with TURN:
         return _load(name)
@@ -171,10 +174,13 @@ def _load(name: str) -> LanguageModel:
 
     source = resolve(name)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    half = device.type == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False)
+    dtype = torch.bfloat16 if half else torch.float32
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        module = AutoModelForCausalLM.from_pretrained(source, dtype=torch.bfloat16)
-    except (OSError, ValueError, KeyError) as error:
+        # Code that a model brings along is not run, nor is anyone asked whether it should be.
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        module = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, trust_remote_code=False)
+    except Exception as error:  # a damaged folder makes these raise almost anything
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"cannot load the language model '{name}': {reason}") from error
     return LanguageModel(name, module.eval().to(device), tokenizer, device)

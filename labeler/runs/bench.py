@@ -72,7 +72,7 @@ class Bench:
 
 def open_bench(run: RunRecord, settings: Settings, backends: Backends) -> Bench:
     """The tools of a stored run; InputError where its evidence is not here, or was collected anew since."""
-    store = open_store(settings.home, run.dictionary)
+    store = open_store(settings.shelf, run.dictionary)
     if store.manifest.fingerprint != run.config["evidence"]:
         raise InputError(
             f"run {run.id} was begun on other evidence of '{run.dictionary}' than is here now; "

@@ -11,6 +11,7 @@ import numpy as np
 from labeler import __version__
 from labeler.catalogue.records import NewFeature, NewRun
 from labeler.errors import InputError
+from labeler.evidence.manifest import Sampling
 from labeler.evidence.store import EvidenceStore
 from labeler.explain import parse_explainer
 from labeler.features import SPLITS
@@ -39,6 +40,8 @@ class RunConfig:
     guided: bool = True
     """Whether a label's guess (it takes the sentence encoder) helps to draw the contexts of a paid simulator."""
     seed: int = 0
+    sampling: Sampling = "population"
+    """Whether the evidence speaks for its corpus; scores of the two kinds have different names."""
 
     def __post_init__(self) -> None:
         if not self.explainers or not self.simulators:
@@ -57,7 +60,11 @@ class RunConfig:
     @property
     def headline(self) -> str:
         """The key of the headline score."""
-        return f"simulation.{parse_simulator(self.simulators[0]).name}"
+        return self.key(parse_simulator(self.simulators[0]).name)
+
+    def key(self, simulator: str) -> str:
+        """The key of a simulator's score."""
+        return f"simulation.{simulator}" if self.sampling == "population" else f"simulation_top_and_random.{simulator}"
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> RunConfig:
@@ -72,23 +79,25 @@ def new_run(config: RunConfig, store: EvidenceStore, indices: Sequence[int]) -> 
     Raises InputError for an index out of range, named twice, or a list without any.
     """
     if not indices:
-        raise InputError(f"no features to label; '{store.manifest.name}' has 0 to {store.n_features - 1}")
+        raise InputError(f"no features to label; '{store.manifest.name}' has {store.indices[0]} to {store.indices[-1]}")
     wanted = sorted({store.check_index(index) for index in indices})
     firing, density = store.firing_contexts(), store.density()
     explain = SPLITS.index("explain")
     features = []
     for index in wanted:
+        at = store.place(index)
         state, reason = None, None
-        if not firing[index].sum():
-            state, reason = "dead", f"never active on {store.manifest.n_tokens:,} tokens"
-        elif not firing[index, explain]:
-            state, reason = "skipped", f"active in {firing[index].sum()} contexts, none of them in the explain split"
+        if not firing[at].sum():
+            looked = f"on {store.manifest.n_tokens:,} tokens" if store.manifest.n_tokens else "in any context at hand"
+            state, reason = "dead", f"never active {looked}"
+        elif not firing[at, explain]:
+            state, reason = "skipped", f"active in {firing[at].sum()} contexts, none of them in the explain split"
         features.append(
             NewFeature(
                 index=index,
                 statistics={
-                    "density": float(density[index]),
-                    "max_activation": float(store["features.maximum"][index]),
+                    "density": None if np.isnan(density[at]) else float(density[at]),
+                    "max_activation": float(store.summary["maximum"][at]),
                 },
                 near_duplicates=store.near_duplicates(index),
                 state=state,  # type: ignore[arg-type]
@@ -121,4 +130,4 @@ def spread_by_density(store: EvidenceStore, n: int) -> list[int]:
             f"'{store.manifest.name}' has {len(live)} features with evidence enough, wanted {n}; collect more"
         )
     order = live[np.argsort(store.density()[live], kind="stable")]
-    return sorted(int(order[i]) for i in np.linspace(0, len(order) - 1, n).round().astype(int))
+    return sorted(int(store.indices[order[i]]) for i in np.linspace(0, len(order) - 1, n).round().astype(int))

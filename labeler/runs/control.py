@@ -78,7 +78,7 @@ async def control(
     by_key = {score.key: score for score in scores}
     everything = await asyncio.to_thread(whole, bench.store, index, "score")
     for simulator in bench.simulators(recorder):
-        score = by_key.get(f"simulation.{simulator.name}")
+        score = by_key.get(bench.config.key(simulator.name))
         if score is None or not texts or (not simulator.free and index not in null_sample):
             continue
         sampled = await asyncio.to_thread(sample, everything, index, simulator, text_of(own), bench.config)

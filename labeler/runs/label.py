@@ -10,8 +10,8 @@ from labeler.features import Explanation
 from labeler.llm.protocol import Recorder
 from labeler.llm.together import together
 from labeler.runs.bench import Bench
-from labeler.runs.scoring import Sample, point, record, sample, score, whole
-from labeler.score import simulation
+from labeler.runs.config import RunConfig
+from labeler.runs.scoring import Sample, estimate, point, record, sample, score, whole
 from labeler.simulate import Simulator, lookup
 
 
@@ -37,7 +37,7 @@ async def label(bench: Bench, index: int, recorder: Recorder) -> LabelOutcome:
             explainer=candidate.explainer,
             prompt=candidate.prompt,
             contexts=candidate.contexts,
-            select={} if value is None else {f"simulation.{config.selector}": value},
+            select={} if value is None else {config.key(config.selector): value},
         )
         for candidate, value in zip(candidates, selected, strict=True)
     ]
@@ -53,10 +53,10 @@ async def label(bench: Bench, index: int, recorder: Recorder) -> LabelOutcome:
     for simulator in bench.simulators(recorder):
         sampled = await asyncio.to_thread(sample, everything, index, simulator, explanation.text, config)
         samples.append(sampled)
-        scores += await score(simulator, explanation.text, sampled, on_select, config.precision, config.seed)
+        scores += await score(simulator, explanation.text, sampled, on_select, config)
     headline = next(s for s in scores if s.key == config.headline)
     # On the same contexts as the headline, so that the two can be compared.
-    control = await asyncio.to_thread(look_up, store, index, samples[0], config.precision, config.seed)
+    control = await asyncio.to_thread(look_up, store, index, samples[0], config)
     return LabelOutcome(
         state="labelled",
         candidates=records,
@@ -87,13 +87,9 @@ async def choose(
     return best, values
 
 
-def look_up(store: EvidenceStore, index: int, sampled: Sample, precision: float, seed: int) -> ScoreRecord:
+def look_up(store: EvidenceStore, index: int, sampled: Sample, config: RunConfig) -> ScoreRecord:
     """The control that every label is held against: a table of tokens fitted on ``explain``, scored on a sample."""
     fitted = whole(store, index, "explain")
     table = lookup.fit(fitted.frame, fitted.material.ids)
     prediction = lookup.predict(table, sampled.material.ids)
-    frame = sampled.frame
-    estimate = simulation(
-        frame.truth, prediction, frame.lengths, frame.weight, frame.stratum, precision=precision, seed=seed
-    )
-    return record("lookup", "lookup", estimate, sampled)
+    return record("lookup", "lookup", estimate(sampled, prediction, config), sampled)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ LITERATURE = 10
 
 
 EVERYTHING = "everything at hand"
+UNCOUNTED = "top-and-random"
+"""The design where nobody counted the corpus: contexts stand for themselves alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,8 @@ class Sample:
 def whole(store: EvidenceStore, index: int, split: Split) -> Sample:
     """Everything at hand of one split."""
     frame = store.frame(index, split)
-    return Sample(frame, store.material(frame.contexts), EVERYTHING)
+    design = EVERYTHING if store.manifest.sampling == "population" else UNCOUNTED
+    return Sample(frame, store.material(frame.contexts), design)
 
 
 def sample(everything: Sample, index: int, simulator: Simulator, text: str, config: RunConfig) -> Sample:
@@ -55,10 +58,37 @@ def sample(everything: Sample, index: int, simulator: Simulator, text: str, conf
     activations and, where the encoder is there, by its label."""
     if simulator.free or len(everything.frame) <= config.contexts:
         return everything
+    if config.sampling == UNCOUNTED:
+        rows = half_firing(everything.frame, config.contexts, [config.seed, index])
+        drawn = everything.frame.take(rows)
+        return Sample(drawn, everything.material.store.material(drawn.contexts), UNCOUNTED)
     guide = context_guide(text, everything.material) if config.guided else None
     drawn = draw(everything.frame, config.contexts, guide, [config.seed, index])
     design = "activation .45, label .35, uniform .20" if config.guided else "activation .69, uniform .31"
     return Sample(drawn, everything.material.store.material(drawn.contexts), f"{design}; systematic")
+
+
+def half_firing(frame: Frame, n: int, seed: Sequence[int]) -> IntArray:
+    """n rows, half of them firing and half silent as far as there are, each drawn uniformly."""
+    order = np.random.default_rng(seed).permutation(len(frame))
+    firing, silent = order[frame.firing[order]], order[~frame.firing[order]]
+    n_firing = min(len(firing), max(n - len(silent), n // 2))
+    return np.sort(np.r_[firing[:n_firing], silent[: n - n_firing]])
+
+
+def estimate(sampled: Sample, prediction: FloatArray, config: RunConfig) -> Estimate:
+    """The correlation with its interval; where nobody counted the corpus, no number of uniform contexts is worth it."""
+    frame = sampled.frame
+    found = simulation(
+        frame.truth,
+        prediction,
+        frame.lengths,
+        frame.weight,
+        frame.stratum,
+        precision=config.precision,
+        seed=config.seed,
+    )
+    return found if config.sampling == "population" else replace(found, uniform_equivalent_n=None)
 
 
 def point(sampled: Sample, prediction: FloatArray) -> float | None:
@@ -67,47 +97,43 @@ def point(sampled: Sample, prediction: FloatArray) -> float | None:
     return None if np.isnan(value) else value
 
 
-def record(key: str, simulator: str, estimate: Estimate, sampled: Sample, **details: object) -> ScoreRecord:
+def record(key: str, simulator: str, found: Estimate, sampled: Sample, **details: object) -> ScoreRecord:
     """An estimate as the catalogue keeps it."""
     return ScoreRecord(
         key=key,
-        state=estimate.state,
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        n_contexts=estimate.n_contexts,
-        uniform_equivalent_n=estimate.uniform_equivalent_n,
+        state=found.state,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        n_contexts=found.n_contexts,
+        uniform_equivalent_n=found.uniform_equivalent_n,
         simulator=simulator,
-        reason=estimate.reason,
+        reason=found.reason,
         sampling=sampled.design,
         details=details,
     )
 
 
 async def score(
-    simulator: Simulator, text: str, sampled: Sample, calibration: Sample, precision: float, seed: int
+    simulator: Simulator, text: str, sampled: Sample, calibration: Sample, config: RunConfig
 ) -> list[ScoreRecord]:
     """The simulation score of an explanation, and what stands beside it.
 
     That is the area under the precision-recall curve and, for a simulator that costs nothing, the variance explained
     after a line fitted on ``calibration`` (contexts of ``select``) and the literature's top-and-random correlation.
+    Where nobody counted the corpus, the correlation is all that can be said.
     Raises LLMError where the simulator gave nothing usable.
     """
     prediction = (await simulator.predict([text], sampled.material))[0]
-    records = await asyncio.to_thread(_headline, simulator, prediction, sampled, precision, seed)
-    if simulator.free:
+    records = await asyncio.to_thread(_headline, simulator, prediction, sampled, config)
+    if simulator.free and config.sampling == "population":
         fitted_on = (await simulator.predict([text], calibration.material))[0]
-        records += await asyncio.to_thread(_beside, simulator, prediction, sampled, fitted_on, calibration, seed)
+        records += await asyncio.to_thread(_beside, simulator, prediction, sampled, fitted_on, calibration, config.seed)
     return records
 
 
-def _headline(
-    simulator: Simulator, prediction: FloatArray, sampled: Sample, precision: float, seed: int
-) -> list[ScoreRecord]:
+def _headline(simulator: Simulator, prediction: FloatArray, sampled: Sample, config: RunConfig) -> list[ScoreRecord]:
     frame = sampled.frame
-    estimate = simulation(
-        frame.truth, prediction, frame.lengths, frame.weight, frame.stratum, precision=precision, seed=seed
-    )
     details: dict[str, object] = {} if simulator.prompt is None else {"prompt": simulator.prompt}
     if not simulator.free:  # what a paid answer said is kept, so that its score can be computed again
         details |= {
@@ -115,9 +141,13 @@ def _headline(
             "weights": frame.weight.round(6).tolist(),
             "moments": moments(frame.truth, prediction, frame.lengths).round(6).tolist(),
         }
+    found = estimate(sampled, prediction, config)
+    headline = record(config.key(simulator.name), simulator.source, found, sampled, **details)
+    if config.sampling == UNCOUNTED:
+        return [headline]
     area = auprc(frame.truth, prediction, frame.lengths, frame.weight)
     return [
-        record(f"simulation.{simulator.name}", simulator.source, estimate, sampled, **details),
+        headline,
         plain(f"auprc.{simulator.name}", simulator, area, "the feature is active on no token, or on all", sampled),
     ]
 
@@ -147,10 +177,10 @@ def plain(key: str, simulator: Simulator, value: float | None, otherwise: str, s
     """A number that has no interval, as the catalogue keeps it."""
     n = len(sampled.frame)
     if value is None:
-        estimate = Estimate(n_contexts=n, state="undefined", reason=otherwise)
+        found = Estimate(n_contexts=n, state="undefined", reason=otherwise)
     else:
-        estimate = Estimate(value=value, n_contexts=n, state="ok")
-    return record(key, simulator.source, estimate, sampled)
+        found = Estimate(value=value, n_contexts=n, state="ok")
+    return record(key, simulator.source, found, sampled)
 
 
 def totals(sampled: Sample, prediction: FloatArray) -> NDArray[np.float64]:

@@ -65,7 +65,7 @@ class EmbeddingSimulator:
         wanted = directions(texts).T
         found = np.empty((len(texts), len(material), material.length), dtype=np.float32)
         for start in range(0, len(material), 1024):  # states are half precision on disk: convert a slice at a time
-            part = Material(material.store, material.rows[start : start + 1024])
+            part = Material(material.store, material.at[start : start + 1024])
             cosines = part.states().astype(np.float32) @ wanted
             found[:, start : start + len(part)] = np.moveaxis(np.maximum(cosines, 0.0) ** SHARPNESS, -1, 0)
         return found
@@ -73,6 +73,6 @@ class EmbeddingSimulator:
 
 def context_guide(text: str, material: Material) -> NDArray[np.float64]:
     """The cosine of each context's mean state with an explanation: [n]; a label's guess at where its feature fires."""
-    states = material.states().astype(np.float32).mean(axis=1)
-    unit = states / np.maximum(np.linalg.norm(states, axis=1, keepdims=True), 1e-6)
+    means = material.means().astype(np.float32)
+    unit = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
     return np.asarray(unit @ _vector(text), dtype=np.float64)

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from tests.acceptance.test_journey import collect_command
 from tests.fakes.command import run, said
@@ -43,7 +44,7 @@ LABEL = ["label", "toy", "--simulator", "lexical"]
     ("arguments", "says"),
     [
         (["show", "toy", "5"], "feature 5 is out of range: 'toy' has features 0 to 4"),
-        (["show", "none", "5"], "no dictionary 'none' in '.labeler' (here: toy)"),
+        (["show", "none", "5"], "no dictionary 'none' in '.labeler/dictionaries' (here: toy)"),
         ([*LABEL, "--features", "0-9"], "feature 9 is out of range: there are features 0 to 4"),
         ([*LABEL, "--features", "x"], "'x' is no feature index"),
         ([*LABEL, "--features", "@nowhere"], "no file 'nowhere'"),
@@ -153,7 +154,7 @@ def test_a_dictionary_that_does_not_fit_its_model_is_refused(own_files, tmp_path
     save_dictionary(tmp_path / "sae", weights(d_model=16), d_in=16)
     command = collect_command(own_files)
     command[command.index("--dictionary") + 1] = "sae"
-    assert "reads 16 dimensions, but the residual stream" in refused(tmp_path, *command)
+    assert "reads 16 dimensions, but at blocks.0.hook_resid_post" in refused(tmp_path, *command)
 
 
 def test_activations_that_are_not_finite_are_refused(own_files, tmp_path):
@@ -167,18 +168,18 @@ def test_activations_that_are_not_finite_are_refused(own_files, tmp_path):
 
 
 def test_a_damaged_store_is_named(home):
-    (home / ".labeler/dictionaries/toy/pairs.context.npy").write_bytes(b"\x93NUMPY")
-    assert "pairs.context.npy: missing or damaged" in refused(home, "show", "toy", "0")
+    (home / ".labeler/dictionaries/toy/features-00000.safetensors").write_bytes(b"\x93NUMPY")
+    assert "features-00000.safetensors: damaged" in refused(home, "show", "toy", "0")
 
 
-def test_stored_activations_that_are_not_finite_are_named(home):
-    path = home / ".labeler/dictionaries/toy/active.value.npy"
-    values = np.load(path)
-    values[:] = np.nan
-    np.save(path, values)
-    assert "NaN or infinite activations" in refused(home, "show", "toy", "0")
+def test_stored_activations_that_were_altered_are_named(home):
+    path = home / ".labeler/dictionaries/toy/features-00000.safetensors"
+    arrays = load_file(path)
+    arrays["value"][:] = np.nan
+    save_file(arrays, path)
+    assert "features-00000.safetensors: damaged" in refused(home, "show", "toy", "0")
 
 
 def test_a_manifest_of_another_kind_is_named(home):
-    shutil.copy(home / ".labeler/dictionaries/toy/documents.json", home / ".labeler/dictionaries/toy/manifest.json")
-    assert "not a manifest" in refused(home, "show", "toy", "0")
+    shutil.copy(home / ".labeler/dictionaries/toy/vocabulary.json", home / ".labeler/dictionaries/toy/manifest.json")
+    assert "not the manifest of evidence" in refused(home, "show", "toy", "0")

@@ -80,7 +80,7 @@ def test_an_interrupted_collection_goes_on_and_ends_with_the_same_evidence(colle
     command = collect_command(own_files, name="again")
     process = start(collected, *command)
     try:
-        piece = collected / ".labeler/dictionaries/.collecting-again/shard-00000.npz"
+        piece = collected / ".labeler/dictionaries/.collecting-again/parts/piece-00000.safetensors"
         wait_until(lambda: piece.exists() or process.poll() is not None)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -88,7 +88,7 @@ def test_an_interrupted_collection_goes_on_and_ends_with_the_same_evidence(colle
         end([process])
     assert run(collected, *command).returncode == 0
     folders = [collected / ".labeler/dictionaries" / name for name in ("mine", "again")]
-    first, second = ({f: (d / f).read_bytes() for f in ("active.value.npy", "pairs.context.npy")} for d in folders)
+    first, second = ((folder / "features-00000.safetensors").read_bytes() for folder in folders)
     assert first == second
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from labeler.cli.app import app
 from labeler.evidence.dictionaries.loading import FAMILIES
+from labeler.evidence.formats.loading import CACHE, FORMATS
 from labeler.explain import registry as explainers
 from labeler.settings import Settings
 from labeler.simulate import registry as simulators
@@ -34,8 +35,8 @@ def test_every_setting_is_in_the_readme():
 def test_every_explainer_simulator_and_family_is_in_the_readme():
     for name in [*explainers.FREE, *explainers.ASKING, *simulators.FREE, *simulators.ASKING]:
         assert f"| `{name}` |" in README
-    for name in FAMILIES:
-        assert name in README
+    for name in [*FAMILIES, *FORMATS, CACHE]:
+        assert f"| {name} |" in README
 
 
 def test_every_option_that_the_readme_shows_is_one(tmp_path):

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from labeler.evidence.gather import Gathering, keep
-from labeler.evidence.shards import Shard
+from labeler.evidence.building import Building
+from labeler.evidence.cofiring import cofiring
+from labeler.evidence.columns import no_tokens
+from labeler.evidence.contexts import Contexts
+from labeler.evidence.pairs import Pairs
+from labeler.evidence.rows import Rows
+from labeler.evidence.states import means
 from labeler.evidence.store import EvidenceStore
-from labeler.evidence.writing import write_store
+from labeler.evidence.tensors import Tensors, write_tensors
+from labeler.evidence.writing import write_features, write_store
 
 LENGTH = 8
 WORDS = tuple(
@@ -47,80 +55,80 @@ def sentences(n: int, seed: int = 0) -> list[list[str]]:
     return [rng.choices(WORDS, k=rng.randint(3, LENGTH)) for _ in range(n)]
 
 
-def shards_of(contexts: Sequence[Sequence[str]], rules: Sequence[Rule] = RULES, per_shard: int = 100) -> list[Shard]:
+def pieces_of(
+    contexts: Sequence[Sequence[str]], rules: Sequence[Rule] = RULES, per_piece: int = 100, first: int = 0
+) -> Iterator[tuple[Contexts, Pairs]]:
     """Contexts as pieces of a collection; ten contexts make a document."""
     vocabulary = {word: at for at, word in enumerate(dict.fromkeys(WORDS))}
-    made = []
-    for first in range(0, len(contexts), per_shard):
-        part = contexts[first : first + per_shard]
+    for start in range(first, len(contexts), per_piece):
+        part = contexts[start : start + per_piece]
         active = [
-            (feature, row, position, value)
+            (feature, start + row, position, value)
             for row, words in enumerate(part)
             for feature, rule in enumerate(rules)
             for position, value in enumerate(rule(words))
             if value > 0
         ]
-        active.sort()
         columns = list(zip(*active, strict=True)) if active else [(), (), (), ()]
-        names = [f"document-{(first + row) // 10}" for row in range(len(part))]
-        documents = list(dict.fromkeys(names))
-        made.append(
-            Shard(
-                tokens=np.array(
-                    [[vocabulary[w] for w in words] + [-1] * (LENGTH - len(words)) for words in part], dtype=np.int32
-                ),
-                lengths=np.array([len(words) for words in part], dtype=np.uint8),
-                texts=["".join(f" {word}" for word in words) for words in part],
-                ends=np.array(
-                    [np.pad(np.cumsum([len(w) + 1 for w in words]), (0, LENGTH - len(words))) for words in part],
-                    dtype=np.uint16,
-                ),
-                documents=documents,
-                document=np.array([documents.index(name) for name in names], dtype=np.int32),
-                feature=np.array(columns[0], dtype=np.int32),
-                context=np.array(columns[1], dtype=np.int32),
-                position=np.array(columns[2], dtype=np.uint8),
-                value=np.array(columns[3], dtype=np.float16),
-            )
+        table = Contexts.of(
+            first=start,
+            tokens=[[vocabulary[w] for w in words] for words in part],
+            ends=[np.cumsum([len(w) + 1 for w in words]) for words in part],
+            texts=["".join(f" {word}" for word in words) for words in part],
+            documents=[f"document-{(start + row) // 10}" for row in range(len(part))],
+            length=LENGTH,
         )
-    return made
+        yield (
+            table,
+            Pairs.of_active(
+                np.array(columns[0], dtype=np.int32),
+                np.array(columns[1], dtype=np.int64),
+                np.array(columns[2], dtype=np.uint8),
+                np.array(columns[3], dtype=np.float16),
+            ),
+        )
 
 
 def make_store(home: Path, name: str = "toy", n: int = 1500, rules: Sequence[Rule] = RULES) -> EvidenceStore:
     """Evidence under a home, as a collection would leave it; the encoder's states are noise."""
-    shards = shards_of(sentences(n), rules)
-    gathering = Gathering(len(rules))
-    for number, shard in enumerate(shards):
-        gathering.add(number, shard)
-    kept = keep(gathering, lambda: enumerate(shards))
-    folder = home / "dictionaries" / name
+    building = Building(home / "parts", len(rules))
+    for contexts, pairs in pieces_of(sentences(n), rules):
+        building.add(contexts, pairs)
+    return write_built(building, home / "dictionaries" / name)
+
+
+def write_built(building: Building, folder: Path) -> EvidenceStore:
+    """The store of what was built, with states of noise for its pool."""
+    merged = building.merge()
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    states = rng.normal(size=(len(kept.arrays["contexts.lengths"]), LENGTH, 384)).astype(np.float16)
-    tokens = np.zeros((len(rules), 3), dtype=np.int32)
-    arrays = {
-        **kept.arrays,
-        "contexts.states": states,
-        "features.promoted": tokens,
-        "features.promoted_logits": tokens.astype(np.float32),
-        "features.suppressed": tokens,
-        "features.suppressed_logits": tokens.astype(np.float32),
-        "features.near": np.full((len(rules), 8), -1, dtype=np.int32),
-    }
+    for table in merged.tables():
+        shutil.copy(table, folder)
+    n = building.n_features
+    shards, summary = write_features(folder, merged, building.seen, no_tokens(n), n)
+    tables = [Tensors(path) for path in merged.tables()]
+    rows = Rows(lambda number: tables[number], [len(table["lengths"]) for table in tables])
+    pool = int((rows.pool_place >= 0).sum())
+    states = np.random.default_rng(0).normal(size=(pool, LENGTH, 384)).astype(np.float16)
+    write_tensors(folder / "states-00000.safetensors", {"states": states, "means": means(states)})
     write_store(
         folder,
-        arrays,
-        texts=kept.texts,
+        shards=shards,
+        summary=summary,
+        neighbours=cofiring([Tensors(folder / shard.file) for shard in shards], rows, n),
         # A token is a word with the space before it, as most vocabularies have it.
         vocabulary=[f" {word}" for word in dict.fromkeys(WORDS)],
-        documents=kept.documents,
-        n_tokens=gathering.n_tokens,
-        n_contexts=gathering.n_contexts,
-        name=name,
+        length=LENGTH,
+        n_tokens=building.seen.n_tokens,
+        n_contexts=building.seen.n_contexts,
+        sampling="population",
+        name=folder.name,
         model="toy",
         hook="blocks.0.hook_resid_post",
         dictionary="toy",
+        source="collected",
         corpus="toy",
         corpus_fingerprint="toy",
+        progress={"seen": asdict(building.seen)},
     )
     return EvidenceStore(folder)

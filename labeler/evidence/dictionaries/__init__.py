@@ -1,6 +1,7 @@
 """Dictionaries on disk: one family a file, found by looking."""
 
-from labeler.evidence.dictionaries.base import Dictionary, Readers
+from labeler.evidence.dictionaries.base import Dictionary
+from labeler.evidence.dictionaries.family import Family
 from labeler.evidence.dictionaries.loading import load_dictionary
 
-__all__ = ["Dictionary", "Readers", "load_dictionary"]
+__all__ = ["Dictionary", "Family", "load_dictionary"]

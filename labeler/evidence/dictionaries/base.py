@@ -1,109 +1,118 @@
-"""A dictionary in memory: weights brought to one shape, and the way that activations come out of them."""
+"""A dictionary in memory: an input transform, one linear map, one activation, and a decoder."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from labeler.errors import InputError
+from labeler.evidence.dictionaries.activations import Activation, Active
+from labeler.evidence.dictionaries.encoders import Encoder
+from labeler.evidence.dictionaries.inputs import Input
+from labeler.evidence.dictionaries.leaves import leaves, moved
 
-Architecture = Literal["topk", "standard", "jumprelu"]
+BLOCK = 2**26
+"""Pre-activations held at once: 256 MiB, 16,384 rows of 4,096 features or 1,024 rows of 65,536."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Dictionary:
-    """A sparse autoencoder, float32.
+    """The features of a sparse autoencoder, a transcoder or a neuron basis, in float32.
 
-    Shapes: ``W_enc`` [d_model, n_features], ``W_dec`` [n_features, d_model], ``b_enc`` [n_features], ``b_dec`` [d_model].
+    Families differ in their parts alone; what is computed is ``activation(encoder(input(x)))``.
     """
 
-    architecture: Architecture
-    W_enc: Tensor
-    W_dec: Tensor
-    b_enc: Tensor
-    b_dec: Tensor
-    model: str
-    """The language model's name, as the dictionary's own configuration has it."""
-    hook: str
-    """The hook point, as TransformerLens names it."""
-    subtract_b_dec: bool
-    """Whether the decoder's bias is taken off the input before encoding."""
-    k: int | None = None
-    """How many features stay active a token (topk)."""
-    threshold: Tensor | None = None
-    """[n_features]: what a pre-activation must exceed (jumprelu)."""
+    W_dec: Tensor | None
+    """[n_features, d_out]: what each feature writes; None where features have no direction but an axis (neurons)."""
+    b_dec: Tensor | None
+    """[d_out]"""
+    encoder: Encoder
+    activation: Activation
+    input: Input = field(default_factory=Input)
+    model: str = ""
+    """The language model's name, as the files have it; '' where they do not say."""
+    hook: str = ""
+    """The hook point that it reads, by its name in TransformerLens or a module's; '' where the files do not say."""
+    hook_out: str = ""
+    """The hook point that a transcoder writes to; '' where it is the one that it reads."""
     max_norm: float | None = None
-    """Tokens whose residual norm exceeds this were left out of training: no feature is active on them."""
+    """Tokens whose norm exceeds this were left out of training: no feature is active on them."""
 
     @property
     def n_features(self) -> int:
         """How many features there are."""
-        return int(self.W_enc.shape[1])
+        return self.encoder.n_features
 
     @property
     def d_model(self) -> int:
         """Width of the activations that it reads."""
-        return int(self.W_enc.shape[0])
+        return self.encoder.d_model
+
+    def active(self, x: Tensor) -> Active:
+        """What is active where: x [n, d_model] -> rows, features, values, each [n_active]; a NaN counts as active."""
+        size = max(1, BLOCK // self.n_features)
+        if len(x) <= size:
+            return self._active(x)
+        found = [self._active(block) for block in x.split(size)]
+        rows, features, values = zip(*found, strict=True)
+        return torch.cat([r + i * size for i, r in enumerate(rows)]), torch.cat(features), torch.cat(values)
+
+    def _active(self, x: Tensor) -> Active:
+        x = x.float()
+        pre = self.encoder(self.input(x))
+        if self.max_norm is not None:
+            pre[x.norm(dim=-1) > self.max_norm] = -torch.inf  # under every rule, this activates nothing
+        return self.activation(pre)
 
     def encode(self, x: Tensor) -> Tensor:
         """Feature activations: x [n, d_model] -> [n, n_features], non-negative, mostly zero."""
         rows, features, values = self.active(x)
-        acts = torch.zeros(len(x), self.n_features, device=x.device)
+        acts = torch.zeros(len(x), self.n_features, dtype=torch.float32, device=x.device)
         acts[rows, features] = values
         return acts
 
-    def active(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What is active where: x [n, d_model] -> rows, features, values, each [n_active]; a NaN counts as active."""
-        x = x.float()
-        pre = (x - self.b_dec if self.subtract_b_dec else x) @ self.W_enc + self.b_enc
-        if self.architecture == "topk":
-            values, features = pre.topk(self.k or self.n_features, dim=-1, sorted=False)
-            rows = torch.arange(len(x), device=x.device)[:, None].expand_as(features)
-            rows, features, values = rows.flatten(), features.flatten(), values.flatten()
-            on = ~(values <= 0)
-        else:
-            kept = ~(pre <= (0 if self.threshold is None else self.threshold.clamp(min=0)))
-            rows, features = kept.nonzero(as_tuple=True)
-            values = pre[rows, features]
-            on = torch.ones_like(values, dtype=torch.bool)
-        if self.max_norm is not None:
-            on &= ~(x.norm(dim=-1) > self.max_norm)[rows]
-        return rows[on], features[on], values[on]
-
     def decode(self, acts: Tensor) -> Tensor:
-        """Reconstruction: acts [..., n_features] -> [..., d_model]."""
+        """What the features write: acts [..., n_features] -> [..., d_out].
+
+        Where inputs are normalised token by token, this is in normalised units. The skip of a skip transcoder is no
+        feature's and no part of it. Raises InputError for neurons, which write nothing.
+        """
+        if self.W_dec is None or self.b_dec is None:
+            raise InputError("a basis of neurons has no decoder; its features are what it reads")
         return acts @ self.W_dec + self.b_dec
 
     def fingerprint(self) -> str:
-        """The SHA-256 of all that decides what it computes."""
+        """The SHA-256 of all that decides what it computes, the same on every device."""
         digest = hashlib.sha256()
-        for name, value in sorted(vars(self).items()):
-            digest.update(name.encode())
-            digest.update(value.numpy().tobytes() if isinstance(value, Tensor) else repr(value).encode())
+        for owner, name, value in leaves(self):
+            said = f"{tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+            digest.update(f"{owner}.{name}={said}\n".encode())
+            if isinstance(value, Tensor):
+                digest.update(np.ascontiguousarray(value.cpu().numpy()).data)
         return digest.hexdigest()
 
-    def check(self, source: object) -> Dictionary:
+    def check(self, source: object) -> Self:
         """Itself, after its shapes and numbers were found right; InputError names what is not."""
         d_model, n = self.d_model, self.n_features
-        wanted = {"W_enc": (d_model, n), "W_dec": (n, d_model), "b_enc": (n,), "b_dec": (d_model,)}
-        if self.threshold is not None:
-            wanted["threshold"] = (n,)
-        for name, shape in wanted.items():
-            tensor: Tensor = getattr(self, name)
-            if tuple(tensor.shape) != shape:
-                raise InputError(f"{source}: {name} has shape {list(tensor.shape)}, expected {list(shape)}")
-            if not bool(torch.isfinite(tensor).all()):
+        if not (d_model and n):
+            raise InputError(f"{source}: {n} features that read {d_model} dimensions; there must be some of both")
+        wrong = self.encoder.wrong() or self.activation.wrong(n) or self.input.wrong(d_model)
+        if self.W_dec is not None and (self.W_dec.ndim != 2 or len(self.W_dec) != n):
+            wrong = f"W_dec has shape {list(self.W_dec.shape)}, expected [{n}, …]"
+        elif self.W_dec is not None and (self.b_dec is None or self.b_dec.shape != self.W_dec.shape[1:]):
+            wrong = "b_dec is not as wide as W_dec"
+        if wrong:
+            raise InputError(f"{source}: {wrong}")
+        for _, name, value in leaves(self):
+            if isinstance(value, Tensor) and not bool(torch.isfinite(value).all()):
                 raise InputError(f"{source}: {name} holds NaN or infinite numbers; all weights must be finite")
-        if self.architecture == "topk" and not 1 <= (self.k or 0) <= n:
-            raise InputError(f"{source}: k is {self.k}, expected 1 to {n}")
         return self
 
-
-Readers = Callable[[Path], "Dictionary | None"]
-"""A family: reads a folder, or returns None where the folder is not of its kind."""
+    def to(self, device: torch.device | str) -> Dictionary:
+        """The same with its weights on the device."""
+        return moved(self, device)

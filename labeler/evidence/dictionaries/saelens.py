@@ -2,87 +2,134 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
-
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from labeler.errors import InputError
+from labeler.evidence.dictionaries.activations import Activation, Gated, Threshold, TopK
 from labeler.evidence.dictionaries.base import Dictionary
+from labeler.evidence.dictionaries.config import Config
+from labeler.evidence.dictionaries.containers import read_safetensors
+from labeler.evidence.dictionaries.encoders import Linear
+from labeler.evidence.dictionaries.family import Family
+from labeler.evidence.dictionaries.inputs import Input, Norm
+from labeler.evidence.dictionaries.weights import Weights
 
-_ARCHITECTURES = ("topk", "standard", "jumprelu")
+_NEEDED = {
+    "standard": ("b_enc",),
+    "topk": ("b_enc",),
+    "batchtopk": ("b_enc", "topk_threshold"),
+    "matryoshka_batchtopk": ("b_enc", "topk_threshold"),
+    "jumprelu": ("b_enc", "threshold"),
+    "gated": ("b_gate", "r_mag", "b_mag"),
+    "transcoder": ("b_enc",),
+    "skip_transcoder": ("b_enc",),
+    "jumprelu_transcoder": ("b_enc", "threshold"),
+    "jumprelu_skip_transcoder": ("b_enc", "threshold"),
+}
+"""The architectures that are read, and what each has beside W_enc, W_dec and b_dec."""
+
+_NORMS: dict[str, Norm] = {
+    "none": "none",
+    # Its factor is folded into the weights when training ends; where it was not, SAELens goes without as well.
+    "expected_average_only_in": "none",
+    "layer_norm": "layer",
+    "constant_norm_rescale": "constant",
+}
 
 
-def read_saelens(folder: Path) -> Dictionary | None:
-    """Read a SAELens folder (topk, standard, jumprelu), or None where it is not one.
+def read(path: Path) -> Dictionary:
+    """Read a SAELens folder by its weights' file.
 
-    Follows SAELens 6: ``metadata`` holds ``model_name`` and ``hook_name``; older files hold them at the top.
-    Raises InputError where the configuration and the weights do not fit each other.
+    Follows SAELens 6, whose ``metadata`` holds ``model_name`` and ``hook_name``, and older files, which hold them at
+    the top. BatchTopK counts by its global threshold, as at inference. Raises InputError where the configuration and
+    the weights do not fit each other.
     """
-    config_file, weights_file = folder / "cfg.json", folder / "sae_weights.safetensors"
-    if not (config_file.is_file() and weights_file.is_file()):
-        return None
-    try:
-        config: dict[str, Any] = json.loads(config_file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{config_file}: not JSON ({error}); expected a SAELens configuration") from error
-    if not isinstance(config, dict) or not isinstance(config.get("metadata", {}), dict):
-        raise InputError(f"{config_file}: expected an object whose metadata, where it has any, is an object too")
-    try:
-        weights = load_file(weights_file)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{weights_file}: not a readable safetensors file ({error})") from error
+    config = Config.read(path.with_name("cfg.json"), "a SAELens configuration")
+    architecture = _architecture(config)
+    weights = read_safetensors(path)
+    weights.need("W_enc", "W_dec", *_NEEDED[architecture], "b_dec", kind=f"a {architecture} dictionary")
 
-    architecture = config.get("architecture", "standard")
-    if architecture not in _ARCHITECTURES:
+    W_enc = weights.matrix("W_enc")
+    d_in, n = W_enc.shape
+    if (d_in, n) != (config.values.get("d_in"), config.values.get("d_sae")):
+        said = [config.values.get("d_in"), config.values.get("d_sae")]
         raise InputError(
-            f"{config_file}: architecture '{architecture}' is not read; known: {', '.join(_ARCHITECTURES)}"
+            f"{path.parent}: W_enc has shape {[d_in, n]}, but cfg.json says d_in, d_sae = {Config.shown(said)}"
         )
-    if config.get("normalize_activations", "none") not in ("none", None):
-        raise InputError(
-            f"{config_file}: normalize_activations '{config['normalize_activations']}' is not read; only none"
-        )
-    if config.get("rescale_acts_by_decoder_norm"):
-        raise InputError(
-            f"{config_file}: rescale_acts_by_decoder_norm is not read; fold the norms into the weights first"
-        )
-    needed = ["W_enc", "W_dec", "b_enc", "b_dec"] + (["threshold"] if architecture == "jumprelu" else [])
-    missing = [name for name in needed if name not in weights]
-    if missing:
-        raise InputError(
-            f"{weights_file}: no tensor {', '.join(missing)}; a {architecture} dictionary has {', '.join(needed)}"
-        )
+    transcodes = "transcoder" in architecture
+    d_out = config.whole("d_out") if transcodes else d_in
+    W_dec, b_dec = weights.take("W_dec", n, d_out), weights.take("b_dec", d_out)
+    b_enc = weights.take("b_gate" if architecture == "gated" else "b_enc", n)
+    if "topk" in architecture and config.flag("rescale_acts_by_decoder_norm"):
+        norms = W_dec.norm(dim=-1).clamp(min=1e-8)
+        W_enc, b_enc, W_dec = W_enc * norms, b_enc * norms, W_dec / norms[:, None]
 
-    metadata = {**config, **config.get("metadata", {})}
-    model, hook = metadata.get("model_name"), metadata.get("hook_name") or metadata.get("hook_point")
-    if not (isinstance(model, str) and isinstance(hook, str) and model and hook):
-        raise InputError(
-            f"{config_file}: no model_name and hook_name; without them nothing says what the features read"
-        )
-
-    if architecture == "topk" and not isinstance(config.get("k"), int):
-        raise InputError(f"{config_file}: k is {config.get('k')!r}, expected how many features stay active a token")
-    if not isinstance(metadata.get("max_norm"), int | float | None):
-        raise InputError(f"{config_file}: max_norm is {metadata['max_norm']!r}, expected a number")
-    if weights["W_enc"].ndim != 2:
-        raise InputError(f"{weights_file}: W_enc has {weights['W_enc'].ndim} dimensions, expected 2")
-    expected = (config.get("d_in"), config.get("d_sae"))
-    if tuple(weights["W_enc"].shape) != expected:
-        raise InputError(
-            f"{folder}: W_enc has shape {list(weights['W_enc'].shape)}, but cfg.json says d_in, d_sae = {list(expected)}"
-        )
+    metadata = config.section("metadata")
     return Dictionary(
-        architecture=architecture,
-        W_enc=weights["W_enc"].float(),
-        W_dec=weights["W_dec"].float(),
-        b_enc=weights["b_enc"].float(),
-        b_dec=weights["b_dec"].float(),
-        model=model,
-        hook=hook,
-        subtract_b_dec=bool(config.get("apply_b_dec_to_input", True)),
-        k=config["k"] if architecture == "topk" else None,
-        threshold=weights["threshold"].float() if architecture == "jumprelu" else None,
-        max_norm=metadata.get("max_norm"),
-    ).check(folder)
+        W_dec=W_dec,
+        b_dec=b_dec,
+        encoder=Linear(W_enc, b_enc),
+        activation=_activation(architecture, config, weights, n),
+        input=Input(
+            centre=_centred(metadata, config),
+            norm=_norm(config),
+            shift=b_dec if config.flag("apply_b_dec_to_input", True) and not transcodes else None,
+        ),
+        model=_said("model_name", metadata, config),
+        hook=_said("hook_name", metadata, config) or _said("hook_point", metadata, config),
+        hook_out=_said("hook_name_out", metadata, config),
+        max_norm=next((c.number("max_norm") for c in (metadata, config) if c.has("max_norm")), None),
+    ).check(path.parent)
+
+
+def _architecture(config: Config) -> str:
+    """Before SAELens 6, a TopK dictionary was a standard one with another activation function."""
+    architecture = config.text("architecture") or "standard"
+    if "topk" in (config.values.get("activation_fn_str"), config.values.get("activation_fn")):
+        architecture = "topk"
+    if architecture not in _NEEDED:
+        raise InputError(
+            f"{config.path}: architecture {Config.shown(architecture)} is not read; known: {', '.join(_NEEDED)}"
+        )
+    return architecture
+
+
+def _activation(architecture: str, config: Config, weights: Weights, n: int) -> Activation:
+    if architecture == "topk":
+        return TopK(config.whole("k") if config.has("k") else config.section("activation_fn_kwargs").whole("k"))
+    if architecture == "gated":
+        scale = weights.take("r_mag", n).exp()
+        return Gated(scale, weights.take("b_mag", n) - scale * weights.take("b_gate", n))
+    if "topk_threshold" in _NEEDED[architecture]:
+        return Threshold(weights.number("topk_threshold"))
+    return Threshold(weights.take("threshold", n)) if "threshold" in _NEEDED[architecture] else Threshold()
+
+
+def _centred(*configs: Config) -> bool:
+    """Whether it was trained on a residual stream that TransformerLens had centred."""
+    hook = _said("hook_name", *configs) or _said("hook_point", *configs)
+    written = any(place in hook for place in ("hook_resid", "hook_mlp_out", "hook_attn_out"))
+    return written and any(
+        c.section("model_from_pretrained_kwargs").flag("center_writing_weights")
+        for c in configs
+        if c.has("model_from_pretrained_kwargs")
+    )
+
+
+def _norm(config: Config) -> Norm:
+    stated = config.values.get("normalize_activations")
+    if stated is None or isinstance(stated, bool):  # before it had names
+        return "none"
+    if not isinstance(stated, str) or stated not in _NORMS:
+        raise InputError(
+            f"{config.path}: normalize_activations {Config.shown(stated)} is not read; known: {', '.join(_NORMS)}"
+        )
+    return _NORMS[stated]
+
+
+def _said(key: str, *configs: Config) -> str:
+    """What the first configuration that says anything says."""
+    return next((text for config in configs if (text := config.text(key))), "")
+
+
+FAMILY = Family("sae_weights.safetensors", read, beside=("cfg.json",))

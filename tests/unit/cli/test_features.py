@@ -6,16 +6,22 @@ from labeler.errors import InputError
 
 
 def test_ranges_single_indices_and_files(tmp_path):
-    assert parse_features("0-3, 9", 10) == [0, 1, 2, 3, 9]
+    assert parse_features("0-3, 9", range(10)) == [0, 1, 2, 3, 9]
     path = tmp_path / "wanted"
     path.write_text("4\n7\n")
-    assert parse_features(f"@{path}", 10) == [4, 7]
+    assert parse_features(f"@{path}", range(10)) == [4, 7]
 
 
 @pytest.mark.parametrize("text", ["", "a", "3-1", "-4", "1-", "1,,x", "@nowhere", "0-99999999999", "10"])
 def test_what_is_no_index_is_named(text):
     with pytest.raises(InputError):
-        parse_features(text, 10)
+        parse_features(text, range(10))
+
+
+def test_where_only_some_are_here_a_range_means_those():
+    assert parse_features("0-99,250", [3, 70, 250, 900]) == [3, 70, 250]
+    with pytest.raises(InputError, match="no feature of '100-200' is here; the nearest is 70"):
+        parse_features("100-200", [3, 70, 250, 900])
 
 
 def test_text_of_others_cannot_move_the_cursor():

@@ -1,13 +1,15 @@
+import json
+import shutil
+
+import fsspec
 import numpy as np
 import pytest
 
 from labeler.errors import InputError
-from labeler.evidence import gather
-from labeler.evidence.gather import Gathering, keep
 from labeler.evidence.sampling import split_of
 from labeler.evidence.store import EvidenceStore
 from labeler.features import SPLITS
-from tests.fakes.evidence import RULES, make_store, sentences, shards_of
+from tests.fakes.evidence import RULES, make_store, sentences
 
 
 @pytest.fixture(scope="module")
@@ -62,42 +64,8 @@ def test_a_frame_adds_up_to_its_split_of_the_corpus(store, split):
 def test_silent_contexts_of_a_frame_were_looked_up(store):
     frame = store.frame(3, "score")
     for row, fires in zip(frame.contexts, frame.firing, strict=True):
-        words = [token.strip() for token in store.strings(row)]
+        words = [token.strip() for token in store.rows.strings(row)]
         assert (max(RULES[3](words)) > 0) == fires
-
-
-def test_a_small_pool_and_reservoir_still_speak_for_the_corpus(monkeypatch):
-    """Where not everything can be kept, weights make up for what was left out."""
-    monkeypatch.setattr(gather, "POOL", 300)
-    monkeypatch.setattr(gather, "RESERVOIR", 10)
-    monkeypatch.setattr(gather, "TOP", 5)
-    shards = shards_of(CONTEXTS)
-    gathering = Gathering(len(RULES))
-    for number, shard in enumerate(shards):
-        gathering.add(number, shard)
-    kept = keep(gathering, lambda: enumerate(shards)).arrays
-    assert kept["contexts.pool"].sum() == 300
-    for feature in range(len(RULES)):
-        span = slice(kept["pairs.offsets"][feature], kept["pairs.offsets"][feature + 1])
-        sampled = kept["pairs.sampled"][span]
-        stratum = kept["pairs.stratum"][span][sampled]
-        split = kept["contexts.split"][kept["pairs.context"][span]][sampled]
-        for s in range(3):
-            for h in np.unique(stratum[split == s]):
-                at_hand = ((split == s) & (stratum == h)).sum()
-                assert min(10, gathering.population[feature, s, h]) <= at_hand <= gathering.population[feature, s, h]
-
-
-def test_the_order_of_pieces_does_not_matter_for_what_is_kept():
-    whole, halves = Gathering(len(RULES)), Gathering(len(RULES))
-    for number, shard in enumerate(shards_of(CONTEXTS, per_shard=1500)):
-        whole.add(number, shard)
-    for number, shard in enumerate(shards_of(CONTEXTS, per_shard=70)):
-        halves.add(number, shard)
-    whole.settle()
-    halves.settle()
-    assert sorted(whole.pairs[["feature", "context"]].tolist()) == sorted(halves.pairs[["feature", "context"]].tolist())
-    np.testing.assert_array_equal(whole.histogram, halves.histogram)
 
 
 def test_an_index_out_of_range_is_named(store):
@@ -107,13 +75,57 @@ def test_an_index_out_of_range_is_named(store):
         store.frame(-1, "score")
 
 
-def test_a_damaged_file_is_named(tmp_path):
-    made = make_store(tmp_path, n=50)
-    (made.folder / "active.value.npy").write_bytes(b"not an array")
-    with pytest.raises(InputError, match=r"active\.value\.npy: missing or damaged"):
-        EvidenceStore(made.folder).evidence(0)
+def test_a_reading_holds_what_the_contexts_hold(store):
+    found = store.read(0)
+    for row, length, activations in zip(found.contexts, found.lengths, found.activations, strict=True):
+        words = [token.strip() for token in store.rows.strings(row)]
+        np.testing.assert_allclose(activations[:length], RULES[0](words), rtol=1e-3)
+        assert not activations[length:].any()
+
+
+@pytest.mark.parametrize("harm", ["cut", "altered", "gone"])
+def test_a_truncated_altered_or_missing_file_is_refused_by_name(tmp_path, harm):
+    make_store(tmp_path, n=200)
+    file = tmp_path / "dictionaries" / "toy" / "features-00000.safetensors"
+    whole = file.read_bytes()
+    if harm == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(whole[:-7] if harm == "cut" else whole[:-7] + b"\x00" + whole[-6:])
+    with pytest.raises(InputError, match=r"features-00000\.safetensors: damaged"):
+        EvidenceStore(file.parent).evidence(0)
 
 
 def test_a_folder_without_a_manifest_is_no_store(tmp_path):
-    with pytest.raises(InputError, match="no evidence at"):
+    with pytest.raises(InputError, match="no evidence here"):
         EvidenceStore(tmp_path)
+
+
+def test_a_copied_folder_reads_the_same(tmp_path, store):
+    copied = EvidenceStore(shutil.copytree(store.shelf.place, tmp_path / "elsewhere"))
+    assert copied.manifest.fingerprint == store.manifest.fingerprint
+    np.testing.assert_array_equal(copied.read(1).activations, store.read(1).activations)
+
+
+def test_it_reads_from_a_url_as_from_a_folder(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    memory = fsspec.filesystem("memory")
+    memory.put(store.shelf.place, "/bucket/toy", recursive=True)
+    far = EvidenceStore("memory://bucket/toy")
+    assert far.evidence(2).contexts[0].text == store.evidence(2).contexts[0].text
+    np.testing.assert_array_equal(far.frame(2, "score").truth, store.frame(2, "score").truth)
+    memory.pipe_file("/bucket/toy/summary.safetensors", b"changed on the way")
+    shutil.rmtree(tmp_path / "labeler")
+    with pytest.raises(InputError, match=r"memory://bucket/toy/summary\.safetensors: damaged"):
+        EvidenceStore("memory://bucket/toy").evidence(2)
+
+
+def test_a_manifest_cannot_name_a_file_outside_the_store(tmp_path):
+    make_store(tmp_path, n=50)
+    manifest = tmp_path / "dictionaries" / "toy" / "manifest.json"
+    stored = json.loads(manifest.read_text())
+    stored["files"]["../../secret"] = {"sha256": "0" * 64, "bytes": 1}
+    stored["shards"][0]["file"] = "../../secret"
+    manifest.write_text(json.dumps(stored))
+    with pytest.raises(InputError, match="outside the store"):
+        EvidenceStore(manifest.parent).read(0)

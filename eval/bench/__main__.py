@@ -1,0 +1,27 @@
+"""``python -m eval.bench COMMAND``"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from eval.bench import evidence
+from labeler.cli.display import clean
+from labeler.errors import LabelerError
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command("evidence")(evidence.main)
+
+
+@app.callback()
+def bench() -> None:
+    """Ratios taken within one run; every part in a process of its own, so that its memory is its own."""
+
+
+if __name__ == "__main__":
+    try:
+        app()
+    except LabelerError as error:
+        print(f"eval.bench: {clean(str(error))}", file=sys.stderr)
+        sys.exit(2)

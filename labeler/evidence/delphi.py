@@ -1,0 +1,168 @@
+"""A Delphi cache -> a store: it holds every activation on its whole corpus, so its scores speak for that."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from labeler.errors import InputError, MissingExtraError
+from labeler.evidence.columns import no_tokens
+from labeler.evidence.contexts import Contexts
+from labeler.evidence.finishing import finish
+from labeler.evidence.formats.delphi import DelphiCache, DelphiShard
+from labeler.evidence.formats.loading import CACHE
+from labeler.evidence.formats.spelling import Spelling
+from labeler.evidence.merging import merge
+from labeler.evidence.pairs import Pairs
+from labeler.evidence.parts import Seen
+from labeler.evidence.store import EvidenceStore
+from labeler.evidence.tally import Tally
+from labeler.models.names import resolve, torch_available
+from labeler.progress import Progress, silent
+
+LENGTH = 32
+"""Tokens in a context: Delphi's own windows, by default."""
+
+ROWS = 512
+"""Sequences in a table of contexts."""
+
+
+class CachePart:
+    """A cache as a part to merge: its sequences cut into contexts, its shards by range of features."""
+
+    def __init__(self, cache: DelphiCache, vocabulary: list[str]) -> None:
+        self._cache = cache
+        self.vocabulary = vocabulary
+        self._per_row = -(-cache.sequence_length // LENGTH)
+        # Ranges come in rising order, so that a shard is read once, or a few times where it is wide.
+        self._shard = functools.lru_cache(maxsize=1)(cache.shard)
+
+    @property
+    def n_contexts(self) -> int:
+        """How many contexts there are."""
+        return self._cache.n_sequences * self._per_row
+
+    def weight(self) -> int:
+        """See the protocol."""
+        return sum(self._cache.n_active(number) for number in range(len(self._cache.ranges)))
+
+    def contexts(self) -> Iterator[Contexts]:
+        """See the protocol. A sequence is a document of its own."""
+        for start in range(0, self._cache.n_sequences, ROWS):
+            ids = self._cache.tokens(start, start + ROWS)
+            if ids.max(initial=0) >= len(self.vocabulary):
+                raise InputError(
+                    f"{self._cache.folder}: token id {ids.max()} is beyond the tokenizer's {len(self.vocabulary):,} tokens; "
+                    "name the model that the cache was made with (--model)"
+                )
+            pieces = [row[at : at + LENGTH] for row in ids for at in range(0, len(row), LENGTH)]
+            strings = [[self.vocabulary[i] for i in piece.tolist()] for piece in pieces]
+            yield Contexts.of(
+                first=start * self._per_row,
+                tokens=pieces,
+                ends=[np.cumsum([len(token) for token in tokens]) for tokens in strings],
+                texts=["".join(tokens) for tokens in strings],
+                documents=[f"sequence {start + at // self._per_row}" for at in range(len(pieces))],
+                length=LENGTH,
+            )
+
+    @functools.cached_property
+    def _split(self) -> np.ndarray:
+        return np.concatenate([table.split for table in self.contexts()])
+
+    def between(self, low: int, high: int) -> tuple[Pairs, Tally]:
+        """See the protocol."""
+        found = [
+            self._pairs(self._shard(n), low, high)
+            for n, (a, b) in enumerate(self._cache.ranges)
+            if a < high and low <= b
+        ]
+        pairs = Pairs.merge(found or [self._pairs(_NOTHING, low, high)])
+        return pairs, Tally.of(pairs, self._split[pairs.ordinal])
+
+    def _pairs(self, shard: DelphiShard, low: int, high: int) -> Pairs:
+        here = (low <= shard.feature) & (shard.feature < high)
+        position = shard.position[here]
+        # What is too weak for half precision stays the smallest number there is, what is too strong the largest.
+        value = np.clip(shard.value[here].astype(np.float32), 6e-8, 65504).astype(np.float16)
+        ordinal = shard.row[here] * self._per_row + position // LENGTH
+        return Pairs.of_active(shard.feature[here], ordinal, position % LENGTH, value)
+
+
+_NOTHING = DelphiShard(
+    feature=np.zeros(0, np.int32),
+    row=np.zeros(0, np.int64),
+    position=np.zeros(0, np.int32),
+    value=np.zeros(0, np.float16),
+)
+
+
+def import_cache(
+    cache: DelphiCache, target: Path, source: str, fingerprint: str, model: str | None, progress: Progress = silent
+) -> EvidenceStore:
+    """Keep a cache as the store ``target``; one that was imported before is only opened.
+
+    ``model`` names the language model whose tokenizer spells the ids, where config.json does not. Raises InputError where
+    the tokenizer cannot be had or does not fit, the cache is damaged, or the name stands for something else.
+    """
+    if target.exists():
+        old = EvidenceStore(target)
+        if old.manifest.corpus_fingerprint != fingerprint:
+            raise InputError(f"'{target.name}' exists and is something else; choose another --as")
+        return old
+    name = model or cache.model
+    part = CachePart(cache, vocabulary(name, str(cache.folder)))
+    work = target.with_name(f".importing-{target.name}")
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        progress("importing a cache", 0, 1, "caches")
+        merged = merge([part], work / "merged", cache.n_features, part.n_contexts)
+        seen = Seen()
+        for table in part.contexts():
+            seen = seen.plus(table, None)
+        progress("importing a cache", 1, 1, "caches")
+        return finish(
+            merged,
+            seen,
+            work,
+            target,
+            n_features=cache.n_features,
+            columns=no_tokens(cache.n_features),
+            vocabulary=part.vocabulary,
+            length=LENGTH,
+            origin={
+                "name": target.name,
+                "model": name,
+                "hook": cache.hook,
+                "dictionary": source,
+                "source": CACHE,
+                "corpus": source,
+                "corpus_fingerprint": fingerprint,
+                "progress": {"imported": [fingerprint]},
+            },
+            progress=progress,
+        )
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def vocabulary(model: str, where: str) -> list[str]:
+    """Every token of a model's vocabulary as it is read; InputError where its tokenizer cannot be had."""
+    if not model:
+        raise InputError(f"{where}: nothing says which model's tokens these are; name it with --model")
+    if not torch_available():
+        raise MissingExtraError("reading the token ids of a Delphi cache", "local")
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(resolve(model))
+    except (OSError, ValueError, KeyError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"cannot load the tokenizer of '{model}': {reason}; name another with --model") from error
+    tokens = [token or "" for token in tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))]
+    spelling = Spelling([(token,) for token in tokens])
+    return [spelling.clean((token,))[0] for token in tokens]

@@ -1,0 +1,115 @@
+"""What a store says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from labeler.errors import InputError
+
+FORMAT = 2
+"""The version of the store's layout."""
+
+Sampling = Literal["population", "top-and-random"]
+"""Whether exact counts make the contexts at hand speak for the corpus, or whether they only stand for themselves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file of a store, as it must be."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """A file with some consecutive rows."""
+
+    file: str
+    n: int
+    """Features, or contexts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A store's identity, sizes, and the checksum of every file."""
+
+    format: int
+    name: str
+    model: str
+    hook: str
+    dictionary: str
+    """The folder or name that the weights came from; of imported evidence the file or folder."""
+    source: str
+    """How it came to be here: ``collected``, or the foreign format."""
+    corpus: str
+    corpus_fingerprint: str
+    sampling: Sampling
+    n_features: int
+    n_tokens: int
+    """Tokens of the corpus; 0 where nobody says."""
+    n_contexts: int
+    """Contexts of the corpus; of imported evidence those that came."""
+    n_kept: int
+    """Contexts in the store."""
+    n_pool: int
+    """Contexts of the uniform pool."""
+    length: int
+    """Tokens in a context, at most."""
+    created: str
+    labeler: str
+    shards: tuple[Shard, ...]
+    """The files of its features, by ascending index."""
+    tables: tuple[Shard, ...]
+    """The files of its contexts, in order."""
+    states: tuple[Shard, ...]
+    """The files of the encoder's states of the pool's contexts, in order; none where no encoder was at hand."""
+    files: dict[str, File]
+    progress: dict[str, Any] = field(default_factory=dict)
+    """What a later call needs to go on from here."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What identifies this evidence in a label's provenance."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.bytes for file in self.files.values())
+
+    def stored(self) -> dict[str, Any]:
+        """As JSON keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def parse(cls, text: str, where: str) -> Manifest:
+        """Out of a manifest.json; InputError where it is none of this format. ``where`` names it in the error."""
+        try:
+            stored = json.loads(text)
+            if stored["format"] != FORMAT:
+                raise InputError(
+                    f"{where}: evidence of format {stored['format']}, this version reads {FORMAT}; make it anew"
+                )
+            lists = {key: tuple(Shard(**shard) for shard in stored[key]) for key in ("shards", "tables", "states")}
+            files = {name: File(**file) for name, file in stored["files"].items()}
+            return cls(**{**stored, **lists, "files": files})
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise InputError(f"{where}: not the manifest of evidence of this format ({error})") from error
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file that appears whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8", errors="surrogatepass")
+    part.rename(path)

@@ -1,0 +1,109 @@
+"""Contexts in which a feature ought to be tempted to fire, and does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeler.evidence.sampling import permanent_number
+from labeler.evidence.store import EvidenceStore
+from labeler.features import SPLITS, Context, IntArray, Split
+
+Kind = Literal["token", "embedding", "neighbour"]
+"""Why a context is near: it holds one of the feature's strongest tokens, it reads like one in which the feature fires, or
+one of the feature's nearest neighbours fires in it."""
+
+TOP_TOKENS = 5
+"""Tokens that count as the feature's strongest."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NearMiss:
+    """A context that was looked up and found silent, though something speaks for it."""
+
+    kind: Kind
+    context: Context
+    weight: float | None
+    """How many silent contexts of the corpus of this kind it stands for; None where it was not drawn at random."""
+
+
+def near_misses(store: EvidenceStore, index: int, split: Split, n: int) -> list[NearMiss]:
+    """At most n near-misses of every kind, of one split; none of a context twice.
+
+    Those by token and by neighbour are a uniform draw from all that the pool has (the ones with the smallest permanent
+    numbers), each with its weight; those by embedding are the closest, and so no probability sample. Evidence without a
+    pool has only the silent contexts that came with it, unweighted. Raises InputError where there is no such feature.
+    """
+    frame = store.frame(index, split)
+    silent, weight = frame.contexts[~frame.firing], frame.weight[~frame.firing]
+    counted = store.manifest.sampling == "population"
+    if not len(silent):
+        return []
+    found = []
+    taken = np.zeros(len(silent), dtype=bool)
+    for kind, drawn in (
+        ("token", _holding(store, silent, _strongest_tokens(store, index))),
+        ("neighbour", np.isin(silent, _fires_near(store, index))),
+    ):
+        candidates = np.flatnonzero(drawn & ~taken)
+        number = permanent_number(store.rows.column("ordinal", silent[candidates]))
+        chosen = candidates[np.argsort(number)[:n]]
+        taken[chosen] = True
+        stands_for = len(candidates) / max(1, len(chosen))
+        for at in chosen:
+            found.append(_near_miss(store, kind, int(silent[at]), float(weight[at]) * stands_for if counted else None))
+    if store.manifest.states:
+        rest = np.flatnonzero(~taken)
+        closeness = _closeness(store, index, silent[rest])
+        for at in rest[np.argsort(-closeness, kind="stable")[:n]]:
+            found.append(_near_miss(store, "embedding", int(silent[at]), None))
+    return found
+
+
+def _near_miss(store: EvidenceStore, kind: str, row: int, weight: float | None) -> NearMiss:
+    tokens = store.rows.strings(row)
+    context = Context(
+        id=row,
+        document=store.rows.document(row),
+        split=SPLITS[int(store.rows.split[row])],
+        tokens=tokens,
+        activations=np.zeros(len(tokens), dtype=np.float32),
+    )
+    return NearMiss(kind=kind, context=context, weight=weight)  # type: ignore[arg-type]
+
+
+def _strongest_tokens(store: EvidenceStore, index: int) -> IntArray:
+    """The ids of the tokens that hold most of the feature's activation in ``explain``, which any split may know of."""
+    found = store.read(index)
+    here = store.rows.split[found.contexts] == SPLITS.index("explain")
+    ids, activations = store.rows.column("tokens", found.contexts[here]), found.activations[here]
+    tokens, where = np.unique(ids[activations > 0], return_inverse=True)
+    total = np.bincount(where, activations[activations > 0], minlength=len(tokens))
+    return tokens[np.argsort(-total, kind="stable")[:TOP_TOKENS]].astype(np.int64)
+
+
+def _holding(store: EvidenceStore, rows: IntArray, tokens: IntArray) -> NDArray[np.bool_]:
+    return np.asarray(np.isin(store.rows.column("tokens", rows), tokens).any(axis=1), dtype=bool)
+
+
+def _fires_near(store: EvidenceStore, index: int) -> IntArray:
+    """The contexts in which the nearest features fire."""
+    found = [store.read(other) for other, _ in store.nearest(index)]
+    rows = [each.contexts[each.activations.any(axis=1)] for each in found]
+    return np.unique(np.concatenate(rows)) if rows else np.zeros(0, dtype=np.int64)
+
+
+def _closeness(store: EvidenceStore, index: int, rows: IntArray) -> NDArray[np.float64]:
+    """The cosine of each context's mean state with that of the firing contexts of ``explain``."""
+    found = store.read(index)
+    firing = found.contexts[(found.activations > 0).any(axis=1)]
+    pooled = firing[(store.rows.pool_place[firing] >= 0) & (store.rows.split[firing] == SPLITS.index("explain"))]
+    if not len(pooled):
+        return np.zeros(len(rows))
+    centre = store.states.means(pooled).astype(np.float64).mean(axis=0)
+    means = store.states.means(rows).astype(np.float64)
+    norms = np.linalg.norm(means, axis=1) * np.linalg.norm(centre)
+    return np.asarray(means @ centre / np.maximum(norms, 1e-9))

@@ -1,0 +1,72 @@
+"""One pass of a model over a corpus, for several dictionaries at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labeler.evidence.activity import activity, cut
+from labeler.evidence.building import Building
+from labeler.evidence.corpus import read_corpus
+from labeler.evidence.dictionaries import Dictionary
+from labeler.evidence.windows import activations, batches, windows
+from labeler.models.hooks import HookPoint
+from labeler.models.language import LanguageModel
+from labeler.progress import Progress
+
+LENGTH = 32
+"""Tokens in a context."""
+
+PIECE_TOKENS = 16_384
+"""Tokens between two points at which an interrupted collection can go on; about five seconds on a laptop."""
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """One dictionary of a pass, with what there is of its evidence."""
+
+    name: str
+    source: str
+    """Where the dictionary came from."""
+    dictionary: Dictionary
+    hook: HookPoint
+    settings: dict[str, Any]
+    """What makes it the same collection when it is called for again."""
+    target: Path
+    building: Building
+
+    def done(self, tokens: int | None) -> bool:
+        """Whether so many tokens have been taken in."""
+        return tokens is not None and self.building.seen.n_tokens >= tokens
+
+
+def read_through(
+    collections: Sequence[Collection], model: LanguageModel, corpus: str, tokens: int | None, progress: Progress
+) -> bool:
+    """Run the model over the corpus, or over what earlier calls left of it; whether its end was reached.
+
+    All dictionaries of a pass see the same pieces of text; one that is ahead of the others waits. Raises InputError
+    where an activation is NaN or infinite.
+    """
+    on_device = {each.name: each.dictionary.to(model.device) for each in collections}
+    behind = [each for each in collections if not each.done(tokens)]
+    if not behind:
+        return False
+    start = min((each.building.seen for each in behind), key=lambda seen: seen.n_contexts)
+    first = start.n_contexts
+    for batch in batches(windows(read_corpus(corpus), model, after=start.after), PIECE_TOKENS):
+        contexts = cut(batch, first, LENGTH)
+        due = [each for each in behind if each.building.seen.n_contexts == first]
+        first += len(contexts)
+        hooks = list(dict.fromkeys(each.hook for each in due))
+        hidden = dict(zip(hooks, activations(model, hooks, batch), strict=True))
+        for each in due:
+            found = activity(contexts, hidden[each.hook], on_device[each.name])
+            each.building.add(contexts, found, (batch[-1].passage, batch[-1].start))
+        behind = [each for each in behind if not each.done(tokens)]
+        progress("reading the corpus", min(e.building.seen.n_tokens for e in collections), tokens, "tokens")
+        if not behind:
+            return False
+    return True

@@ -1,0 +1,99 @@
+"""Whatever is imported can be labelled and scored, by name of a format and by the same two commands."""
+
+import numpy as np
+import pytest
+
+from labeler import api
+from labeler.evidence.bringing import bring
+from tests.fakes.evidence import RULES, WORDS, sentences
+from tests.fakes.foreign.circuit_tracer import save_circuit_tracer
+from tests.fakes.foreign.delphi import save_delphi
+from tests.fakes.foreign.neuron_records import save_neuron_records
+from tests.fakes.foreign.neuronpedia import save_neuronpedia
+from tests.fakes.foreign.saedashboard import save_saedashboard
+from tests.fakes.foreign.toy import save_toy_contexts, toy_features
+from tests.fakes.tiny_model import tiny_tokenizer
+
+WRITERS = {
+    "Neuronpedia export": lambda folder: save_neuronpedia(folder, toy_features()),
+    "SAEDashboard": lambda folder: save_saedashboard(folder, toy_features()),
+    "neuron records": lambda folder: save_neuron_records(folder, toy_features()),
+    "circuit-tracer": lambda folder: save_circuit_tracer(folder, toy_features()),
+    "contexts.jsonl": save_toy_contexts,
+}
+
+
+def labelled(path, home, **more):
+    dictionary = api.import_evidence(path, "foreign", home=home, **more)
+    run = dictionary.label(explainers=["lexical"], simulators=["embedding"])
+    assert run.work().failed == 0
+    return dictionary, list(run.rows())
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_format_without_counts_is_labelled_and_scored_as_what_it_is(tmp_path, name):
+    dictionary, rows = labelled(WRITERS[name](tmp_path / "files"), tmp_path / "home")
+    assert dictionary.store.manifest.source.startswith(name)
+    by_index = {row["index"]: row for row in rows}
+    assert set(by_index) <= {0, 10, 20, 30, 40}
+    assert by_index[10]["state"] == "labelled"
+    assert "the" in by_index[10]["label"]
+    for row in rows:
+        assert all(key.startswith("simulation_top_and_random.") for key in row["scores"])
+        for score in row["scores"].values():
+            assert score["sampling"] == "top-and-random"
+            assert score["uniform_equivalent_n"] is None
+    # The embedding simulator is blind to "the"; that months and rivers are told is its business.
+    assert by_index[0]["scores"]["simulation_top_and_random.embedding"]["value"] > 0.3
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Sentences through the tiny model's tokenizer, with the rules' activations on the last token of each word."""
+    folder = tmp_path_factory.mktemp("cache")
+    tokenizer = tiny_tokenizer()
+    tokenizer.save_pretrained(folder / "model")
+    ids, acts = [], []
+    for words in sentences(3000):
+        values = [rule(words) for rule in RULES]
+        for at, word in enumerate(words):
+            pieces = tokenizer(f" {word}", add_special_tokens=False).input_ids
+            ids += pieces
+            acts += [[0.0] * len(RULES)] * (len(pieces) - 1) + [[of_rule[at] for of_rule in values]]
+    n = len(ids) // 64
+    tokens = np.array(ids[: n * 64]).reshape(n, 64)
+    dense = np.array(acts[: n * 64], dtype=np.float16).reshape(n, 64, len(RULES))
+    return save_delphi(folder, dense, tokens, model=str(folder / "model")), tokens, dense
+
+
+def test_a_delphi_cache_speaks_for_its_corpus(cache, tmp_path):
+    path, tokens, dense = cache
+    dictionary, rows = labelled(path, tmp_path / "home")
+    store = dictionary.store
+    assert store.manifest.sampling == "population"
+    assert store.manifest.n_tokens == tokens.size
+    windows = dense.reshape(-1, 32, len(RULES)).max(axis=1) > 0
+    np.testing.assert_array_equal(store.firing_contexts().sum(axis=1), windows.sum(axis=0))
+    assert [row["state"] for row in rows] == ["labelled", "labelled", "labelled", "labelled", "dead"]
+    assert rows[0]["headline"] == "simulation.embedding"
+    assert rows[0]["scores"]["simulation.embedding"]["n_contexts"] > 500
+
+
+def test_the_contexts_of_a_cache_are_its_windows(cache, tmp_path):
+    path, tokens, dense = cache
+    store = bring(path, "cache", tmp_path, None)
+    windows, activations = tokens.reshape(-1, 32), dense.reshape(-1, 32, len(RULES))
+    for index in range(len(RULES)):
+        found = store.read(index)
+        for ids, acts in zip(store.rows.column("tokens", found.contexts), found.activations, strict=True):
+            same = np.flatnonzero((windows == ids).all(axis=1))
+            assert any(np.array_equal(activations[at, :, index].astype(np.float32), acts) for at in same)
+        strongest = np.sort(activations[:, :, index].max(axis=1))[::-1][:5].astype(np.float32)
+        kept = np.sort(found.activations.max(axis=1, initial=0))[::-1][:5]
+        np.testing.assert_array_equal(kept, strongest[: len(kept)])
+
+
+def test_the_words_of_a_cache_are_its_tokenizers(cache, tmp_path):
+    store = bring(cache[0], "cache", tmp_path, None)
+    words = {word for row in range(50) for word in store.rows.string(row).split()[1:-1]}
+    assert words <= set(WORDS)

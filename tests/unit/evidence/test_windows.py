@@ -1,0 +1,112 @@
+"""Windows of tokens, where they stand, and the activations on them."""
+
+import numpy as np
+import pytest
+import torch
+
+from labeler.evidence.corpus import Passage
+from labeler.evidence.windows import activations, batches, windows
+from labeler.models.hooks import HookPoint
+from tests.fakes.tiny_model import tiny_language_model
+
+HOOKS = [HookPoint.parse(name) for name in ("blocks.1.mlp.hook_post", "blocks.0.hook_resid_post", "layers.1.self_attn")]
+PASSAGES = [
+    Passage("a", "the cat sat on the mat and the other cats stood there"),
+    Passage("b", ""),
+    Passage("b", "naïve café, 日本語 and 😀😀 emoji\n\ttabs, then they ate the rest of the bread"),
+    Passage("c", "x"),
+    Passage("a", "the rest of the bread " * 9),
+]
+
+
+@pytest.fixture(scope="module")
+def model():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so small a model only loses by more
+    yield tiny_language_model("llama")
+    torch.set_num_threads(threads)
+
+
+class Counting:
+    """Counts what is tokenised."""
+
+    def __init__(self, model):
+        self.model, self.texts = model, []
+
+    def tokenise(self, text):
+        self.texts.append(text)
+        return self.model.tokenise(text)
+
+
+def test_windows_hold_all_tokens_of_a_passage_in_order_with_their_text(model):
+    found = list(windows(PASSAGES, model, 8))
+    assert max(len(window.ids) for window in found) == 8
+    for number, passage in enumerate(PASSAGES):
+        own = [window for window in found if window.passage == number]
+        assert {window.document for window in own} <= {passage.document}
+        assert "".join(window.text for window in own) == passage.text
+        assert [i for window in own for i in window.ids] == model.encode(passage.text)
+        assert [window.start for window in own] == list(range(0, len(model.encode(passage.text)), 8))
+
+
+def test_a_piece_of_a_window_knows_where_it_stands(model):
+    window = list(windows(PASSAGES, model, 16))[1]
+    piece = window.cut(4, 9)
+    assert (piece.passage, piece.start, piece.document) == (window.passage, window.start + 4, window.document)
+    assert np.array_equal(piece.ids, window.ids[4:9])
+    assert piece.text == window.text[window.ends[3] : window.ends[8]]
+
+
+def test_windows_can_start_behind_any_window(model):
+    whole = list(windows(PASSAGES, model, 8))
+    for i, window in enumerate(whole):
+        rest = list(windows(PASSAGES, model, 8, after=(window.passage, window.start)))
+        assert [(w.passage, w.start, w.text) for w in rest] == [(w.passage, w.start, w.text) for w in whole[i + 1 :]]
+
+
+def test_passages_before_the_start_are_not_tokenised(model):
+    counting = Counting(model)
+    list(windows(PASSAGES, counting, 8, after=(3, 0)))
+    assert counting.texts == [passage.text for passage in PASSAGES[3:]]
+
+
+def test_batches_are_runs_of_windows(model):
+    whole = list(windows(PASSAGES, model, 8))
+    runs = list(batches(iter(whole), 20))
+    assert [window.text for run in runs for window in run] == [window.text for window in whole]
+    assert all(sum(len(window.ids) for window in run) >= 20 for run in runs[:-1])
+
+
+def alone(model, window):
+    """What a plain pass over one window gives."""
+    ids = torch.tensor([[model.bos_id, *window.ids.tolist()]])
+    return [value[0, 1:] for value in model.activations(ids, HOOKS)]
+
+
+@pytest.mark.parametrize("rows", [None, 1, 2, 1_000])
+def test_activations_are_those_of_each_window_by_itself(model, rows):
+    batch = list(windows(PASSAGES, model, 8))
+    found = activations(model, HOOKS, batch, rows)
+    wanted = [torch.cat(parts) for parts in zip(*(alone(model, window) for window in batch), strict=True)]
+    assert [value.shape[1] for value in found] == [48, 32, 32]
+    for ours, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_windows_of_like_length_share_a_pass(model):
+    """No pass holds more than a little padding, whatever order the windows come in."""
+    text = "the cat sat on the mat " * 40
+    texts = [text[: 1 + 37 * i % 600] for i in range(240)]
+    batch = list(windows([Passage("d", piece) for piece in texts], model))
+    seen = []
+    handle = model.module.get_decoder().embed_tokens.register_forward_pre_hook(
+        lambda _, args: seen.append(args[0].shape)
+    )
+    try:
+        activations(model, HOOKS[:1], batch, rows=8)
+    finally:
+        handle.remove()
+    tokens = sum(len(window.ids) + 1 for window in batch)
+    assert sum(rows * width for rows, width in seen) < 1.1 * tokens
+    assert max(rows * width for rows, width in seen) <= 8 * 129
+    assert len(seen) < 1.3 * tokens / (8 * 129)
