@@ -90,7 +90,7 @@ def main() -> None:
     log.mkdir(parents=True, exist_ok=True)
     encoder = topk_encoder(given.dictionary)
     cache = LatentCache(model, {given.hook: encoder}, batch_size=given.batch_size, log_path=log)
-    model(tokens[:1])  # what is built on first use is nobody's speed
+    model(tokens[: given.batch_size])  # what is built on first use is nobody's speed, and nobody's memory
 
     memory = Memory()
     before, peak_before = memory.now(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

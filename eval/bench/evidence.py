@@ -40,7 +40,7 @@ def main(
     take("speed", "speed", tokens)
     python = os.environ.get(PEER)
     if python:
-        take("peer", "peer", tokens, python)
+        take("peer", "peer", 3 * tokens, python)
     take("short", "memory", long // 4)
     take("long", "memory", long)
     take("store_100k", "scale", 100_000, 1_000_000)

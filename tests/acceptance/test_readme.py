@@ -67,9 +67,11 @@ def test_make_says_what_there_is():
 def test_the_readme_quotes_the_results_as_they_are():
     """Figures between markers are what ``python -m eval … --save`` wrote."""
     from eval import coverage, reference
+    from eval.bench import evidence
 
     assert between("reference") == reference.readme_table().strip()
     assert between("coverage") == coverage.readme_line().strip()
+    assert between("evidence") == evidence.readme_table().strip()
 
 
 def between(mark: str) -> str:

@@ -21,7 +21,7 @@ def chosen(tmp_path, monkeypatch, catalogue_url) -> Settings:
 
 
 def dictionary(chosen: Settings) -> api.Dictionary:
-    return api.Dictionary("toy", api.open_store(chosen.home, "toy"), chosen)
+    return api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
 
 
 def drain(chosen: Settings, until=lambda: False) -> int:
@@ -77,9 +77,9 @@ def test_no_context_of_score_was_shown_to_an_explainer_or_used_to_choose(chosen)
     drain(chosen)
     store = dictionary(chosen).store
     for index in range(4):
-        shown = {store.document(c.id) for c in store.evidence(index).of("explain")}
-        chosen_on = {store.document(r) for r in store.frame(index, "select").contexts}
-        scored_on = {store.document(r) for r in store.frame(index, "score").contexts}
+        shown = {store.rows.document(c.id) for c in store.evidence(index).of("explain")}
+        chosen_on = {store.rows.document(r) for r in store.frame(index, "select").contexts}
+        scored_on = {store.rows.document(r) for r in store.frame(index, "score").contexts}
         assert not shown & scored_on
         assert not chosen_on & scored_on
     assert run.record.state == "finished"
@@ -124,7 +124,7 @@ def test_a_prompt_shows_contexts_of_explain_alone(chosen):
         drain(chosen)
         (asked,) = provider.provider.asked
     store = dictionary(chosen).store
-    texts = {"".join(store.strings(r)) for r in store.frame(1, "score").contexts}
+    texts = {"".join(store.rows.strings(r)) for r in store.frame(1, "score").contexts}
     texts -= {"".join(c.tokens) for c in store.evidence(1).of("explain")}
     shown = asked.prompt.replace("⟦", "").replace("⟧", "")
     assert not [text for text in texts if f">{text}<" in shown]

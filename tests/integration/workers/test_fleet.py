@@ -38,7 +38,7 @@ def test_a_fleet_labels_every_feature_once_though_a_worker_is_killed(home, redis
     workers = [start(home, "worker", **urls), start(home, "worker", **urls)]
     try:
         with ProviderThread(slow_explainer) as provider:
-            dictionary = api.Dictionary("toy", api.open_store(chosen.home, "toy"), chosen)
+            dictionary = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
             labelling = dictionary.label(explainers=[f"openai:m@{provider.url}/v1"], simulators=["lexical"])
             wait_until(lambda: labelling.progress().leased)
             victim = workers[0]
@@ -61,7 +61,7 @@ def test_a_run_waits_for_workers_and_a_worker_stops_when_told(home, redis_url, p
     worker = start(home, "worker", **urls)
     try:
         chosen = Settings(_env_file=None, home=home / ".labeler", broker_url=redis_url, database_url=postgres_url)
-        dictionary = api.Dictionary("toy", api.open_store(chosen.home, "toy"), chosen)
+        dictionary = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
         (labelling,) = dictionary.runs()
         wait_until(lambda: labelling.record.state == "finished")
         worker.send_signal(signal.SIGTERM)
@@ -84,7 +84,7 @@ def test_a_run_on_a_laptop_survives_being_stopped(home, how):
         process = start(home, "label", "toy", "--explainer", name, "--simulator", "lexical")
         try:
             chosen = Settings(_env_file=None, home=home / ".labeler")
-            dictionary = api.Dictionary("toy", api.open_store(chosen.home, "toy"), chosen)
+            dictionary = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
             wait_until(lambda: (home / ".labeler" / "labeler.db").exists() and dictionary.runs())
             (labelling,) = dictionary.runs()
             wait_until(lambda: labelling.progress().leased)
@@ -102,7 +102,7 @@ def test_a_run_on_a_laptop_survives_being_stopped(home, how):
 
 def test_a_laptop_works_on_the_run_it_was_asked_for_and_on_no_other(home):
     chosen = Settings(_env_file=None, home=home / ".labeler")
-    dictionary = api.Dictionary("toy", api.open_store(chosen.home, "toy"), chosen)
+    dictionary = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
     with ProviderThread(slow_explainer) as provider:
         paid = dictionary.label([0], explainers=[f"openai:m@{provider.url}/v1"], simulators=["lexical"])
         asked_for = run(home, "label", "toy", "--features", "1-3", "--simulator", "lexical")
@@ -113,7 +113,7 @@ def test_a_laptop_works_on_the_run_it_was_asked_for_and_on_no_other(home):
 
 def test_one_process_works_on_one_run_after_another(home):
     chosen = Settings(_env_file=None, home=home / ".labeler")
-    dictionary = api.Dictionary("toy", api.open_store(chosen.home, "toy"), chosen)
+    dictionary = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
     for index in (1, 2):
         labelling = dictionary.label([index], explainers=["lexical"], simulators=["lexical"])
         watcher = threading.Thread(target=labelling.work, daemon=True)
@@ -126,7 +126,7 @@ def test_one_process_works_on_one_run_after_another(home):
 def test_a_worker_that_is_told_to_stop_gives_back_what_it_holds(home, redis_url, postgres_url):
     urls = {"LABELER_BROKER_URL": redis_url, "LABELER_DATABASE_URL": postgres_url}
     chosen = Settings(_env_file=None, home=home / ".labeler", broker_url=redis_url, database_url=postgres_url)
-    dictionary = api.Dictionary("toy", api.open_store(chosen.home, "toy"), chosen)
+    dictionary = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
     with ProviderThread(lambda asked: hang()) as provider:
         labelling = dictionary.label(explainers=[f"openai:m@{provider.url}/v1"], simulators=["lexical"])
         worker = start(home, "worker", **urls)
