@@ -27,14 +27,14 @@ def import_(
         print_json(facts(made.store))
         return
     manifest = made.store.manifest
+    tokens = f" of {manifest.n_tokens:,} tokens" if manifest.n_tokens else ""
     population = (
-        f"a full sample of {manifest.n_tokens:,} tokens: scores speak for the corpus"
+        f"with population counts: scores speak for the corpus{tokens}"
         if manifest.sampling == "population"
         else "without population counts: scores are of the top-and-random kind"
     )
     out.print(
-        f"'{name}': {manifest.n_features:,} features with {manifest.n_kept:,} contexts from a {manifest.source}, "
-        f"{population}",
+        f"'{name}': {manifest.n_features:,} features with {manifest.n_kept:,} contexts ({manifest.source}), {population}",
         highlight=False,
         markup=False,
         soft_wrap=True,

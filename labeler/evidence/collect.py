@@ -15,6 +15,7 @@ from labeler.errors import InputError, MissingExtraError
 from labeler.evidence.building import Building
 from labeler.evidence.corpus import corpus_fingerprint, read_corpus
 from labeler.evidence.dictionaries import Dictionary, load_dictionary
+from labeler.evidence.dictionaries.neurons import NAME as NEURONS
 from labeler.evidence.finishing import finish, recover
 from labeler.evidence.manifest import FORMAT, write_json
 from labeler.evidence.parts import Seen
@@ -30,9 +31,6 @@ from labeler.models.hooks import HookPoint
 from labeler.models.language import LanguageModel, load_language_model
 from labeler.models.names import encoder_available
 from labeler.progress import Progress, silent
-
-NEURONS = "neurons"
-"""The dictionary that needs no file: the basis of the hook point itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
