@@ -16,7 +16,7 @@ from labeler.evidence.building import Building
 from labeler.evidence.corpus import corpus_fingerprint, read_corpus
 from labeler.evidence.dictionaries import Dictionary, load_dictionary
 from labeler.evidence.dictionaries.neurons import NAME as NEURONS
-from labeler.evidence.finishing import finish, recover
+from labeler.evidence.finishing import discard, finish, recover
 from labeler.evidence.manifest import FORMAT, write_json
 from labeler.evidence.parts import Seen
 from labeler.evidence.passing import LENGTH, Collection, read_through
@@ -208,7 +208,7 @@ def _finish(
     if not building.n_pieces:  # a store that was to be gone on with, and its corpus had no more
         manifest = dataclasses.replace(EvidenceStore(each.target).manifest, progress=going_on)
         write_json(each.target / MANIFEST, manifest.stored())
-        shutil.rmtree(work)
+        discard(work)
         return EvidenceStore(each.target)
     progress("merging", 0, 1, "store")
     merged = building.merge()

@@ -72,7 +72,7 @@ def finish(
         **origin,
     )
     replace(folder, target)
-    shutil.rmtree(work)
+    discard(work)
     return EvidenceStore(target)
 
 
@@ -124,11 +124,22 @@ def replace(folder: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def discard(work: Path) -> None:
+    """Remove a folder of work that is done: gone at once, so that a kill on the way leaves nothing that looks unfinished."""
+    gone = work.with_name(f".gone{work.name}")
+    shutil.rmtree(gone, ignore_errors=True)
+    work.rename(gone)
+    shutil.rmtree(gone)
+
+
 def recover(target: Path) -> None:
     """Bring back the old store where a kill came between taking it away and putting the new one there."""
     old = _old(target)
     if old.exists() and not target.exists():
         old.rename(target)
+    for left in target.parent.glob(".gone.*"):
+        if left.name.endswith(f"-{target.name}"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _old(target: Path) -> Path:

@@ -6,7 +6,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from labeler.errors import InputError
 
@@ -21,8 +23,8 @@ Sampling = Literal["population", "top-and-random"]
 class File:
     """A file of a store, as it must be."""
 
-    sha256: str
-    bytes: int
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class Shard:
     """A file with some consecutive rows."""
 
     file: str
-    n: int
+    n: Annotated[int, Field(ge=0)]
     """Features, or contexts."""
 
 
@@ -58,7 +60,7 @@ class Manifest:
     """Contexts in the store."""
     n_pool: int
     """Contexts of the uniform pool."""
-    length: int
+    length: Annotated[int, Field(ge=1, le=255)]
     """Tokens in a context, at most."""
     created: str
     labeler: str
@@ -90,15 +92,17 @@ class Manifest:
     def parse(cls, text: str, where: str) -> Manifest:
         """Out of a manifest.json; InputError where it is none of this format. ``where`` names it in the error."""
         try:
-            stored = json.loads(text)
-            if stored["format"] != FORMAT:
-                raise InputError(
-                    f"{where}: evidence of format {stored['format']}, this version reads {FORMAT}; make it anew"
-                )
-            lists = {key: tuple(Shard(**shard) for shard in stored[key]) for key in ("shards", "tables", "states")}
-            files = {name: File(**file) for name, file in stored["files"].items()}
-            return cls(**{**stored, **lists, "files": files})
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            found = json.loads(text).get("format")
+            if found != FORMAT:
+                raise InputError(f"{where}: evidence of format {found!r}, this version reads {FORMAT}; make it anew")
+            return TypeAdapter(cls).validate_json(text, strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise InputError(
+                f"{where}: not the manifest of evidence of this format ({place}: {first['msg']})"
+            ) from error
+        except (ValueError, AttributeError, RecursionError) as error:
             raise InputError(f"{where}: not the manifest of evidence of this format ({error})") from error
 
 

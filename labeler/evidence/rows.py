@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.evidence.contexts import Contexts
-from labeler.evidence.tensors import Tensors
+from labeler.evidence.tensors import DamagedFileError, Tensors
 from labeler.features import SPLITS, IntArray, Split
 
 
@@ -28,7 +28,21 @@ class Rows:
     def _table(self, number: int) -> tuple[Contexts, Tensors]:
         if number not in self._tables:
             file = self._open(number)
-            self._tables[number] = Contexts.load(file), file
+            table = Contexts.load(file)
+            n = int(self._first[number + 1] - self._first[number])
+            fits = (
+                all(
+                    len(file[name]) == n
+                    for name in ("ordinal", "tokens", "lengths", "ends", "document", "split", "pool")
+                )
+                and len(table.text_start) == n + 1
+                and int(table.text_start[-1]) == len(table.text)
+                and int(table.lengths.max(initial=0)) <= table.tokens.shape[1]
+                and int(table.document.max(initial=0)) < max(1, len(table.documents))
+            )
+            if not fits:
+                raise DamagedFileError(file.path, "its arrays do not fit each other")
+            self._tables[number] = table, file
         return self._tables[number]
 
     def _find(self, row: int) -> tuple[Contexts, int]:

@@ -99,6 +99,24 @@ class EvidenceStore:
         """A file of the store, checked."""
         return Tensors(self.path(shard.file))
 
+    def _opened(self, shard: Shard) -> Tensors:
+        """A shard of features whose arrays fit each other and the store: a file can be whole and wrong all the same."""
+        file = self.open(shard)
+        offsets, starts, context = file["offsets"], file["starts"], file["context"]
+        fits = (
+            len(offsets) == len(starts) == shard.n + 1
+            and rising(offsets, len(context))
+            and rising(starts, len(file["value"]))
+            and len(file["count"]) == len(context)
+            and int(file["count"].sum(dtype=np.int64)) == len(file["value"]) == len(file["position"])
+            and int(context.max(initial=0)) < self.manifest.n_kept
+            and int(file["position"].max(initial=0)) < self.manifest.length
+            and bool(np.isfinite(file["value"]).all())
+        )
+        if not fits:
+            raise DamagedFileError(file.path, "its arrays do not fit each other, or hold NaN")
+        return file
+
     def path(self, name: str) -> Path:
         """A file of the store on this machine, checked; DamagedFileError where it is not what was written."""
         expected = self.manifest.files.get(name)
@@ -189,7 +207,7 @@ class EvidenceStore:
         if number not in self._features:
             with self._lock:
                 if number not in self._features:
-                    self._features[number] = self.open(self.manifest.shards[number])
+                    self._features[number] = self._opened(self.manifest.shards[number])
         return self._features[number], place - int(self._first[number])
 
     def read(self, index: int) -> Reading:
@@ -292,3 +310,8 @@ class EvidenceStore:
             stratum=stratum,
             weight=weight,
         )
+
+
+def rising(offsets: NDArray[np.int64], end: int) -> bool:
+    """Whether offsets go from 0 to the end and never back."""
+    return int(offsets[0]) == 0 and int(offsets[-1]) == end and bool((np.diff(offsets) >= 0).all())

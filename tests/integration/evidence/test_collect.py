@@ -2,6 +2,8 @@
 
 import json
 import random
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,3 +180,23 @@ def test_only_a_model_with_layer_norms_has_its_residual_stream_centred(tmp_path,
     }
     dictionary = load_dictionary(save_dictionary(tmp_path / "sae", metadata=metadata))
     assert fitting(dictionary, tiny_language_model(name)).input.centre is centres
+
+
+def test_a_kill_while_the_work_is_swept_away_leaves_a_store_that_can_be_gone_on_with(own, whole, tmp_path, monkeypatch):
+    """What the sweeping had not reached must not be taken for an unfinished collection."""
+    swept = shutil.rmtree
+
+    def killed(path, *arguments, **options):
+        if ".collecting-" in str(path) and "store" not in Path(path).name and Path(path).exists():
+            for file in sorted(Path(path).rglob("pairs-*"))[-1:]:
+                file.unlink()
+            raise KeyboardInterrupt
+        swept(path, *arguments, **options)
+
+    monkeypatch.setattr("labeler.evidence.finishing.shutil.rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        collect(request(own, ("sae", "swept", None), tokens=4_000), tmp_path)
+    monkeypatch.undo()
+    [store] = collect(request(own, ("sae", "swept", None)), tmp_path)
+    assert content(store) == content(whole)
+    assert [path.name for path in tmp_path.iterdir()] == ["swept"]

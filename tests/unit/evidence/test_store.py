@@ -4,8 +4,10 @@ import shutil
 import fsspec
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from labeler.errors import InputError
+from labeler.evidence.manifest import sha256_of
 from labeler.evidence.sampling import split_of
 from labeler.evidence.store import EvidenceStore
 from labeler.features import SPLITS
@@ -129,3 +131,48 @@ def test_a_manifest_cannot_name_a_file_outside_the_store(tmp_path):
     manifest.write_text(json.dumps(stored))
     with pytest.raises(InputError, match="outside the store"):
         EvidenceStore(manifest.parent).read(0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_features": "many"},
+        {"length": 2**45},
+        {"length": -1},
+        {"sampling": "guessed"},
+        {"model": None},
+        {"files": {"summary.safetensors": {"sha256": "/etc/passwd", "bytes": 1}}},
+        {"shards": [{"file": "features-00000.safetensors", "n": -3}]},
+    ],
+)
+def test_a_manifest_that_cannot_be_is_refused(tmp_path, change):
+    make_store(tmp_path, n=50)
+    manifest = tmp_path / "dictionaries" / "toy" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **change}))
+    with pytest.raises(InputError, match=r"manifest\.json: not the manifest of evidence"):
+        EvidenceStore(manifest.parent)
+
+
+@pytest.mark.parametrize(
+    ("file", "harm"),
+    [
+        ("features-00000", lambda arrays: arrays["value"].fill(np.nan)),
+        ("features-00000", lambda arrays: arrays["context"].fill(2**31)),
+        ("features-00000", lambda arrays: arrays["position"].fill(200)),
+        ("features-00000", lambda arrays: arrays["offsets"].fill(0)),
+        ("contexts-00000", lambda arrays: arrays["text_start"].fill(0)),
+    ],
+)
+def test_a_file_that_is_whole_but_makes_no_sense_is_refused(tmp_path, file, harm):
+    """Its checksum is right: whoever wrote it wrote it so."""
+    make_store(tmp_path, n=200)
+    folder = tmp_path / "dictionaries" / "toy"
+    path = folder / f"{file}.safetensors"
+    arrays = {name: array.copy() for name, array in load_file(path).items()}
+    harm(arrays)
+    save_file(arrays, path)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][path.name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=f"{file}.safetensors: damaged"):
+        EvidenceStore(folder).evidence(0)
