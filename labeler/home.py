@@ -38,11 +38,13 @@ def _opened(place: str, _changed: int) -> EvidenceStore:
 def names(shelf: str) -> list[str]:
     """The dictionaries that are here."""
     if is_remote(shelf):
+        files = filesystem(shelf)
         try:
-            found = filesystem(shelf).glob(f"{shelf.rstrip('/')}/*/{MANIFEST}")
-        except OSError as error:
-            raise InputError(f"cannot list the dictionaries at {shelf.partition('://')[0]}://…: {error}") from error
-        return sorted(path.split("/")[-2] for path in found)
+            inside = {path.rstrip("/").split("/")[-1] for path in files.ls(shelf, detail=False)}
+            return sorted(n for n in inside if n[:1] != "." and files.exists(f"{shelf.rstrip('/')}/{n}/{MANIFEST}"))
+        except Exception as error:  # every filesystem has its own kinds
+            kind = shelf.partition("://")[0]
+            raise InputError(f"cannot list the dictionaries at {kind}://…: {type(error).__name__}") from error
     return sorted(path.parent.name for path in Path(shelf).glob(f"[!.]*/{MANIFEST}"))
 
 

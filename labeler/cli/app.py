@@ -47,6 +47,9 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # a place that cannot be read or written
+        print(f"labeler: {clean(str(error))}", file=sys.stderr)
+        sys.exit(2)
     except Exception as error:
         # Typer's own usage errors: which module defines them differs between its versions.
         if not hasattr(error, "format_message"):

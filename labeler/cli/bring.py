@@ -46,6 +46,7 @@ def import_(
             f"{usable:,} of them have firing contexts in all three splits; the others cannot be explained or scored",
             highlight=False,
         )
-    first = made.store.indices[:32]
+    ready = made.store.indices[(firing > 0).all(axis=1)]
+    first = ready[:32] if len(ready) else made.store.indices[:32]
     shown = f"{first[0]}-{first[-1]}" if len(first) > 1 else f"{first[0]}"
     out.print(f"next: labeler label {clean(name)} --features {shown}", highlight=False, markup=False)

@@ -61,7 +61,8 @@ def show(
         promoted = "  ".join(clean(token).strip() or "␣" for token, _ in evidence.promoted)
         out.print(Text.assemble(("promotes ", "dim"), promoted), soft_wrap=True)
         suppressed = "  ".join(clean(token).strip() or "␣" for token, _ in evidence.suppressed)
-        out.print(Text.assemble(("suppresses ", "dim"), suppressed), soft_wrap=True)
+        if suppressed:
+            out.print(Text.assemble(("suppresses ", "dim"), suppressed), soft_wrap=True)
     if evidence.nearest:
         nearest = ", ".join(f"{other} ({closeness:.2f})" for other, closeness in evidence.nearest)
         out.print(Text(f"nearest features: {nearest}", style="dim"), soft_wrap=True)
@@ -79,11 +80,19 @@ def show(
     for context in evidence.contexts[:contexts]:
         out.print(highlighted(context, strongest), soft_wrap=True)
     if not evidence.contexts:
-        out.print(Text("it is active nowhere in the corpus", style="dim"))
+        dead = statistics_say_dead(evidence)
+        out.print(
+            Text("it is active nowhere in the corpus" if dead else "no context in which it fires is here", style="dim")
+        )
         return
     for miss in dictionary.near_misses(index, "explain", 1):
         line = Text(f"silent  {clean(miss.context.text)}", style="dim")
         out.print(line.append(f"  {NEAR[miss.kind]}"), soft_wrap=True)
+
+
+def statistics_say_dead(evidence: Evidence) -> bool:
+    """Whether it is known to be active nowhere, and not only where nobody looked."""
+    return evidence.statistics.density == 0
 
 
 def heading(name: str, evidence: Evidence, row: dict[str, Any] | None) -> None:

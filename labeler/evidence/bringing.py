@@ -37,11 +37,20 @@ def bring(path: Path, name: str, dictionaries: Path, model: str | None, progress
 
 
 def fingerprint(path: Path) -> str:
-    """The SHA-256 over the names and contents of a file, or of all files of a folder."""
+    """The SHA-256 over the names and contents of a file, or of all files of a folder but hidden ones."""
     digest = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    files = (
+        [path]
+        if path.is_file()
+        else sorted(p for p in path.rglob("*") if p.is_file() and not hidden(p.relative_to(path)))
+    )
     for file in files:
         digest.update(str(file.relative_to(path)).encode("utf-8", "surrogateescape") + b"\0")
         with file.open("rb") as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()
+
+
+def hidden(path: Path) -> bool:
+    """Whether a path goes through a name with a dot before it, as this project's own home has."""
+    return any(part.startswith(".") for part in path.parts)

@@ -19,7 +19,10 @@ SKETCH = 64
 """Sightings by which a feature is known."""
 
 GRAM = 6
-"""A sighting is a token with those before it, so many in all: cut in whatever way, the same place looks the same."""
+"""A sighting is a token with those before it in its context, so many in all: mostly the same wherever a text was cut."""
+
+CROWD = 256
+"""Features that may meet at one sighting."""
 
 
 def cofiring(shards: Iterable[Tensors], rows: Rows, n: int) -> Neighbours:
@@ -104,6 +107,9 @@ def _meetings(feature: IntArray, sighting: NDArray[np.uint64]) -> tuple[IntArray
     """All pairs a < b of features that have a sighting in common, once for each."""
     order = np.lexsort((feature, sighting))
     feature, sighting = feature[order], sighting[order]
+    # Where very many meet, some stand for all: what everybody does tells nobody apart, and pairs grow as squares.
+    kept = place_in_group(np.cumsum(np.diff(sighting, prepend=sighting[:1]) != 0)) < CROWD
+    feature, sighting = feature[kept], sighting[kept]
     ends = np.searchsorted(sighting, sighting, side="right")
     partners = ends - np.arange(len(sighting)) - 1
     left = np.repeat(np.arange(len(sighting)), partners)

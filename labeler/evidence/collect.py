@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -90,6 +89,8 @@ def collect(request: CollectRequest, dictionaries: Path, progress: Progress = si
             recover(target)
             if not _finished(target, settings, wanted.name, request.tokens):
                 pending.append((wanted, dictionary, hook, settings, target))
+            elif _work(target).exists():  # a kill came between the last two steps
+                discard(_work(target))
         if pending:
             if not encoder_available():
                 raise MissingExtraError("collecting evidence", "local")
@@ -141,7 +142,7 @@ def _open(
     wanted: Wanted, dictionary: Dictionary, hook: HookPoint, settings: dict[str, Any], target: Path
 ) -> Collection:
     """Take up what there is: a store, the pieces of an unfinished collection, or nothing."""
-    work = target.with_name(f".collecting-{wanted.name}")
+    work = _work(target)
     work.mkdir(parents=True, exist_ok=True)
     stated = work / "collection.json"
     if stated.exists():
@@ -151,6 +152,10 @@ def _open(
     base = Stored(EvidenceStore(target)) if target.exists() else None
     building = Building(work / "parts", dictionary.n_features, base, base.seen if base else None)
     return Collection(wanted.name, wanted.dictionary, dictionary, hook, settings, target, building)
+
+
+def _work(target: Path) -> Path:
+    return target.with_name(f".collecting-{target.name}")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -188,7 +193,7 @@ def _collect(
         raise
     except InputError:  # what is wrong with the input stays wrong: nothing is left to go on from
         for each in collections:
-            shutil.rmtree(each.building.folder.parent)
+            discard(each.building.folder.parent)
         raise
     like = None
     for each in collections:

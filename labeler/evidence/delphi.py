@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labeler.errors import InputError, MissingExtraError
 from labeler.evidence.columns import no_tokens
@@ -16,6 +17,7 @@ from labeler.evidence.finishing import finish
 from labeler.evidence.formats.delphi import DelphiCache, DelphiShard
 from labeler.evidence.formats.loading import CACHE
 from labeler.evidence.formats.spelling import Spelling
+from labeler.evidence.formats.tidying import DOCUMENT_MARKS
 from labeler.evidence.merging import merge
 from labeler.evidence.pairs import Pairs
 from labeler.evidence.parts import Seen
@@ -30,28 +32,39 @@ LENGTH = 32
 ROWS = 512
 """Sequences in a table of contexts."""
 
+MARKED = 8
+"""Marks between documents count where there is at least one in so many sequences."""
+
 
 class CachePart:
-    """A cache as a part to merge: its sequences cut into contexts, its shards by range of features."""
+    """A cache as a part to merge: its sequences cut into contexts, its shards by range of features.
 
-    def __init__(self, cache: DelphiCache, vocabulary: list[str]) -> None:
+    Contexts are Delphi's windows, cut besides where one document ends and another begins; the mark between them belongs
+    to none. Where the sequences have such marks, a document goes on over their ends until the next one; where they have
+    none (Delphi filters them by default), a sequence is all that can be told apart.
+    """
+
+    def __init__(self, cache: DelphiCache, vocabulary: list[str], marks: NDArray[np.bool_]) -> None:
+        """``marks`` [n_vocabulary] says which ids stand between documents."""
         self._cache = cache
         self.vocabulary = vocabulary
-        self._per_row = -(-cache.sequence_length // LENGTH)
         # Ranges come in rising order, so that a shard is read once, or a few times where it is wide.
         self._shard = functools.lru_cache(maxsize=1)(cache.shard)
+        length = cache.sequence_length
+        kept = np.concatenate([~marks[ids.ravel()] for ids in self._blocks()])
+        first = np.arange(len(kept)) % length % LENGTH == 0
+        begins = kept & (first | ~np.r_[True, kept[:-1]])
+        starts = np.flatnonzero(begins)
+        self._kept = kept
+        self._ordinal = (np.cumsum(begins) - 1).astype(np.int32)
+        """[tokens] which context each belongs to."""
+        self._offset = (np.arange(len(kept)) - starts[np.maximum(self._ordinal, 0)]).astype(np.uint8)
+        """[tokens] its place there."""
+        separate = (~kept).sum() * MARKED < cache.n_sequences
+        self._document = starts // length if separate else np.cumsum(~kept)[starts]
+        self._starts = starts
 
-    @property
-    def n_contexts(self) -> int:
-        """How many contexts there are."""
-        return self._cache.n_sequences * self._per_row
-
-    def weight(self) -> int:
-        """See the protocol."""
-        return sum(self._cache.n_active(number) for number in range(len(self._cache.ranges)))
-
-    def contexts(self) -> Iterator[Contexts]:
-        """See the protocol. A sequence is a document of its own."""
+    def _blocks(self) -> Iterator[NDArray[np.int64]]:
         for start in range(0, self._cache.n_sequences, ROWS):
             ids = self._cache.tokens(start, start + ROWS)
             if ids.max(initial=0) >= len(self.vocabulary):
@@ -59,19 +72,39 @@ class CachePart:
                     f"{self._cache.folder}: token id {ids.max()} is beyond the tokenizer's {len(self.vocabulary):,} tokens; "
                     "name the model that the cache was made with (--model)"
                 )
-            pieces = [row[at : at + LENGTH] for row in ids for at in range(0, len(row), LENGTH)]
+            yield ids
+
+    @property
+    def n_contexts(self) -> int:
+        """How many contexts there are."""
+        return len(self._starts)
+
+    def weight(self) -> int:
+        """See the protocol."""
+        return sum(self._cache.n_active(number) for number in range(len(self._cache.ranges)))
+
+    def contexts(self) -> Iterator[Contexts]:
+        """See the protocol."""
+        at = first = 0
+        for block in self._blocks():
+            kept = self._kept[at : at + block.size]
+            of_context = self._ordinal[at : at + block.size][kept] - first
+            n = int(of_context[-1]) + 1 if len(of_context) else 0
+            pieces = np.split(block.ravel()[kept], np.searchsorted(of_context, np.arange(1, n))) if n else []
             strings = [[self.vocabulary[i] for i in piece.tolist()] for piece in pieces]
-            yield Contexts.of(
-                first=start * self._per_row,
-                tokens=pieces,
-                ends=[np.cumsum([len(token) for token in tokens]) for tokens in strings],
-                texts=["".join(tokens) for tokens in strings],
-                documents=[f"sequence {start + at // self._per_row}" for at in range(len(pieces))],
-                length=LENGTH,
-            )
+            if n:
+                yield Contexts.of(
+                    first=first,
+                    tokens=pieces,
+                    ends=[np.cumsum([len(token) for token in tokens]) for tokens in strings],
+                    texts=["".join(tokens) for tokens in strings],
+                    documents=[f"document {number}" for number in self._document[first : first + n].tolist()],
+                    length=LENGTH,
+                )
+            at, first = at + block.size, first + n
 
     @functools.cached_property
-    def _split(self) -> np.ndarray:
+    def _split(self) -> NDArray[np.uint8]:
         return np.concatenate([table.split for table in self.contexts()])
 
     def between(self, low: int, high: int) -> tuple[Pairs, Tally]:
@@ -85,12 +118,12 @@ class CachePart:
         return pairs, Tally.of(pairs, self._split[pairs.ordinal])
 
     def _pairs(self, shard: DelphiShard, low: int, high: int) -> Pairs:
-        here = (low <= shard.feature) & (shard.feature < high)
-        position = shard.position[here]
+        place = shard.row * self._cache.sequence_length + shard.position
+        here = (low <= shard.feature) & (shard.feature < high) & self._kept[place]
+        place = place[here]
         # What is too weak for half precision stays the smallest number there is, what is too strong the largest.
         value = np.clip(shard.value[here].astype(np.float32), 6e-8, 65504).astype(np.float16)
-        ordinal = shard.row[here] * self._per_row + position // LENGTH
-        return Pairs.of_active(shard.feature[here], ordinal, position % LENGTH, value)
+        return Pairs.of_active(shard.feature[here], self._ordinal[place].astype(np.int64), self._offset[place], value)
 
 
 _NOTHING = DelphiShard(
@@ -111,11 +144,12 @@ def import_cache(
     """
     if target.exists():
         old = EvidenceStore(target)
-        if old.manifest.corpus_fingerprint != fingerprint:
+        same_model = old.manifest.model == (model or cache.model)
+        if old.manifest.corpus_fingerprint != fingerprint or not same_model:
             raise InputError(f"'{target.name}' exists and is something else; choose another --as")
         return old
     name = model or cache.model
-    part = CachePart(cache, vocabulary(name, str(cache.folder)))
+    part = CachePart(cache, *vocabulary(name, str(cache.folder)))
     work = target.with_name(f".importing-{target.name}")
     shutil.rmtree(work, ignore_errors=True)
     try:
@@ -150,8 +184,11 @@ def import_cache(
         shutil.rmtree(work, ignore_errors=True)
 
 
-def vocabulary(model: str, where: str) -> list[str]:
-    """Every token of a model's vocabulary as it is read; InputError where its tokenizer cannot be had."""
+def vocabulary(model: str, where: str) -> tuple[list[str], NDArray[np.bool_]]:
+    """Every token of a model's vocabulary as it is read, and which stand between documents.
+
+    Raises InputError where its tokenizer cannot be had.
+    """
     if not model:
         raise InputError(f"{where}: nothing says which model's tokens these are; name it with --model")
     if not torch_available():
@@ -165,4 +202,5 @@ def vocabulary(model: str, where: str) -> list[str]:
         raise InputError(f"cannot load the tokenizer of '{model}': {reason}; name another with --model") from error
     tokens = [token or "" for token in tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))]
     spelling = Spelling([(token,) for token in tokens])
-    return [spelling.clean((token,))[0] for token in tokens]
+    between = {*DOCUMENT_MARKS, tokenizer.bos_token, tokenizer.eos_token}
+    return [spelling.clean((token,))[0] for token in tokens], np.array([token in between for token in tokens])

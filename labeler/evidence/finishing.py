@@ -117,11 +117,11 @@ def link(source: Path, target: Path) -> None:
 def replace(folder: Path, target: Path) -> None:
     """Put a finished store in its place; ``recover`` mends what a kill in between leaves."""
     old = _old(target)
-    shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.rename(old)
     folder.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    if old.exists():
+        discard(old)
 
 
 def discard(work: Path) -> None:
@@ -135,8 +135,8 @@ def discard(work: Path) -> None:
 def recover(target: Path) -> None:
     """Bring back the old store where a kill came between taking it away and putting the new one there."""
     old = _old(target)
-    if old.exists() and not target.exists():
-        old.rename(target)
+    if old.exists():
+        discard(old) if target.exists() else old.rename(target)
     for left in target.parent.glob(".gone.*"):
         if left.name.endswith(f"-{target.name}"):
             shutil.rmtree(left, ignore_errors=True)

@@ -74,7 +74,9 @@ class Batch:
                 row = self._row_of.setdefault((document, piece.tokens), len(self._contexts))
                 if row == len(self._contexts):
                     self._contexts.append(piece)
-                found.setdefault(row, (row, piece, weight))
+                # One text may be listed twice, cut from different places: the stronger is what is shown of it.
+                if row not in found or piece.activations.max() > found[row][1].activations.max():
+                    found[row] = (row, piece, weight)
         return sorted(found.values(), key=lambda pair: pair[0])
 
     def contexts(self) -> Contexts:
@@ -156,5 +158,5 @@ class Batch:
                 ],
                 dtype=np.float32,
             ),
-            "contexts": shard["population"][:, :, 1:].sum(axis=2).astype(np.int32),
+            "contexts": shard["population"][:, :, 1:].sum(axis=2, dtype=np.int64),
         }

@@ -127,6 +127,13 @@ class Growing:
             raise InputError(f"{self._source}: feature {feature.index} is there already; each may come once")
         if feature.windows:
             sampling = "population" if feature.population else "top-and-random"
+            here = {window.stratum for window in feature.windows}
+            for stratum, count in feature.population.items():
+                if count and stratum not in here:
+                    raise InputError(
+                        f"{self._source}: feature {feature.index}: the stratum '{stratum}' counts {count} contexts and none "
+                        "of them is here; without one its share of the corpus cannot be spoken for"
+                    )
             if self._sampling not in (None, sampling):
                 raise InputError(
                     f"{self._source}: feature {feature.index} has {'a' if feature.population else 'no'} population, "

@@ -51,12 +51,12 @@ class Manifest:
     corpus: str
     corpus_fingerprint: str
     sampling: Sampling
-    n_features: int
-    n_tokens: int
+    n_features: Annotated[int, Field(ge=1)]
+    n_tokens: Annotated[int, Field(ge=0)]
     """Tokens of the corpus; 0 where nobody says."""
     n_contexts: int
     """Contexts of the corpus; of imported evidence those that came."""
-    n_kept: int
+    n_kept: Annotated[int, Field(ge=1)]
     """Contexts in the store."""
     n_pool: int
     """Contexts of the uniform pool."""
@@ -65,7 +65,7 @@ class Manifest:
     created: str
     labeler: str
     shards: tuple[Shard, ...]
-    """The files of its features, by ascending index."""
+    """The files of its features; the summary says which feature stands where."""
     tables: tuple[Shard, ...]
     """The files of its contexts, in order."""
     states: tuple[Shard, ...]
@@ -77,7 +77,8 @@ class Manifest:
     @property
     def fingerprint(self) -> str:
         """What identifies this evidence in a label's provenance."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        said = {key: value for key, value in asdict(self).items() if key not in ("progress", "created")}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def size(self) -> int:
@@ -95,7 +96,10 @@ class Manifest:
             found = json.loads(text).get("format")
             if found != FORMAT:
                 raise InputError(f"{where}: evidence of format {found!r}, this version reads {FORMAT}; make it anew")
-            return TypeAdapter(cls).validate_json(text, strict=True)
+            made = TypeAdapter(cls).validate_json(text, strict=True)
+            if (made.n_features, made.n_kept) != (sum(s.n for s in made.shards), sum(t.n for t in made.tables)):
+                raise ValueError("its files do not add up to its features and contexts")
+            return made
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
@@ -115,5 +119,5 @@ def sha256_of(path: Path) -> str:
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file that appears whole or not at all."""
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8", errors="surrogatepass")
+    part.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8", errors="replace")
     part.rename(path)

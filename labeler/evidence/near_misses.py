@@ -14,7 +14,7 @@ from labeler.features import SPLITS, Context, IntArray, Split
 
 Kind = Literal["token", "embedding", "neighbour"]
 """Why a context is near: it holds one of the feature's strongest tokens, it reads like one in which the feature fires, or
-one of the feature's nearest neighbours fires in it."""
+one of the feature's nearest neighbours fires in it (and it holds none of those tokens)."""
 
 TOP_TOKENS = 5
 """Tokens that count as the feature's strongest."""
@@ -44,11 +44,9 @@ def near_misses(store: EvidenceStore, index: int, split: Split, n: int) -> list[
         return []
     found = []
     taken = np.zeros(len(silent), dtype=bool)
-    for kind, drawn in (
-        ("token", _holding(store, silent, _strongest_tokens(store, index))),
-        ("neighbour", np.isin(silent, _fires_near(store, index))),
-    ):
-        candidates = np.flatnonzero(drawn & ~taken)
+    holding = _holding(store, silent, _strongest_tokens(store, index))
+    for kind, drawn in (("token", holding), ("neighbour", ~holding & np.isin(silent, _fires_near(store, index)))):
+        candidates = np.flatnonzero(drawn)
         number = permanent_number(store.rows.column("ordinal", silent[candidates]))
         chosen = candidates[np.argsort(number)[:n]]
         taken[chosen] = True
@@ -57,8 +55,7 @@ def near_misses(store: EvidenceStore, index: int, split: Split, n: int) -> list[
             found.append(_near_miss(store, kind, int(silent[at]), float(weight[at]) * stands_for if counted else None))
     if store.manifest.states:
         rest = np.flatnonzero(~taken)
-        closeness = _closeness(store, index, silent[rest])
-        for at in rest[np.argsort(-closeness, kind="stable")[:n]]:
+        for at in rest[_closest(store, index, silent[rest], n)]:
             found.append(_near_miss(store, "embedding", int(silent[at]), None))
     return found
 
@@ -96,14 +93,14 @@ def _fires_near(store: EvidenceStore, index: int) -> IntArray:
     return np.unique(np.concatenate(rows)) if rows else np.zeros(0, dtype=np.int64)
 
 
-def _closeness(store: EvidenceStore, index: int, rows: IntArray) -> NDArray[np.float64]:
-    """The cosine of each context's mean state with that of the firing contexts of ``explain``."""
+def _closest(store: EvidenceStore, index: int, rows: IntArray, n: int) -> IntArray:
+    """Which n contexts' mean states are closest to that of the firing contexts of ``explain``; none where none fires."""
     found = store.read(index)
     firing = found.contexts[(found.activations > 0).any(axis=1)]
     pooled = firing[(store.rows.pool_place[firing] >= 0) & (store.rows.split[firing] == SPLITS.index("explain"))]
     if not len(pooled):
-        return np.zeros(len(rows))
+        return np.zeros(0, dtype=np.int64)
     centre = store.states.means(pooled).astype(np.float64).mean(axis=0)
     means = store.states.means(rows).astype(np.float64)
     norms = np.linalg.norm(means, axis=1) * np.linalg.norm(centre)
-    return np.asarray(means @ centre / np.maximum(norms, 1e-9))
+    return np.argsort(-(means @ centre) / np.maximum(norms, 1e-9), kind="stable")[:n]

@@ -50,7 +50,7 @@ def by_direction(W_dec: Tensor) -> Neighbours:
             cosines = unit[rows] @ unit.T
             cosines[torch.arange(len(rows)), rows] = -1
             values, ids = cosines.topk(width, dim=-1)
-            nearest[rows.cpu(), :width] = ids.int().cpu().numpy()
+            nearest[rows.cpu(), :width] = torch.where(values > 0, ids, -1).int().cpu().numpy()
             closeness[rows.cpu(), :width] = values.half().cpu().numpy()
             # Beside the nearest the first that is near: a large group then hangs together by its first member.
             near = cosines >= NEAR_COSINE

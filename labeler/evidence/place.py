@@ -11,12 +11,12 @@ from pathlib import Path
 
 from labeler.errors import InputError
 
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def check_name(name: str) -> str:
     """The name itself; InputError where it could not be a folder's."""
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise InputError(f"'{name}' cannot name a dictionary; use letters, digits, '.', '_' and '-', at most 100")
     return name
 

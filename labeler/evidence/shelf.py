@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
@@ -37,8 +38,10 @@ class Shelf:
         where = f"{self.shown}/{MANIFEST}"
         try:
             text = self._read(MANIFEST).decode("utf-8")
-        except (OSError, ValueError) as error:
-            raise InputError(f"{where}: no evidence here ({error})") from error
+        except InputError:
+            raise
+        except Exception as error:  # every filesystem has its own kinds
+            raise InputError(f"{where}: no evidence here ({type(error).__name__})") from error
         return Manifest.parse(text, where)
 
     def file(self, name: str, expected: File) -> Path:
@@ -58,10 +61,25 @@ class Shelf:
         """See that a file is there and as long as it should be; its bytes are not read."""
         try:
             size = self._filesystem().size(self._at(name)) if is_remote(self.place) else os.stat(self._at(name)).st_size
-        except OSError as error:
-            raise DamagedFileError(f"{self.shown}/{name}", "missing") from error
+        except InputError:
+            raise
+        except Exception as error:  # every filesystem has its own kinds
+            raise DamagedFileError(f"{self.shown}/{name}", "missing, or cannot be looked at") from error
         if size != expected.bytes:
             raise DamagedFileError(f"{self.shown}/{name}", f"{size:,} bytes, should be {expected.bytes:,}")
+
+    def verify(self, name: str, expected: File) -> None:
+        """Read a file where it lies, and see that it holds what was written."""
+        self.check(name, expected)
+        if is_remote(self.place):
+            digest = hashlib.sha256()
+            with self._filesystem().open(self._at(name), "rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+            if digest.hexdigest() != expected.sha256:
+                raise DamagedFileError(f"{self.shown}/{name}", "its bytes are not those that were written")
+        else:
+            self._local(name, expected)
 
     def _local(self, name: str, expected: File) -> Path:
         self.check(name, expected)
@@ -73,7 +91,7 @@ class Shelf:
     def _fetch(self, name: str, expected: File) -> Path:
         # By content: what two stores share is fetched once, and a changed file can never be mistaken for the old one.
         target = cache_folder() / "evidence" / f"{expected.sha256}{Path(name).suffix}"
-        if target.exists():
+        if target.exists() and sha256_of(target) == expected.sha256:
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, scratch = tempfile.mkstemp(dir=target.parent)
@@ -81,7 +99,9 @@ class Shelf:
         try:
             try:
                 self._filesystem().get_file(self._at(name), scratch)
-            except OSError as error:
+            except InputError:
+                raise
+            except Exception as error:  # every filesystem has its own kinds
                 raise DamagedFileError(f"{self.shown}/{name}", f"cannot be fetched: {error}") from error
             if os.stat(scratch).st_size != expected.bytes or sha256_of(Path(scratch)) != expected.sha256:
                 raise DamagedFileError(f"{self.shown}/{name}", "its bytes are not those that were written")

@@ -131,7 +131,7 @@ class EvidenceStore:
             for name, expected in self.manifest.files.items():
                 shelf.check(name, expected)
                 if verify:
-                    shelf.file(name, expected)
+                    shelf.verify(name, expected)
         except InputError as error:
             return str(error)
         return None

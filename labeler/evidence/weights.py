@@ -33,12 +33,16 @@ def promoted_tokens(directions: Tensor, unembedding: Tensor) -> Columns:
     return {name: torch.cat(parts).numpy() for name, parts in found.items()}
 
 
-def from_weights(dictionary: Dictionary, model: LanguageModel) -> tuple[Columns, Neighbours]:
-    """The tokens that a dictionary's features promote and suppress, and who is near whom."""
+def from_weights(dictionary: Dictionary, model: LanguageModel) -> tuple[Columns, Neighbours | None]:
+    """The tokens that a dictionary's features promote and suppress, and who is near whom.
+
+    A bare basis has no two directions that are near each other: who is near is then for co-firing to say.
+    """
     written = HookPoint.parse(dictionary.hook_out or dictionary.hook)
-    directions = residual_directions(dictionary, model.writes(written))
-    W_dec = dictionary.W_dec
-    neighbours = by_direction(directions if W_dec is None else W_dec)
+    through, W_dec = model.writes(written), dictionary.W_dec
+    directions = residual_directions(dictionary, through)
+    bare = W_dec is None and through is None
+    neighbours = None if bare else by_direction(directions if W_dec is None else W_dec)
     if directions.shape[1] != model.d_model:  # neither the residual stream's basis nor linearly led there
         return no_tokens(dictionary.n_features), neighbours
     return promoted_tokens(directions, model.unembedding()), neighbours

@@ -76,7 +76,7 @@ def write_features(
                 "firing": tokens,
                 "density": tokens / seen.n_tokens,
                 "maximum": maximum,
-                "contexts": firing.astype(np.int32),
+                "contexts": firing,
             }
         )
     return shards, {name: np.concatenate([part[name] for part in summary]) for name in summary[0]}

@@ -88,8 +88,11 @@ def new_run(config: RunConfig, store: EvidenceStore, indices: Sequence[int]) -> 
         at = store.place(index)
         state, reason = None, None
         if not firing[at].sum():
-            looked = f"on {store.manifest.n_tokens:,} tokens" if store.manifest.n_tokens else "in any context at hand"
-            state, reason = "dead", f"never active {looked}"
+            if store.manifest.sampling == "population" or density[at] == 0:
+                looked = f"on {store.manifest.n_tokens:,} tokens" if store.manifest.n_tokens else "in the whole corpus"
+                state, reason = "dead", f"never active {looked}"
+            else:
+                state, reason = "skipped", "no context in which it fires came with it"
         elif not firing[at, explain]:
             state, reason = "skipped", f"active in {firing[at].sum()} contexts, none of them in the explain split"
         features.append(

@@ -27,7 +27,7 @@ def imported(tmp_path_factory):
 def test_foreign_evidence_is_labelled_shown_and_exported(imported):
     reported = said(imported, "label", "theirs", "--explainer", "lexical", "--simulator", "lexical")
     assert reported["state"] == "finished"
-    assert reported["by_state"] == {"labelled": 4, "dead": 1}
+    assert reported["by_state"] == {"labelled": 4, "skipped": 1}
     shown = run(imported, "show", "theirs", "10")
     assert shown.returncode == 0, shown.stderr
     assert "simulation_top_and_random.lexical" in shown.stdout

@@ -21,6 +21,9 @@ from labeler.evidence.formats.reading import lines, looks, parse
 from labeler.evidence.formats.spelling import writable
 from labeler.evidence.formats.tidying import distinct, pieces, tidy
 
+MAX_POPULATION = 2**32
+"""Contexts of a corpus: more cannot be counted."""
+
 _MARKS = re.compile(rb'"contexts"\s*:')
 
 
@@ -90,6 +93,11 @@ def _population(line: Record) -> Mapping[str, int]:
 
 def _check(line: Record, windows: tuple[ForeignWindow, ...], population: Mapping[str, int]) -> None:
     """InputError where the population cannot be that of the contexts at hand."""
+    for counted, count in population.items():
+        if count >= MAX_POPULATION:
+            raise line.wrong(
+                f"the population of stratum '{counted}' is {count}; a corpus has below {MAX_POPULATION} contexts"
+            )
     for stratum, at_hand in Counter(window.stratum for window in windows).items():
         if stratum is None and population:
             raise line.wrong(

@@ -97,3 +97,29 @@ def test_the_words_of_a_cache_are_its_tokenizers(cache, tmp_path):
     store = bring(cache[0], "cache", tmp_path, None)
     words = {word for row in range(50) for word in store.rows.string(row).split()[1:-1]}
     assert words <= set(WORDS)
+
+
+def test_the_sequences_of_a_cache_are_cut_where_a_document_ends(tmp_path):
+    tokenizer = tiny_tokenizer()
+    tokenizer.save_pretrained(tmp_path / "model")
+    mark = tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    tokens = np.random.default_rng(0).integers(10, 290, (40, 64))
+    tokens[::2, 20] = mark
+    dense = np.zeros((40, 64, 2), dtype=np.float16)
+    dense[:, 5, 0] = 1
+    dense[:, 22, 1] = 2
+    dense[::2, 20, :] = 3000  # where attention parks itself
+    store = bring(
+        save_delphi(tmp_path, dense, tokens, model=str(tmp_path / "model")), "cache", tmp_path / "dictionaries", None
+    )
+    assert store.manifest.n_tokens == tokens.size - 20
+    assert store.summary["maximum"].tolist() == [1, 2]
+    assert mark not in store.rows.whole("tokens")
+    lengths = store.rows.whole("lengths")
+    assert lengths[:4].tolist() == [20, 11, 32, 32]
+    for row, values in zip(store.read(1).contexts, store.read(1).activations, strict=True):
+        assert values.argmax() == (1 if lengths[row] == 11 else 22)
+    # A document goes on over the end of a sequence until the next mark.
+    documents = [store.rows.document(row) for row in range(7)]
+    assert len(set(documents[1:5])) == 1
+    assert documents[0] != documents[1]
