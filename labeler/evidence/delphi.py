@@ -52,6 +52,8 @@ class CachePart:
         self._shard = functools.lru_cache(maxsize=1)(cache.shard)
         length = cache.sequence_length
         kept = np.concatenate([~marks[ids.ravel()] for ids in self._blocks()])
+        if not kept.any():
+            raise InputError(f"{cache.folder}: no text, only marks between documents; there is nothing to label")
         first = np.arange(len(kept)) % length % LENGTH == 0
         begins = kept & (first | ~np.r_[True, kept[:-1]])
         starts = np.flatnonzero(begins)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from labeler import api
+from labeler.errors import InputError
 from labeler.evidence.bringing import bring
 from tests.fakes.evidence import RULES, WORDS, sentences
 from tests.fakes.foreign.circuit_tracer import save_circuit_tracer
@@ -123,3 +124,13 @@ def test_the_sequences_of_a_cache_are_cut_where_a_document_ends(tmp_path):
     documents = [store.rows.document(row) for row in range(7)]
     assert len(set(documents[1:5])) == 1
     assert documents[0] != documents[1]
+
+
+def test_a_cache_without_text_is_refused(tmp_path):
+    tokenizer = tiny_tokenizer()
+    tokenizer.save_pretrained(tmp_path / "model")
+    marks = np.full((4, 32), tokenizer.convert_tokens_to_ids("<|endoftext|>"))
+    path = save_delphi(tmp_path, np.zeros((4, 32, 2)), marks, splits=1, model=str(tmp_path / "model"))
+    with pytest.raises(InputError, match="no text, only marks between documents"):
+        bring(path, "cache", tmp_path / "dictionaries", None)
+    assert not list((tmp_path / "dictionaries").iterdir())
