@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from labeler.evidence.neighbours import NEAREST, Neighbours, groups
 from labeler.evidence.rows import Rows
+from labeler.evidence.sampling import place_in_group
 from labeler.evidence.tensors import Tensors
 from labeler.features import IntArray
 
@@ -67,12 +68,6 @@ def _smallest(feature: IntArray, sighting: NDArray[np.uint64]) -> tuple[IntArray
     feature, sighting = feature[new], sighting[new]
     kept = place_in_group(feature) < SKETCH
     return feature[kept], sighting[kept]
-
-
-def place_in_group(group: IntArray) -> IntArray:
-    """The place of each element among those of its group, which stand together: [n] -> [n], from 0."""
-    starts = np.flatnonzero(np.r_[True, np.diff(group) != 0][: len(group)])
-    return np.arange(len(group)) - np.repeat(starts, np.diff(starts, append=len(group)))
 
 
 def by_sightings(feature: IntArray, sighting: NDArray[np.uint64], n: int) -> Neighbours:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labeler.evidence.components import connected
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -67,14 +69,6 @@ def groups(
     row, at = np.nonzero((closeness >= least) & (nearest >= 0))
     one = np.r_[row, np.arange(n)]
     other = np.r_[nearest[row, at], first]
-    label = np.arange(n)
-    while True:
-        smaller = label.copy()
-        np.minimum.at(smaller, one, label[other])
-        np.minimum.at(smaller, other, label[one])
-        smaller = smaller[smaller]
-        if np.array_equal(smaller, label):
-            break
-        label = smaller
+    label = connected(n, one, other)
     members = np.bincount(label, minlength=n)
     return np.where(members[label] > 1, label, -1).astype(np.int32)

@@ -67,14 +67,19 @@ def pool_limit(n_contexts: int) -> float:
     return 1.0 if n_contexts <= POOL else float(smallest.max())
 
 
+def place_in_group(group: IntArray) -> IntArray:
+    """The place of each element among those of its group, which stand together: [n] -> [n], from 0."""
+    starts = np.flatnonzero(np.r_[True, np.diff(group) != 0][: len(group)])
+    return np.arange(len(group)) - np.repeat(starts, np.diff(starts, append=len(group)))
+
+
 def first_of_group(group: IntArray, key: NDArray[np.uint64], n: int) -> NDArray[np.bool_]:
     """Which elements are among the n of their group with the smallest keys: [m], [m] -> [m].
 
     Groups below 2**31, keys below 2**33: together they are one number, which sorts faster than two columns.
     """
     order = np.argsort((group.astype(np.uint64) << np.uint64(33)) | key)
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    place = np.arange(len(group)) - np.repeat(starts, np.diff(starts, append=len(group)))
+    place = place_in_group(group[order])
     chosen = np.zeros(len(group), dtype=bool)
     chosen[order[place < n]] = True
     return chosen

@@ -5,7 +5,8 @@ from pydoc_data.topics import topics
 import numpy as np
 import pytest
 
-from labeler.evidence.formats.documents import Documents, connected
+from labeler.evidence.components import connected
+from labeler.evidence.formats.documents import Documents
 
 PLAIN = [" ".join(re.sub(r"([^\w\s])\1+", " ", text).split()) for _, text in sorted(topics.items())]
 TEXTS = [text for text in PLAIN if len(text) > 2000]
