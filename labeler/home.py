@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import functools
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from labeler.errors import InputError
-from labeler.evidence.shelf import MANIFEST, filesystem, is_remote
+from labeler.evidence.shelf import MANIFEST, filesystem, is_remote, shown
 from labeler.evidence.store import EvidenceStore
 
 
@@ -18,9 +17,8 @@ def open_store(shelf: str, name: str) -> EvidenceStore:
     """The evidence of a dictionary by its name, as it is now; InputError where there is none."""
     if name not in names(shelf):
         here = ", ".join(names(shelf)) or "none yet"
-        shown = re.sub(r"//[^/@]*@", "//", shelf)
         raise InputError(
-            f"no dictionary '{name}' in '{shown}' (here: {here}); make one with `labeler collect` or `labeler import`"
+            f"no dictionary '{name}' in '{shown(shelf)}' (here: {here}); make one with `labeler collect` or `labeler import`"
         )
     if is_remote(shelf):
         place = f"{shelf.rstrip('/')}/{name}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from typing import Annotated, Any
 
@@ -58,7 +57,7 @@ def main(
 
 def cuda_here() -> bool:
     """Whether torch sees an accelerator."""
-    if not torch_available() or importlib.util.find_spec("torch") is None:
+    if not torch_available():
         return False
     import torch
 

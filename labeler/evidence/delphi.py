@@ -23,6 +23,7 @@ from labeler.evidence.pairs import Pairs
 from labeler.evidence.parts import Seen
 from labeler.evidence.store import EvidenceStore
 from labeler.evidence.tally import Tally
+from labeler.features import SPLITS
 from labeler.models.names import resolve, torch_available
 from labeler.progress import Progress, silent
 
@@ -80,6 +81,12 @@ class CachePart:
     def n_contexts(self) -> int:
         """How many contexts there are."""
         return len(self._starts)
+
+    @property
+    def seen(self) -> Seen:
+        """All of the corpus: what its counts speak for."""
+        splits = np.bincount(self._split, minlength=len(SPLITS)).tolist()
+        return Seen(n_contexts=self.n_contexts, n_tokens=int(self._kept.sum()), splits=tuple(splits))
 
     def weight(self) -> int:
         """See the protocol."""
@@ -157,13 +164,10 @@ def import_cache(
     try:
         progress("importing a cache", 0, 1, "caches")
         merged = merge([part], work / "merged", cache.n_features, part.n_contexts)
-        seen = Seen()
-        for table in part.contexts():
-            seen = seen.plus(table, None)
         progress("importing a cache", 1, 1, "caches")
         return finish(
             merged,
-            seen,
+            part.seen,
             work,
             target,
             n_features=cache.n_features,

@@ -23,13 +23,18 @@ def is_remote(place: str | Path) -> bool:
     return "://" in str(place)
 
 
+def shown(place: str) -> str:
+    """A place as a message may name it: without a password."""
+    return re.sub(r"//[^/@]*@", "//", place.rstrip("/"))
+
+
 class Shelf:
     """The files of one store, each checked before it is first used: a truncated or altered one is refused by name."""
 
     def __init__(self, place: str | Path) -> None:
         self.place = str(place)
-        self.shown = re.sub(r"//[^/@]*@", "//", self.place.rstrip("/"))
-        """The place as a message may name it: without a password."""
+        self.shown = shown(self.place)
+        """The place as a message may name it."""
         self._checked: dict[str, Path] = {}
         self._lock = threading.Lock()
 
