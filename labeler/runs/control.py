@@ -13,7 +13,7 @@ from labeler.catalogue.records import ChosenLabel, ControlOutcome, ScoreRecord
 from labeler.features import Explanation
 from labeler.llm.protocol import Recorder
 from labeler.runs.bench import Bench
-from labeler.runs.scoring import foreign_scores, sample, whole
+from labeler.runs.scoring import again, foreign_scores, whole
 from labeler.score import null_mean, null_percentile
 
 FREE_FOREIGN = 40
@@ -81,7 +81,7 @@ async def control(
         score = by_key.get(bench.config.key(simulator.name))
         if score is None or not texts or (not simulator.free and index not in null_sample):
             continue
-        sampled = await asyncio.to_thread(sample, everything, index, simulator, text_of(own), bench.config)
+        sampled = again(everything, score)
         wanted = texts[: FREE_FOREIGN if simulator.free else bench.config.foreign]
         values = await foreign_scores(simulator, wanted, sampled)
         updated.append(

@@ -11,7 +11,7 @@ from labeler.llm.protocol import Recorder
 from labeler.llm.together import together
 from labeler.runs.bench import Bench
 from labeler.runs.config import RunConfig
-from labeler.runs.scoring import Sample, estimate, point, record, sample, score, whole
+from labeler.runs.scoring import Sample, estimate, point, record, score, whole
 from labeler.simulate import Simulator, lookup
 
 
@@ -51,9 +51,9 @@ async def label(bench: Bench, index: int, recorder: Recorder) -> LabelOutcome:
     samples: list[Sample] = []
     everything = await asyncio.to_thread(whole, store, index, "score")
     for simulator in bench.simulators(recorder):
-        sampled = await asyncio.to_thread(sample, everything, index, simulator, explanation.text, config)
+        sampled, found = await score(simulator, explanation.text, index, everything, on_select, config)
         samples.append(sampled)
-        scores += await score(simulator, explanation.text, sampled, on_select, config)
+        scores += found
     headline = next(s for s in scores if s.key == config.headline)
     # On the same contexts as the headline, so that the two can be compared.
     control = await asyncio.to_thread(look_up, store, index, samples[0], config)

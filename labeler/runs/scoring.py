@@ -115,21 +115,32 @@ def record(key: str, simulator: str, found: Estimate, sampled: Sample, **details
 
 
 async def score(
-    simulator: Simulator, text: str, sampled: Sample, calibration: Sample, config: RunConfig
-) -> list[ScoreRecord]:
-    """The simulation score of an explanation, and what stands beside it.
+    simulator: Simulator, text: str, index: int, everything: Sample, calibration: Sample, config: RunConfig
+) -> tuple[Sample, list[ScoreRecord]]:
+    """The contexts that were predicted, the simulation score of an explanation on them, and what stands beside it.
 
     That is the area under the precision-recall curve and, for a simulator that costs nothing, the variance explained
     after a line fitted on ``calibration`` (contexts of ``select``) and the literature's top-and-random correlation.
     Where nobody counted the corpus, the correlation is all that can be said.
     Raises LLMError where the simulator gave nothing usable.
     """
+    sampled = await asyncio.to_thread(sample, everything, index, simulator, text, config)
     prediction = (await simulator.predict([text], sampled.material))[0]
     records = await asyncio.to_thread(_headline, simulator, prediction, sampled, config)
     if simulator.free and config.sampling == "population":
         fitted_on = (await simulator.predict([text], calibration.material))[0]
         records += await asyncio.to_thread(_beside, simulator, prediction, sampled, fitted_on, calibration, config.seed)
-    return records
+    return sampled, records
+
+
+def again(everything: Sample, found: ScoreRecord) -> Sample:
+    """The contexts that a stored score was made on, with their weights."""
+    if "contexts" not in found.details:
+        return everything
+    place = {int(row): at for at, row in enumerate(everything.frame.contexts)}
+    weight = np.asarray(found.details["weights"], dtype=np.float64)
+    drawn = everything.frame.take([place[row] for row in found.details["contexts"]], weight)
+    return Sample(drawn, everything.material.store.material(drawn.contexts), found.sampling or "")
 
 
 def _headline(simulator: Simulator, prediction: FloatArray, sampled: Sample, config: RunConfig) -> list[ScoreRecord]:
