@@ -6,13 +6,18 @@ import sys
 
 import typer
 
-from eval import coverage, picture, reference
+from eval import agreement, labelled, picture, reference
+from eval.estimator import command as estimator
+from eval.known import command as known_answers
 from labeler.cli.display import clean
 from labeler.errors import LabelerError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command("agreement")(agreement.main)
+app.command("labelled")(labelled.main)
 app.command("reference")(reference.main)
-app.command("coverage")(coverage.main)
+app.command("estimator")(estimator.main)
+app.command("known-answers")(known_answers.main)
 app.command("picture")(picture.main)
 
 if __name__ == "__main__":

@@ -21,14 +21,14 @@ from rich.table import Table
 from eval.results import load, save
 from labeler.cli.display import Following, collecting, out
 from labeler.demo import CONTEXTS, SIMULATORS, collect_sample, label_as_demo
-from labeler.evidence.sampling import draw
+from labeler.evidence.drawing import draw
 from labeler.evidence.store import EvidenceStore
 from labeler.runs.bench import Backends, unrecorded
+from labeler.runs.guiding import guides
 from labeler.runs.scoring import Sample, point, whole
 from labeler.score import Average, average, paired_difference
 from labeler.settings import settings
 from labeler.simulate import Simulator, lookup, open_simulator, parse_simulator
-from labeler.simulate.embedding import context_guide
 
 KINDS = ("reference", "demo", "look-up", "shuffled")
 
@@ -84,8 +84,8 @@ async def score_feature(
     """Score the four labels of a feature on the same contexts."""
     everything = whole(store, index, "score")
     # Drawn where any of the four labels points, so that none is at an advantage.
-    guide = np.max([context_guide(text, everything.material) for text in labels.values()], axis=0)
-    frame = draw(everything.frame, CONTEXTS, guide, seed=0)
+    guided = [await guides(text, everything.material, True) for text in labels.values()]
+    frame = draw(everything.frame, CONTEXTS, [np.max(each, axis=0) for each in zip(*guided, strict=True)], seed=0)
     drawn = Sample(frame, store.material(frame.contexts), "")
     scores: dict[str, dict[str, float | None]] = {kind: {} for kind in labels}
     for simulator in simulators:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from labeler.catalogue.export import writer
+from labeler.catalogue.imports import Labels, of_mapping, read
 from labeler.catalogue.records import Progress as RunProgress
 from labeler.catalogue.records import RunRecord, ScoreRecord
+from labeler.catalogue.report import Report, report
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError
 from labeler.evidence.manifest import Manifest
@@ -25,7 +27,7 @@ from labeler.home import names, only_worker, open_store
 from labeler.models.names import encoder_available, torch_available
 from labeler.progress import Progress, silent
 from labeler.runs.bench import Backends, Bench, open_bench
-from labeler.runs.config import RunConfig, new_run, spread_by_density
+from labeler.runs.config import STANDING, Given, RunConfig, new_run, spread_by_density
 from labeler.settings import Settings, settings
 from labeler.simulate import parse_simulator
 
@@ -35,7 +37,7 @@ Watch = Callable[[RunProgress], None]
 
 @dataclass(frozen=True)
 class Run:
-    """A labelling job; made by ``Dictionary.label`` or found by ``run``."""
+    """A labelling or scoring job; made by ``Dictionary.label`` or ``Dictionary.score``, or found by ``run``."""
 
     id: str
     dictionary: str
@@ -46,6 +48,11 @@ class Run:
     def record(self) -> RunRecord:
         """The run as it stands: state, configuration, times."""
         return self._catalogue.run(self.id)
+
+    @property
+    def explains(self) -> bool:
+        """Whether it makes labels, and does not only score those that are there."""
+        return RunConfig.of(self.record.config).labels is None
 
     def progress(self) -> RunProgress:
         """How far it is and what it has cost."""
@@ -113,6 +120,24 @@ def _embedded(run: Run) -> Iterator[None]:
             yield
 
 
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What all runs of a dictionary took."""
+
+    runs: int
+    usd: float
+    calls: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    unpriced_calls: int
+    """Those of the calls whose price is unknown."""
+    unknown_calls: int
+    """Calls of which nobody can say whether they were billed."""
+    unknown_usd: float
+    """The most that those can have cost."""
+
+
 @dataclass(frozen=True)
 class Dictionary:
     """A dictionary whose evidence is here; made by ``open`` or ``collect``."""
@@ -142,6 +167,7 @@ class Dictionary:
         *,
         explainers: Sequence[str] = ("lexical",),
         simulators: Sequence[str] = ("embedding",),
+        scorers: Sequence[str] = (),
         contexts: int = 80,
         precision: float = 0.15,
         foreign: int = 3,
@@ -152,21 +178,85 @@ class Dictionary:
         Everything that can be known to be wrong is found now: an unknown name, a missing key, an index out of range.
         Raises InputError; nothing is stored then.
         """
-        encoder = encoder_available()
-        free = [method.name for method in map(parse_simulator, simulators) if method.llm is None]
-        config = RunConfig(
-            dictionary=self.name,
+        config = self._config(
             explainers=tuple(explainers),
             simulators=tuple(simulators),
+            scorers=tuple(scorers),
             contexts=contexts,
             precision=precision,
             foreign=foreign,
+            seed=seed,
+        )
+        return self._begin(config, self.store.indices.tolist() if features is None else features)
+
+    def score(
+        self,
+        labels: str | Path | Mapping[int, str | Sequence[str]] | None = None,
+        *,
+        features: Sequence[int] | None = None,
+        simulators: Sequence[str] | None = None,
+        scorers: Sequence[str] = (),
+        contexts: int = 80,
+        precision: float = 0.15,
+        foreign: int = 3,
+        seed: int = 0,
+    ) -> Run:
+        """Store a run that scores labels without explaining again: the catalogue's, a file's, or those of a mapping.
+
+        Several labels for one feature are candidates to choose from; a label of the catalogue stands, and keeps the
+        scores that are not made anew. Features without a label are left out. Without ``simulators`` it is ``embedding``
+        that scores, or, where ``scorers`` are given, they alone. Raises InputError; nothing is stored then.
+        """
+        wanted = None if features is None else {self.store.check_index(index) for index in features}
+        given: Mapping[int, Given]
+        if labels is None:
+            source, here = STANDING, set(self.store.indices.tolist())
+            standing = open_catalogue(self._settings).standing(self.name, None if wanted is None else sorted(wanted))
+            given = {label.index: label for label in standing if label.index in here}
+        else:
+            brought = self._brought(labels, wanted)
+            source, given = brought.source, brought.candidates
+        if not given:
+            where = "the catalogue" if labels is None else f"'{labels}'" if isinstance(labels, str | Path) else "labels"
+            raise InputError(f"no feature of '{self.name}' that was asked for has a label in {where}")
+        config = self._config(
+            labels=source,
+            simulators=tuple(() if scorers else ("embedding",)) if simulators is None else tuple(simulators),
+            scorers=tuple(scorers),
+            contexts=contexts,
+            precision=precision,
+            foreign=foreign,
+            seed=seed,
+        )
+        return self._begin(config, sorted(given), given, (len(self) if wanted is None else len(wanted)) - len(given))
+
+    def _brought(
+        self, labels: str | Path | Mapping[int, str | Sequence[str]], wanted: Collection[int] | None
+    ) -> Labels:
+        if isinstance(labels, Mapping):
+            return of_mapping(labels, self.store.check_index, wanted)
+        return read(Path(labels), self.store.check_index, wanted)
+
+    def _config(self, *, simulators: tuple[str, ...], **fields: Any) -> RunConfig:
+        encoder = encoder_available()
+        free = [method.name for method in map(parse_simulator, simulators) if method.llm is None]
+        return RunConfig(
+            dictionary=self.name,
+            simulators=simulators,
             selector=free[0] if free else "embedding" if encoder else "lexical",
             guided=encoder,
-            seed=seed,
             sampling=self.store.manifest.sampling,
+            **fields,
         )
-        stored = new_run(config, self.store, self.store.indices.tolist() if features is None else features)
+
+    def _begin(
+        self,
+        config: RunConfig,
+        indices: Sequence[int],
+        given: Mapping[int, Given] | None = None,
+        without_label: int = 0,
+    ) -> Run:
+        stored = new_run(config, self.store, indices, given, without_label)
         _check_tools(lambda backends: Bench(config, self.store, backends), self._settings)
         check_broker(self._settings)
         catalogue = open_catalogue(self._settings)
@@ -180,6 +270,20 @@ class Dictionary:
     def catalogue(self, indices: Sequence[int] | None = None) -> Iterator[dict[str, Any]]:
         """The exported rows, in index order: of each feature the newest run's that has one."""
         return open_catalogue(self._settings).rows(self.name, indices=indices)
+
+    def report(self) -> Report:
+        """The catalogue as a whole, from its rows: states, mean scores, by density, against the controls."""
+        return report(self.catalogue())
+
+    def spent(self) -> Spent:
+        """What all its runs have cost, those that are not finished too."""
+        all_of_them = [run.progress() for run in self.runs()]
+        summed = {
+            name: sum(getattr(one, name) for one in all_of_them)
+            for name in Spent.__dataclass_fields__
+            if name != "runs"
+        }
+        return Spent(runs=len(all_of_them), **summed)
 
     def export(self, path: str | Path, format: str = "jsonl") -> int:
         """Write the catalogue to a file and say how many rows it has; InputError for an unknown format."""

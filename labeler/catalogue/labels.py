@@ -1,4 +1,4 @@
-"""What one run holds: its features, its chosen labels, one feature's scores."""
+"""What one run holds: its features, its chosen labels, one feature's candidates and scores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from labeler.catalogue.records import ChosenLabel, ScoreRecord
+from labeler.catalogue.records import CandidateRecord, ChosenLabel, ScoreRecord
 from labeler.catalogue.tables import CANDIDATES, FEATURES, SCORES
 
 
@@ -34,6 +34,14 @@ def indices(connection: Connection, run_id: str) -> list[int]:
     """All features of a run, in order."""
     query = sa.select(FEATURES.c.index).where(FEATURES.c.run_id == run_id).order_by(FEATURES.c.index)
     return list(connection.scalars(query))
+
+
+def candidates(connection: Connection, run_id: str, index: int) -> list[CandidateRecord]:
+    """The explanations of one feature, by position; none where there are none."""
+    mine = sa.and_(CANDIDATES.c.run_id == run_id, CANDIDATES.c.index == index)
+    rows = connection.execute(sa.select(CANDIDATES).where(mine).order_by(CANDIDATES.c.position))
+    kept = CandidateRecord.__dataclass_fields__
+    return [CandidateRecord(**{name: row._mapping[name] for name in kept}) for row in rows]
 
 
 def scores(connection: Connection, run_id: str, index: int) -> list[ScoreRecord]:

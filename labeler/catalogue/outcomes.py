@@ -14,7 +14,10 @@ from labeler.catalogue.tables import CANDIDATES, FEATURES, SCORES
 
 
 def finish_label(connection: Connection, claim: Claim, outcome: LabelOutcome, *, now: float) -> bool:
-    """Stores a labelling with its candidates and scores; False, and nothing stored, where the lease was lost."""
+    """Stores a labelling with its candidates and scores; False, and nothing stored, where the lease was lost.
+
+    Where it has no candidates, no controls, or no score of some key, what the feature was given of them stays.
+    """
     controlled = outcome.state != "failed" and len(outcome.scores) > 0
     changed = connection.execute(
         sa.update(FEATURES)
@@ -27,22 +30,23 @@ def finish_label(connection: Connection, claim: Claim, outcome: LabelOutcome, *,
             not_before=0.0,
             attempts=0 if controlled else FEATURES.c.attempts,
             chosen=outcome.chosen,
-            controls=outcome.controls,
+            controls=FEATURES.c.controls if outcome.controls is None else outcome.controls,
             finished_at=now,
         )
     )
     if not changed.rowcount:
         return False
-    # An attempt before a retry may have left candidates behind.
-    for table in (CANDIDATES, SCORES):
-        connection.execute(sa.delete(table).where(table.c.run_id == claim.run_id, table.c.index == claim.index))
+    if outcome.candidates:
+        connection.execute(
+            sa.delete(CANDIDATES).where(CANDIDATES.c.run_id == claim.run_id, CANDIDATES.c.index == claim.index)
+        )
     _insert(
         connection,
         CANDIDATES,
         claim,
         [{"position": position, **vars(candidate)} for position, candidate in enumerate(outcome.candidates)],
     )
-    _insert(connection, SCORES, claim, _scores(outcome.scores))
+    _replace_scores(connection, claim, outcome.scores)
     return True
 
 
@@ -57,11 +61,7 @@ def finish_control(connection: Connection, claim: Claim, outcome: ControlOutcome
         .where(*_held(claim, "control"))
         .values(**FREE, stage="done", not_before=0.0, controls=controls or None, finished_at=now)
     )
-    keys = [score.key for score in outcome.scores]
-    connection.execute(
-        sa.delete(SCORES).where(SCORES.c.run_id == claim.run_id, SCORES.c.index == claim.index, SCORES.c.key.in_(keys))
-    )
-    _insert(connection, SCORES, claim, _scores(outcome.scores))
+    _replace_scores(connection, claim, outcome.scores)
     return True
 
 
@@ -75,8 +75,13 @@ def _held(claim: Claim, stage: str) -> list[sa.ColumnElement[bool]]:
     ]
 
 
-def _scores(records: Sequence[ScoreRecord]) -> list[dict[str, Any]]:
-    return [dict(vars(record)) for record in records]
+def _replace_scores(connection: Connection, claim: Claim, records: Sequence[ScoreRecord]) -> None:
+    """Stores scores in the place of those of the same keys."""
+    keys = [score.key for score in records]
+    connection.execute(
+        sa.delete(SCORES).where(SCORES.c.run_id == claim.run_id, SCORES.c.index == claim.index, SCORES.c.key.in_(keys))
+    )
+    _insert(connection, SCORES, claim, [dict(vars(record)) for record in records])
 
 
 def _insert(connection: Connection, table: sa.Table, claim: Claim, rows: Sequence[dict[str, Any]]) -> None:

@@ -21,6 +21,33 @@ UNKNOWN = protocol.UNKNOWN
 
 
 @dataclass(frozen=True, kw_only=True)
+class CandidateRecord:
+    """One explanation of a feature; its position is its place in the outcome."""
+
+    label: str
+    explainer: str
+    description: str = ""
+    confidence: float | None = None
+    prompt: str | None = None
+    """``name@version`` of the prompt that made it."""
+    contexts: Sequence[int] | None = ()
+    """The contexts that its maker was shown; None where nobody knows, as of a label from elsewhere."""
+    select: Mapping[str, Any] = field(default_factory=dict)
+    """Scores on the select split, by key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A label that stands in the catalogue."""
+
+    index: int
+    run_id: str
+    """The run whose row speaks for the feature."""
+    headline: str | None
+    """The key of its headline score."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class NewFeature:
     """A feature that a new run is to label, or that is left out of it with a reason."""
 
@@ -31,6 +58,12 @@ class NewFeature:
     state: Literal["dead", "skipped"] | None = None
     """Where given, the row is born done."""
     reason: str | None = None
+    given: Sequence[CandidateRecord] = ()
+    """Candidates that the run does not have to make."""
+    standing: Standing | None = None
+    """The label that the run is to take over with its scores and controls; its candidates are given then."""
+    headline: str | None = None
+    """The key of its headline score, where that is not the run's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,22 +108,6 @@ class Claim:
     """How often it was claimed in this stage, this time included."""
     token: str
     """Proof of the lease."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CandidateRecord:
-    """One explanation of a feature; its position is its place in the outcome."""
-
-    label: str
-    explainer: str
-    description: str = ""
-    confidence: float | None = None
-    prompt: str | None = None
-    """``name@version`` of the prompt that made it."""
-    contexts: Sequence[int] = ()
-    """The contexts that its maker was shown."""
-    select: Mapping[str, Any] = field(default_factory=dict)
-    """Scores on the select split, by key."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from labeler.catalogue import calls, claims, labels, outcomes, progress, rows, runs
+from labeler.catalogue import calls, claims, labels, outcomes, progress, rows, runs, standing
 from labeler.catalogue.columns import clean_text
 from labeler.catalogue.engine import open_engine, reading
 from labeler.catalogue.migrations import upgrade
 from labeler.catalogue.records import (
     CallRecord,
+    CandidateRecord,
     ChosenLabel,
     Claim,
     ControlOutcome,
@@ -19,6 +20,7 @@ from labeler.catalogue.records import (
     Progress,
     RunRecord,
     ScoreRecord,
+    Standing,
 )
 from labeler.catalogue.rows import Export
 from labeler.errors import InputError
@@ -47,7 +49,7 @@ class Catalogue:
         self._engine.dispose()
 
     def create_run(self, run: NewRun) -> str:
-        """Stores a run with all its features and returns its id, 12 hexadecimal characters.
+        """Stores a run with all its features, given labels too, and returns its id, 12 hexadecimal characters.
 
         Raises InputError where it has no features or the same one twice.
         """
@@ -125,6 +127,12 @@ class Catalogue:
             runs.get(connection, run_id)
             return labels.indices(connection, run_id)
 
+    def candidates(self, run_id: str, index: int) -> list[CandidateRecord]:
+        """The explanations of one feature in one run, by position: those it was given, before it has a state."""
+        with self._reader.connect() as connection:
+            runs.get(connection, run_id)
+            return labels.candidates(connection, run_id, index)
+
     def scores(self, run_id: str, index: int) -> list[ScoreRecord]:
         """The scores of one feature in one run, by key; none where it has none."""
         with self._reader.connect() as connection:
@@ -180,6 +188,13 @@ class Catalogue:
         if run_id is not None and chosen[0].dictionary != clean_text(dictionary):
             raise InputError(f"run '{run_id}' is of '{chosen[0].dictionary}', not of '{dictionary}'")
         return rows.stream(self._reader, chosen, indices)
+
+    def standing(self, dictionary: str, indices: Sequence[int] | None = None) -> Iterator[Standing]:
+        """The labels that stand for a dictionary's features, or for those named, in index order.
+
+        They are those of ``rows``; a feature without one is left out.
+        """
+        return standing.standing(self._reader, self.runs(dictionary), indices)
 
     def _close_run(self, run_id: str) -> None:
         """Marks the run as finished where every feature is done.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -12,16 +11,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, Row
 
 from labeler.catalogue.calls import sums
-from labeler.catalogue.claims import CHUNK, chunks
+from labeler.catalogue.claims import CHUNK
+from labeler.catalogue.nulls import percentile
 from labeler.catalogue.records import RunRecord
+from labeler.catalogue.sharing import Sharing
+from labeler.catalogue.speaking import speaking
+from labeler.catalogue.standing import CARRIED
 from labeler.catalogue.tables import CALLS, CANDIDATES, FEATURES, SCORES
-from labeler.score import null_percentile
 
 Export = dict[str, Any]
 """One exported row, ready for JSON."""
 
-_PAGE = 5_000
-"""Indices read at once."""
 _SCORE_FIELDS = (
     *("value", "low", "high", "n_contexts", "uniform_equivalent_n", "simulator", "null_percentile", "state"),
     *("reason", "sampling"),
@@ -35,11 +35,11 @@ def stream(engine: Engine, runs: Sequence[RunRecord], indices: Sequence[int] | N
     A run in which the feature failed comes behind those in which it did not.
 
     It reads a page at a time, each in a transaction of its own, so that a large catalogue neither fills the memory nor
-    holds up the workers. What stands in one row was true at one moment.
+    holds up the workers. What stands in one row was true at one moment, but for the near-duplicates that share its label.
     """
-    found = heapq.merge(*(_indices(engine, run.id, place, indices) for place, run in enumerate(runs)))
-    first_found = _first_of_each(found)
-    while page := list(islice(first_found, CHUNK)):
+    found = speaking(engine, runs, indices)
+    sharing = Sharing(runs)
+    while page := list(islice(found, CHUNK)):
         by_place: dict[int, list[int]] = defaultdict(list)
         for index, place in page:
             by_place[place].append(index)
@@ -47,36 +47,12 @@ def stream(engine: Engine, runs: Sequence[RunRecord], indices: Sequence[int] | N
         for place, some in by_place.items():
             with engine.connect() as connection:
                 rows |= _assemble(connection, runs[place], some)
-        yield from (rows[index] for index, _ in page if index in rows)
-
-
-def _indices(engine: Engine, run_id: str, place: int, indices: Sequence[int] | None) -> Iterator[tuple[int, bool, int]]:
-    """(index, whether it failed, place of the run) of a run's features that have a state, or of those named, in order."""
-    query = sa.select(FEATURES.c.index, FEATURES.c.state == "failed")
-    query = query.where(FEATURES.c.run_id == run_id, FEATURES.c.state.is_not(None))
-    query = query.order_by(FEATURES.c.index)
-    if indices is not None:
-        for some in chunks(sorted(set(indices))):
-            with engine.connect() as connection:
-                page = connection.execute(query.where(FEATURES.c.index.in_(some))).all()
-            yield from ((index, bool(failed), place) for index, failed in page)
-        return
-    last = -1
-    while True:
+        labelled = [row for row in rows.values() if row["label"]]
         with engine.connect() as connection:
-            page = connection.execute(query.where(FEATURES.c.index > last).limit(_PAGE)).all()
-        if not page:
-            return
-        yield from ((index, bool(failed), place) for index, failed in page)
-        last = page[-1][0]
-
-
-def _first_of_each(found: Iterator[tuple[int, bool, int]]) -> Iterator[tuple[int, int]]:
-    last = None
-    for index, _, place in found:
-        if index != last:
-            yield index, place
-        last = index
+            sharing.look(connection, (other for row in labelled for other in row["near_duplicates"]))
+        for row in rows.values():
+            row["same_label"] = sharing.same_label(row)
+        yield from (rows[index] for index, _ in page if index in rows)
 
 
 def _assemble(connection: Connection, run: RunRecord, indices: Sequence[int]) -> dict[int, Export]:
@@ -107,7 +83,7 @@ def _row(
 ) -> Export:
     config = run.config
     chosen = next((candidate for candidate in candidates if candidate.position == feature.chosen), None)
-    headline = config.get("headline")
+    headline = feature.headline or config.get("headline")
     return {
         "dictionary": run.dictionary,
         "model": config.get("model"),
@@ -128,16 +104,20 @@ def _row(
         "headline": headline,
         "scores": {
             score.key: {field: score._mapping[field] for field in _SCORE_FIELDS}
-            | {"null_percentile": _percentile(score, run.nulls)}
+            | {"null_percentile": percentile(score.key, score.value, score.null_percentile, run.nulls)}
             for score in sorted(scores, key=lambda score: score.key != headline)
         },
         "controls": feature.controls or {},
         "statistics": feature.statistics,
         "near_duplicates": feature.near_duplicates,
+        "same_label": [],
         "cost": dict(cost),
         "provenance": {
             "run": run.id,
-            "prompts": _prompts(chosen, next((score for score in scores if score.key == headline), None)),
+            "label_run": feature.label_run or run.id,
+            "held_out": True if chosen is not None and chosen.contexts is not None else None,
+            "carried": {score.key: score.details[CARRIED] for score in scores if CARRIED in score.details},
+            "prompts": _prompts(chosen, scores, headline),
             "evidence": config.get("evidence"),
             "seed": config.get("seed"),
             "labeler": config.get("labeler"),
@@ -145,19 +125,14 @@ def _row(
     }
 
 
-def _percentile(score: Row[Any], nulls: dict[str, list[float | None]] | None) -> float | None:
-    """The score's own null percentile, or its place in the run's pooled null where it has no null that is large enough."""
-    if score.null_percentile is not None:
-        return float(score.null_percentile)
-    return null_percentile(score.value, (nulls or {}).get(score.key, []))
-
-
-def _prompts(chosen: Row[Any] | None, headline: Row[Any] | None) -> dict[str, str]:
-    """The prompts that made this very label and its headline score; none where none did."""
-    prompts = {
-        "explain": chosen.prompt if chosen is not None else None,
-        "simulate": headline.details.get("prompt") if headline is not None else None,
-    }
+def _prompts(chosen: Row[Any] | None, scores: list[Row[Any]], headline: str | None) -> dict[str, str]:
+    """The prompts that made this very label, its headline score (as ``simulate``) and what judges said, by their keys."""
+    prompts = {"explain": chosen.prompt if chosen is not None else None}
+    for score in scores:
+        if score.key == headline and score.key.startswith("simulation"):
+            prompts["simulate"] = score.details.get("prompt")
+        elif "." not in score.key:
+            prompts[score.key] = score.details.get("prompt")
     return {stage: prompt for stage, prompt in prompts.items() if prompt is not None}
 
 

@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from labeler.catalogue.claims import FREE, chunks, has_open
 from labeler.catalogue.records import NewFeature, NewRun, RunRecord
-from labeler.catalogue.tables import FEATURES, RUNS, SCORES, is_open
+from labeler.catalogue.standing import CARRIED, take_over
+from labeler.catalogue.tables import CANDIDATES, FEATURES, RUNS, SCORES, is_open
 from labeler.errors import InputError
 
 BULK = 10_000
@@ -19,7 +20,7 @@ BULK = 10_000
 
 
 def create(connection: Connection, run: NewRun, *, now: float) -> str:
-    """Stores a run with all its features; its id.
+    """Stores a run with all its features, and with what they are given or take over; its id.
 
     Raises InputError where it has no features or the same one twice.
     """
@@ -43,6 +44,14 @@ def create(connection: Connection, run: NewRun, *, now: float) -> str:
             connection.execute(sa.insert(FEATURES), [_feature(run_id, feature, now) for feature in some])
     except IntegrityError:
         raise InputError(f"a run over '{run.dictionary}' names a feature twice") from None
+    for some in chunks([feature for feature in run.features if feature.given]):
+        rows = [row for feature in some for row in _given(run_id, feature)]
+        connection.execute(sa.insert(CANDIDATES), rows)
+    standing = [feature.standing for feature in run.features if feature.standing is not None]
+    origins = {origin: get(connection, origin) for origin in {label.run_id for label in standing}}
+    for label_run, record in origins.items():
+        for part in chunks([label.index for label in standing if label.run_id == label_run]):
+            take_over(connection, run_id, record, part)
     return run_id
 
 
@@ -121,12 +130,13 @@ def close(connection: Connection, run_id: str, *, now: float) -> None:
 
 
 def _pooled_nulls(connection: Connection, run: RunRecord) -> dict[str, list[float | None]]:
-    """What foreign labels scored on the features of the run's null sample, by score key."""
+    """What foreign labels scored on the features of the run's null sample, by score key; of its own scores only."""
     pooled: dict[str, list[float | None]] = {}
     for some in chunks(run.config.get("null_sample", [])):
         query = sa.select(SCORES.c.key, SCORES.c.details).where(SCORES.c.run_id == run.id, SCORES.c.index.in_(some))
         for key, details in connection.execute(query.order_by(SCORES.c.index, SCORES.c.key)):
-            pooled.setdefault(key, []).extend(details.get("null", []))
+            if CARRIED not in details:
+                pooled.setdefault(key, []).extend(details.get("null", []))
     return {key: values for key, values in pooled.items() if values}
 
 
@@ -154,5 +164,13 @@ def _feature(run_id: str, feature: NewFeature, now: float) -> dict[str, Any]:
         "attempts": 0,
         "statistics": dict(feature.statistics),
         "near_duplicates": list(feature.near_duplicates),
+        "headline": feature.headline,
         "finished_at": now if born_done else None,
     }
+
+
+def _given(run_id: str, feature: NewFeature) -> list[dict[str, Any]]:
+    return [
+        {"run_id": run_id, "index": int(feature.index), "position": position, **vars(candidate)}
+        for position, candidate in enumerate(feature.given)
+    ]

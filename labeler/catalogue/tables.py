@@ -79,6 +79,10 @@ class RunFeature(Base, table=True):
     statistics: dict[str, Any] = Field(sa_type=CleanJSON)
     """``density`` and ``max_activation``."""
     near_duplicates: list[int] = Field(sa_type=CleanJSON)
+    label_run: str | None = Field(None, sa_type=CleanText, nullable=True)
+    """The run that its label was taken over from; null where the label came in with this one."""
+    headline: str | None = Field(None, sa_type=CleanText, nullable=True)
+    """The key of its headline score, where that is not the run's."""
     controls: dict[str, Any] | None = Field(None, sa_type=CleanJSON, nullable=True)
     finished_at: float | None = Field(None, sa_type=Float, nullable=True)
     """When its last stage so far ended."""
@@ -98,8 +102,8 @@ class Candidate(Base, table=True):
     confidence: float | None = Field(None, sa_type=CleanFloat, nullable=True)
     explainer: str = Field(sa_type=CleanText)
     prompt: str | None = Field(None, sa_type=CleanText, nullable=True)
-    contexts: list[int] = Field(sa_type=CleanJSON)
-    """The contexts that its maker was shown."""
+    contexts: list[int] | None = Field(None, sa_type=CleanJSON, nullable=True)
+    """The contexts that its maker was shown; null where nobody knows, as of a label from elsewhere."""
     select: dict[str, Any] = Field(sa_type=CleanJSON)
     """Scores on the select split, by key."""
 

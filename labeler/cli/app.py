@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from labeler.cli import bring, collect, demo, export, label, listing, show, work
+from labeler.cli import bring, collect, demo, export, label, listing, report, score, show, work
 from labeler.cli.display import clean
 from labeler.errors import LabelerError
 
@@ -25,6 +25,8 @@ app.command("collect")(collect.collect)
 app.command("import")(bring.import_)
 app.command("dictionaries")(listing.dictionaries)
 app.command("label")(label.label)
+app.command("score")(score.score)
+app.command("report")(report.report)
 app.command("status")(listing.status)
 app.command("resume")(label.resume)
 app.command("cancel")(label.cancel)

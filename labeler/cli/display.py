@@ -109,7 +109,8 @@ def in_words(what: str, line: str, whole: bool) -> None:
 class Following:
     """The live line of a run: features/s, spent, failed, time left."""
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str = "labelling") -> None:
+        self._doing = f"{doing} features"
         self._progress = Progress(
             TextColumn("{task.description:<20}"),
             BarColumn(bar_width=30),
@@ -139,10 +140,10 @@ class Following:
         facts = f"spent {dollars(run.usd)}  failed {run.failed}"
         if run.unpriced_calls:
             facts += f"  {run.unpriced_calls} calls of unknown price"
-        self._line("labelling features", labelled, run.total, facts)
+        self._line(self._doing, labelled, run.total, facts)
         if labelled == run.total:
             self._line("comparing with nulls", run.done, run.total, facts)
-        waited = time.monotonic() - self._began["labelling features"][0]
+        waited = time.monotonic() - self._began[self._doing][0]
         if not self._hinted and waited > 10 and not run.leased and labelled < run.total and labelled == 0:
             self._hinted = True
             err.print("no worker has taken up the run yet; start one with: labeler worker")

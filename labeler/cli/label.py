@@ -19,29 +19,44 @@ RUN = Annotated[str, typer.Argument(help="The run's id, or enough of its beginni
 JSON = Annotated[bool, typer.Option("--json", help="Report for another program.")]
 
 
+FEATURES = Annotated[
+    str | None, typer.Option(help="Which: 0-99,512 or @file (one index a line); all of them otherwise.")
+]
+SIMULATOR = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="embedding, lexical, sparse=LLM or just an LLM, likelihood=, logprob= or sum=local:MODEL; repeatable, "
+        "the first is the headline."
+    ),
+]
+SCORER = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What judges labels besides: detection=LLM or just an LLM, fuzzing=LLM, discrimination=LLM, intruder=LLM, "
+        "embedding_auc; repeatable."
+    ),
+]
+CONTEXTS = Annotated[int, typer.Option(help="Contexts that a paid simulator or scorer is asked about for a feature.")]
+PRECISION = Annotated[float, typer.Option(help="Half width of an interval above which a score is 'imprecise'.")]
+SEED = Annotated[int, typer.Option(help="Of every draw.")]
+DETACH = Annotated[bool, typer.Option(help="Store the run and return; the workers of the fleet see to it.")]
+
+
 def label(
     name: Annotated[str, typer.Argument(help="The dictionary, as `labeler dictionaries` lists it.")],
-    features: Annotated[
-        str | None, typer.Option(help="Which: 0-99,512 or @file (one index a line); all of them otherwise.")
-    ] = None,
+    features: FEATURES = None,
     explainer: Annotated[
         list[str] | None,
         typer.Option(
             help="lexical, or an LLM such as anthropic:MODEL, openai:MODEL[@URL], local:smollm2-135m; repeatable."
         ),
     ] = None,
-    simulator: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="embedding, lexical, likelihood=local:MODEL, sparse=LLM or just an LLM; the first is the headline."
-        ),
-    ] = None,
-    contexts: Annotated[int, typer.Option(help="Contexts that a paid simulator predicts for a feature.")] = 80,
-    precision: Annotated[
-        float, typer.Option(help="Half width of an interval above which a score is 'imprecise'.")
-    ] = 0.15,
-    seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
-    detach: Annotated[bool, typer.Option(help="Store the run and return; the workers of the fleet see to it.")] = False,
+    simulator: SIMULATOR = None,
+    scorer: SCORER = None,
+    contexts: CONTEXTS = 80,
+    precision: PRECISION = 0.15,
+    seed: SEED = 0,
+    detach: DETACH = False,
     json: JSON = False,
 ) -> None:
     """Explain features, choose between explanations, score them, and store the labels."""
@@ -49,23 +64,40 @@ def label(
 
     dictionary = api.open(name)
     chosen = None if features is None else parse_features(features, dictionary.store.indices.tolist())
-    if detach and api.settings().embedded:
-        raise InputError("--detach leaves the run to workers, but no LABELER_BROKER_URL says where they listen")
+    check_detach(detach)
     run = dictionary.label(
         chosen,
         explainers=explainer or ["lexical"],
         simulators=simulator or ["embedding"],
+        scorers=scorer or [],
         contexts=contexts,
         precision=precision,
         seed=seed,
     )
-    if detach:
-        from workers.app import make_app, ring
+    begin(run, detach, json)
 
-        ring(make_app(api.settings()))
-        report(run, json, detached=True)
+
+def check_detach(detach: bool) -> None:
+    """InputError where a run is to be left to workers that nobody could ring for."""
+    from labeler import api
+
+    if detach and api.settings().embedded:
+        raise InputError("--detach leaves the run to workers, but no LABELER_BROKER_URL says where they listen")
+
+
+def begin(run: Run, detach: bool, json: bool) -> None:
+    """See a new run through, or leave it to the workers of the fleet."""
+    left_out = run.record.config.get("without_label", 0)
+    if left_out:
+        err.print(f"left out, for they have no label: {left_out:,} features", highlight=False)
+    if not detach:
+        see_through(run, json)
         return
-    see_through(run, json)
+    from labeler import api
+    from workers.app import make_app, ring
+
+    ring(make_app(api.settings()))
+    report(run, json, detached=True)
 
 
 def resume(run: RUN, json: JSON = False) -> None:
@@ -99,7 +131,7 @@ def cancel(run: RUN) -> None:
 def see_through(run: Run, json: bool) -> None:
     """Follow a run to its end and report; exit status 1 where features failed."""
     try:
-        with Following() as following:
+        with Following("labelling" if run.explains else "scoring") as following:
             last = run.work(following)
     except KeyboardInterrupt:
         err.print(f"stopped; nothing is lost. To go on: labeler resume {run.id}", highlight=False)

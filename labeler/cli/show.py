@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,7 +55,9 @@ def show(
     heading(name, evidence, row)
     if row is not None and row["scores"]:
         out.print(scores(row))
-        out.print(Text(control(row), style="dim"))
+        verdict = control(row)
+        if verdict:
+            out.print(Text(verdict, style="dim"))
         if "null" in row["controls"]:
             out.print(Text(f"the null is missing: {clean(row['controls']['null']['failed'])}", style="yellow"))
     if evidence.promoted:
@@ -67,12 +70,15 @@ def show(
         nearest = ", ".join(f"{other} ({closeness:.2f})" for other, closeness in evidence.nearest)
         out.print(Text(f"nearest features: {nearest}", style="dim"), soft_wrap=True)
     if evidence.near_duplicates:
-        shown = ", ".join(map(str, evidence.near_duplicates[:MANY]))
-        more = f" and {len(evidence.near_duplicates) - MANY} more" if len(evidence.near_duplicates) > MANY else ""
-        out.print(Text(f"near-duplicates: {shown}{more}", style="dim"), soft_wrap=True)
+        out.print(Text(f"near-duplicates: {listed(evidence.near_duplicates)}", style="dim"), soft_wrap=True)
+    if row is not None and row["same_label"]:
+        out.print(
+            Text(f"the same label is on its near-duplicates {listed(row['same_label'])}", style="yellow"),
+            soft_wrap=True,
+        )
     if row is not None and row["alternatives"]:
         others = "; ".join(
-            f"{clean(other['label']) or 'unclear'} ({other['explainer']})" for other in row["alternatives"]
+            f"{clean(other['label']) or 'unclear'} ({clean(other['explainer'])})" for other in row["alternatives"]
         )
         out.print(Text(f"also considered: {others}", style="dim"), soft_wrap=True)
     out.print()
@@ -103,7 +109,7 @@ def heading(name: str, evidence: Evidence, row: dict[str, Any] | None) -> None:
         title.append(f"not labelled yet; labeler label {name} --features {evidence.index}", style="dim")
     elif row["label"]:
         title.append(clean(row["label"]), style="bold green")
-        title.append(f"  ({row['explainer']})", style="dim")
+        title.append(f"  ({clean(row['explainer'])})", style="dim")
     else:
         title.append(row["state"], style="yellow")
         title.append(f"  {clean(row['reason'] or '')}", style="dim")
@@ -128,14 +134,25 @@ def scores(row: dict[str, Any]) -> Table:
     return table
 
 
+def listed(indices: Sequence[int]) -> str:
+    """Some features, and how many more there are."""
+    more = f" and {len(indices) - MANY} more" if len(indices) > MANY else ""
+    return ", ".join(map(str, indices[:MANY])) + more
+
+
 def control(row: dict[str, Any]) -> str:
-    """How the headline stands to the token look-up."""
-    lookup = row["controls"].get("lookup", {}).get("value")
+    """How the headline stands to the token look-up; nothing where none was made."""
+    lookup = row["controls"].get("lookup")
     if lookup is None:
-        return "the token look-up predicts nothing here"
-    beats = row["controls"].get("beats_lookup")
-    verdict = "the label beats it" if beats else "the label does not beat it: it says no more than a list of tokens"
-    return f"a look-up of tokens scores {lookup:+.2f}; {verdict}"
+        return ""
+    if lookup["value"] is None:
+        return "a look-up of tokens predicts nothing here"
+    verdict = {
+        True: "the label beats it",
+        False: "the label does not beat it: it says no more than a list of tokens",
+        None: "the headline is no number to compare with it",
+    }[row["controls"].get("beats_lookup")]
+    return f"a look-up of tokens scores {lookup['value']:+.2f}; {verdict}"
 
 
 def highlighted(context: Context, strongest: float) -> Text:

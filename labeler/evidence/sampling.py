@@ -1,4 +1,4 @@
-"""Strata, splits, and which contexts are drawn with which probability.
+"""Strata, splits, and which contexts of a corpus are kept.
 
 Every context of a corpus has one permanent random number (Ohlsson 1995). The pool is the contexts with the smallest
 numbers; a feature's reservoir in a stratum is the firing contexts with the smallest numbers there. Either is a uniform
@@ -8,12 +8,11 @@ sample, both are nested, and they can be built in one pass, in any order, in pie
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.features import Frame, IntArray
+from labeler.features import IntArray
 
 N_STRATA = 24
 """Stratum 0 is silent; stratum h holds maxima in [2**(h-9), 2**(h-8)), the first and the last all beyond."""
@@ -26,11 +25,6 @@ RESERVOIR = 32
 
 TOP = 24
 """Strongest contexts kept for each feature and split; for the explainer and for show, never for an estimate."""
-
-SHARE = (0.45, 0.35, 0.20)
-"""How a draw is divided between where the feature fires, where the label says it does, and anywhere."""
-
-GUIDE_TEMPERATURE = 0.1
 
 
 def strata(maximum: NDArray[np.floating]) -> IntArray:
@@ -83,48 +77,3 @@ def first_of_group(group: IntArray, key: NDArray[np.uint64], n: int) -> NDArray[
     chosen = np.zeros(len(group), dtype=bool)
     chosen[order[place < n]] = True
     return chosen
-
-
-def inclusion_probabilities(size: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """Probabilities proportional to size that add up to n, none above 1: [N] -> [N]."""
-    if n >= len(size):
-        return np.ones(len(size))
-    probability = np.zeros(len(size))
-    certain = np.zeros(len(size), dtype=bool)
-    while True:
-        rest = n - certain.sum()
-        probability[~certain] = rest * size[~certain] / size[~certain].sum()
-        probability[certain] = 1.0
-        over = probability > 1.0
-        if not over.any():
-            return probability
-        certain |= over
-
-
-def systematic(probability: NDArray[np.float64], rng: np.random.Generator) -> IntArray:
-    """A systematic draw in random order with these inclusion probabilities: rows, ascending."""
-    order = rng.permutation(len(probability))
-    steps = np.floor(np.cumsum(probability[order]) + rng.random())
-    return np.sort(order[np.diff(steps, prepend=0.0) >= 1])
-
-
-def draw(frame: Frame, n: int, guide: NDArray[np.float64] | None, seed: int | Sequence[int]) -> Frame:
-    """About n contexts of a frame with known inclusion probabilities, each standing for weight / probability.
-
-    The size of a context mixes the feature's own activation (square root of its sum of squares), the label's guess
-    (``guide`` [N]: cosine of context and label; None leaves its share to the activation) and a uniform part, so that
-    misses and false alarms are both found; each is multiplied by what the context already stands for.
-    """
-    if n >= len(frame):
-        return frame
-    by_truth, by_guide, uniform = SHARE
-    parts = [(by_truth, frame.weight * np.sqrt(np.square(frame.truth.astype(np.float64)).sum(axis=1)))]
-    if guide is not None:
-        parts.append((by_guide, frame.weight * np.exp((guide - guide.max()) / GUIDE_TEMPERATURE)))
-    parts.append((uniform, frame.weight))
-    parts = [(share, size) for share, size in parts if size.sum() > 0]
-    whole = sum(share for share, _ in parts)
-    mixed = sum((share / whole * size / size.sum() for share, size in parts), start=np.zeros(len(frame)))
-    probability = inclusion_probabilities(mixed, n)
-    rows = systematic(probability, np.random.default_rng(seed))
-    return frame.take(rows, frame.weight[rows] / probability[rows])

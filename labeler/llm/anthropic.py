@@ -74,7 +74,7 @@ class AnthropicBackend:
         usage = Usage(input_tokens=most_input(request, *forms), output_tokens=request.max_tokens)
         return self._priced(usage, written=usage.input_tokens)
 
-    async def logprobs(self, prefix: str, texts: Sequence[str]) -> list[TextLogprobs]:
+    async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
         """Raises RejectedError: Anthropic gives none."""
         raise RejectedError(self._failures.line("gives no log-probabilities"))
 

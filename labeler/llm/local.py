@@ -51,7 +51,7 @@ class LocalBackend:
     Whatever needs the model raises InputError where it cannot be loaded.
     """
 
-    capabilities = Capabilities(logprobs=True)
+    capabilities = Capabilities(logprobs=True, shares_prefix=True)
 
     def __init__(self, name: str, model: str) -> None:
         self.name = name
@@ -74,10 +74,11 @@ class LocalBackend:
         """The most that one call can take; nobody is paid."""
         return Usage(input_tokens=most_input(request), output_tokens=request.max_tokens, usd=0.0)
 
-    async def logprobs(self, prefix: str, texts: Sequence[str]) -> list[TextLogprobs]:
-        """Raises RejectedError for a text that, with the prefix, is more than the model sees at once."""
-        self._check(prefix, *texts)
-        return await _in_worker(lambda: self._logprobs(prefix, texts))
+    async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
+        """Raises RejectedError for a text that, with the prefix, is more than the model sees at once, and for an
+        alternative that is not one of its tokens."""
+        self._check(prefix, *texts, *among)
+        return await _in_worker(lambda: self._logprobs(prefix, texts, among))
 
     async def close(self) -> None:
         """Stop answering; what the worker thread has begun it ends, unheard."""
@@ -103,12 +104,12 @@ class LocalBackend:
                 raise MissingExtraError(f"the in-process model '{self.name}'", "local") from error
         return self._model
 
-    def _logprobs(self, prefix: str, texts: Sequence[str]) -> list[TextLogprobs]:
+    def _logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str]) -> list[TextLogprobs]:
         model = self._load()
         from labeler.models import generation
 
         try:
-            return generation.logprobs(model, prefix, texts)
+            return generation.logprobs(model, prefix, texts, among)
         except InputError as error:
             raise RejectedError(f"{self.name}: {error}") from error
 

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, and every server that speaks them: vLLM, llama.cpp and others."""
+"""OpenAI's completions, and every server that speaks them: vLLM, llama.cpp and others."""
 
 from __future__ import annotations
 
@@ -10,23 +10,31 @@ from collections.abc import Sequence
 from typing import Any
 
 import openai
+from openai.types import Completion
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
 from labeler.llm.bounds import most_input
 from labeler.llm.dialect import Dialect
+from labeler.llm.echoed import NONE_GIVEN, read_echoed
 from labeler.llm.endpoints import NO_KEY, Endpoint, find_endpoint
 from labeler.llm.errors import MalformedError, RefusedError, RejectedError, TruncatedError
-from labeler.llm.failures import Failures, translated
+from labeler.llm.failures import Failures, RejectionError, translated
 from labeler.llm.names import LLMName
 from labeler.llm.prices import price
 from labeler.llm.protocol import Answer, Backend, Capabilities, Request, TextLogprobs, Usage
 from labeler.llm.structured import instruction, is_json, read_answer
+from labeler.llm.together import together
 from labeler.llm.transport import CONNECT_SECONDS, TOTAL_SECONDS, http_client
 from labeler.settings import Settings
 
 THINKING_TOKENS = 1_000
 """Room for thinking on OpenAI's own host, beside a request's ``max_tokens``: its limit is on both together."""
+
+LIKELIEST = 20
+"""How many words a server is asked to list at every token where alternatives are looked up: vLLM's usual limit."""
+FEWER_LIKELIEST = 5
+"""The same for a server that takes no more; OpenAI's first API took five."""
 
 _LESSONS = {"temperature": "temperature"}
 _LESSONS_OF_OWN_HOST = {**_LESSONS, "reasoning_effort": r"reasoning[\W_]?effort"}
@@ -57,15 +65,17 @@ def open_openai(name: LLMName, settings: Settings) -> Backend:
 class OpenAIBackend:
     """One model at one endpoint. Safe for many calls at once, on one event loop."""
 
-    capabilities = Capabilities(schema=True)
-
     def __init__(self, name: LLMName, endpoint: Endpoint, *, seconds: float = TOTAL_SECONDS) -> None:
         self.name = str(name)
+        # OpenAI's own host gives no log-probabilities of a prompt; of another server the first call tells.
+        self.capabilities = Capabilities(schema=True, logprobs=not endpoint.official)
         self._model = name.model
         self._endpoint = endpoint
         self._seconds = seconds
         self._failures = Failures(self.name, endpoint.key)
         self._dialect = Dialect(_LESSONS_OF_OWN_HOST if endpoint.official else _LESSONS_OF_OTHERS)
+        self._dialect_of_logprobs = Dialect({"likeliest": "logprobs"})
+        self._gives_logprobs: bool | None = None if self.capabilities.logprobs else False
         # Every value that the SDK would otherwise take from the environment is given here or held back by the client.
         self._client = openai.AsyncOpenAI(
             api_key=endpoint.key or NO_KEY,
@@ -94,9 +104,12 @@ class OpenAIBackend:
         forms = [] if schema is None else [json.dumps(_response_format(schema)), instruction(schema)]
         return self._priced(Usage(input_tokens=most_input(request, *forms), output_tokens=self._limit(request)))
 
-    async def logprobs(self, prefix: str, texts: Sequence[str]) -> list[TextLogprobs]:
-        """Raises RejectedError: chat completions give none for a prompt."""
-        raise RejectedError(self._failures.line("gives no log-probabilities of a given text"))
+    async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
+        """Each text's in a call of its own; ``among`` are found where they are among the LIKELIEST words at a token.
+
+        Raises RejectedError where the server gives none, and asks such a server once only.
+        """
+        return await together(self._given(prefix, text, among) for text in texts)
 
     async def close(self) -> None:
         """Give back connections."""
@@ -126,6 +139,42 @@ class OpenAIBackend:
             )
         return completion
 
+    async def _given(self, prefix: str, text: str, among: Sequence[str]) -> TextLogprobs:
+        if self._gives_logprobs is False:
+            raise RejectedError(self._failures.line(NONE_GIVEN))
+        offered = {"likeliest"} if among else set()
+        try:
+            completion = await self._dialect_of_logprobs.speak(
+                lambda without: self._complete(prefix + text, _n_listed(among, without)), offered
+            )
+        except RejectionError as rejection:
+            if self._gives_logprobs:
+                raise
+            raise RejectedError(f"{rejection}; if that is about echo or logprobs: this server {NONE_GIVEN}") from None
+        try:
+            usage = self._usage(completion)
+            logprobs = completion.choices[0].logprobs if completion.choices else None
+            found = read_echoed(logprobs, prefix, text, among, usage, self._failures)
+        except RejectedError as error:
+            if self._gives_logprobs:  # it gave them before: this answer is an odd one
+                raise MalformedError(str(error), usage=error.usage) from None
+            self._gives_logprobs = False
+            raise
+        except (AttributeError, TypeError):  # the SDK takes any JSON for its types
+            raise MalformedError(self._failures.line("this is not a completion"), maybe_billed=True) from None
+        self._gives_logprobs = True
+        return found
+
+    async def _complete(self, prompt: str, listed: int) -> Completion:
+        # One token is written, for not every server takes none; it is not looked at.
+        call = self._client.completions.create(
+            model=self._model, prompt=prompt, echo=True, logprobs=listed, max_tokens=1
+        )
+        completion = await translated(call, openai, self._failures, self._seconds)
+        if not isinstance(completion, Completion):
+            raise MalformedError(self._failures.line("this is not a completion"), maybe_billed=True)
+        return completion
+
     def _answer(self, request: Request, completion: ChatCompletion) -> Answer:
         usage = self._usage(completion)
         if not completion.choices:
@@ -146,7 +195,7 @@ class OpenAIBackend:
     def _limit(self, request: Request) -> int:
         return request.max_tokens + (THINKING_TOKENS if self._endpoint.official else 0)
 
-    def _usage(self, completion: ChatCompletion) -> Usage:
+    def _usage(self, completion: ChatCompletion | Completion) -> Usage:
         counts = completion.usage
         if counts is None:  # some servers count nothing; where somebody is paid, the price is then unknown
             return Usage(usd=0.0 if not self._endpoint.official and self._endpoint.origin.loopback else None)
@@ -161,6 +210,12 @@ class OpenAIBackend:
     def _priced(self, usage: Usage) -> Usage:
         base_url = None if self._endpoint.official else self._endpoint.base_url
         return dataclasses.replace(usage, usd=price("openai", self._model, usage, base_url=base_url))
+
+
+def _n_listed(among: Sequence[str], without: frozenset[str]) -> int:
+    if not among:
+        return 1
+    return FEWER_LIKELIEST if "likeliest" in without else LIKELIEST
 
 
 @functools.lru_cache(maxsize=64)

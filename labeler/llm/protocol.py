@@ -56,6 +56,10 @@ class Capabilities:
 
     schema: bool = False
     logprobs: bool = False
+    """Whether it may give log-probabilities of a given text. Of a server this is known only once it was asked: one that
+    gives none raises RejectedError then."""
+    shares_prefix: bool = False
+    """Whether one call for log-probabilities should hold many texts, which share the work of the prefix."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +67,15 @@ class TextLogprobs:
     """Log-probabilities of a text's tokens under a model, given what stands before it."""
 
     offsets: NDArray[np.int64]
-    """[n_tokens, 2] where each token of the *model* begins and ends in the text, in characters."""
+    """[n_tokens, 2] where each token of the *model* begins and ends in the text, in characters; several tokens that
+    make one character all have its place."""
     logprobs: NDArray[np.float32]
     """[n_tokens], natural logarithms."""
+    among: NDArray[np.float32] | None = None
+    """[n_tokens, n_alternatives] what each alternative had instead of the token; -inf where a server did not list it
+    among the likeliest. None where nobody asked."""
+    usage: Usage = field(default_factory=Usage)
+    """What this text took."""
 
 
 class Backend(Protocol):
@@ -83,8 +93,12 @@ class Backend(Protocol):
         """The most that one call can take, in tokens and in money; asks nobody, and raises nothing."""
         ...
 
-    async def logprobs(self, prefix: str, texts: Sequence[str]) -> list[TextLogprobs]:
-        """Each text's token log-probabilities after the prefix; only with the capability ``logprobs``."""
+    async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
+        """Each text's token log-probabilities after the prefix; one attempt (``labeler.llm.given`` retries).
+
+        ``among`` are alternatives that are looked up at every token; each has to be one token of the model.
+        Raises RejectedError where it gives none, or where an alternative is not one token.
+        """
         ...
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from labeler.errors import InputError
-from labeler.llm.protocol import TextLogprobs
+from labeler.llm.protocol import TextLogprobs, Usage
 from labeler.models.language import LanguageModel
 
 _BATCH_TOKENS = 1_280  # of one forward pass, padding included
@@ -20,31 +20,46 @@ _HEAD_WORDS = 2_048  # of them at once in float32, so that the exponentials stay
 
 
 @torch.inference_mode()
-def logprobs(model: LanguageModel, prefix: str, texts: Sequence[str]) -> list[TextLogprobs]:
+def logprobs(model: LanguageModel, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
     """Natural-log probability of each token of each text, after the model's start token and the prefix.
 
     Each text is tokenised by itself, so its tokens are the same behind every prefix. The prefix runs once, and all
-    texts go on from its keys and values. Raises InputError where prefix and text exceed the context, and for a
-    tokenizer that cannot say where its tokens stand.
+    texts go on from its keys and values. With ``among``, what these had at every token instead. Raises InputError where
+    prefix and text exceed the context, for an alternative that is not one token, and for a tokenizer that cannot say
+    where its tokens stand.
     """
     if not model.tokenizer.is_fast:
         raise InputError(f"the tokenizer of '{model.name}' gives no character offsets; a fast tokenizer does")
+    others = torch.tensor([one_token(model, text) for text in among], dtype=torch.long, device=model.device)
+    nothing = torch.empty(0, 1 + len(others))
     if not any(texts):
-        return [_result([], torch.empty(0)) for _ in texts]
+        return [_result([], nothing) for _ in texts]
     tokens = model.tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     start = [model.bos_id, *model.encode(prefix)]
     encoded: list[list[int]] = tokens.input_ids
     check_room(model, len(start) + max(map(len, encoded)))
 
     before = model.module.base_model(input_ids=torch.tensor([start], device=model.device), use_cache=True)
-    first = logits_of(model, before.last_hidden_state[0, -1]).log_softmax(-1).cpu()
-    found = {i: torch.empty(0) for i, ids in enumerate(encoded) if not ids}
+    first = logits_of(model, before.last_hidden_state[0, -1]).log_softmax(-1)
+    found = {i: nothing for i, ids in enumerate(encoded) if not ids}
     for batch in _batches([len(ids) for ids in encoded]):
         group = [encoded[i] for i in batch]
-        later = _later(model, before.past_key_values, group).cpu()
+        later = _later(model, before.past_key_values, group, others).cpu()
         for i, ids, rest in zip(batch, group, later.split([len(ids) - 1 for ids in group]), strict=True):
-            found[i] = torch.cat([first[ids[0]].unsqueeze(0), rest])
+            found[i] = torch.cat([torch.cat([first[ids[:1]], first[others]]).cpu().unsqueeze(0), rest])
     return [_result(offsets, found[i]) for i, offsets in enumerate(tokens.offset_mapping)]
+
+
+def one_token(model: LanguageModel, text: str) -> int:
+    """The id of the token that stands for a text as it is; InputError where there is none."""
+    ids = model.encode(text)
+    if len(ids) == 1:
+        return ids[0]
+    # Some tokenizers set a space before whatever they are given alone, though their vocabulary has the bare text too.
+    known: int | None = model.tokenizer.get_vocab().get(text)
+    if known is None:
+        raise InputError(f"{text[:40]!a} is not one token of '{model.name}' but {len(ids)}")
+    return known
 
 
 def context_size(model: LanguageModel) -> int | None:
@@ -64,30 +79,31 @@ def logits_of(model: LanguageModel, hidden: Tensor) -> Tensor:
     return _capped(model, model.module.get_output_embeddings()(hidden))
 
 
-def _later(model: LanguageModel, prefix: Any, group: Sequence[Sequence[int]]) -> Tensor:
-    """Log-probabilities of all tokens but the first of each text, one text after the other: [tokens]."""
+def _later(model: LanguageModel, prefix: Any, group: Sequence[Sequence[int]], others: Tensor) -> Tensor:
+    """Log-probabilities of all tokens but the first of each text, one text after the other: [tokens, 1 + others]."""
     # The last token predicts nothing that is asked for, so it does not run. Padding stands on the right, where a causal
     # model cannot see it: no mask is needed.
     lengths = [len(ids) - 1 for ids in group]
     width = max(lengths)
     if width == 0:
-        return torch.empty(0)
+        return torch.empty(0, 1 + len(others))
     ids = torch.tensor([[*ids[:-1], *[model.bos_id] * (width - len(ids) + 1)] for ids in group], device=model.device)
     cache = copy.deepcopy(prefix)
     cache.batch_repeat_interleave(len(group))
     hidden = model.module.base_model(input_ids=ids, past_key_values=cache, use_cache=True).last_hidden_state
     real = torch.arange(width) < torch.tensor(lengths)[:, None]
     targets = torch.tensor([token for ids in group for token in ids[1:]], device=model.device)
-    return _picked(model, hidden[real.to(model.device)], targets)
+    return _picked(model, hidden[real.to(model.device)], targets, others)
 
 
-def _picked(model: LanguageModel, hidden: Tensor, targets: Tensor) -> Tensor:
-    """Log-probability of one token a row: [n, d_model], [n] -> [n]."""
+def _picked(model: LanguageModel, hidden: Tensor, targets: Tensor, others: Tensor) -> Tensor:
+    """Log-probabilities of one token a row, and of the others: [n, d_model], [n], [k] -> [n, 1 + k]."""
     picked = []
     for rows, words in zip(hidden.split(_HEAD_ROWS), targets.split(_HEAD_ROWS), strict=True):
         logits = model.module.get_output_embeddings()(rows)
         parts = [_capped(model, part).logsumexp(-1) for part in logits.split(_HEAD_WORDS, dim=-1)]
-        picked.append(_capped(model, logits.gather(-1, words[:, None]))[:, 0] - torch.stack(parts).logsumexp(0))
+        wanted = torch.cat([words[:, None], others.expand(len(words), -1)], dim=1)
+        picked.append(_capped(model, logits.gather(-1, wanted)) - torch.stack(parts).logsumexp(0)[:, None])
     return torch.cat(picked)
 
 
@@ -98,7 +114,14 @@ def _capped(model: LanguageModel, logits: Tensor) -> Tensor:
 
 
 def _result(offsets: Sequence[tuple[int, int]], values: Tensor) -> TextLogprobs:
-    return TextLogprobs(np.asarray(offsets, dtype=np.int64).reshape(-1, 2), values.numpy().astype(np.float32))
+    """Of [n_tokens, 1 + alternatives]."""
+    found = values.numpy().astype(np.float32)
+    return TextLogprobs(
+        offsets=np.asarray(offsets, dtype=np.int64).reshape(-1, 2),
+        logprobs=found[:, 0],
+        among=found[:, 1:] if found.shape[1] > 1 else None,
+        usage=Usage(input_tokens=len(found)),
+    )
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

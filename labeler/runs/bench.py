@@ -11,6 +11,7 @@ from labeler.evidence.store import EvidenceStore
 from labeler.explain import Explainer, open_explainer, parse_explainer
 from labeler.explain.lexical import background_of
 from labeler.home import open_store
+from labeler.judge import Judge, open_judge, parse_scorer
 from labeler.llm.names import open_backend
 from labeler.llm.protocol import Backend, Record, Recorder
 from labeler.runs.config import RunConfig
@@ -55,6 +56,7 @@ class Bench:
         """Open every tool once, without using it; InputError where one cannot be had (a key, an extra is missing)."""
         self.explainers(unrecorded)
         self.simulators(unrecorded)
+        self.judges(unrecorded)
         self.selector(unrecorded)
 
     def explainers(self, recorder: Recorder) -> list[Explainer]:
@@ -64,6 +66,10 @@ class Bench:
     def simulators(self, recorder: Recorder) -> list[Simulator]:
         """The run's simulators, the headline's first."""
         return [open_simulator(parse_simulator(name), self._backends, recorder) for name in self.config.simulators]
+
+    def judges(self, recorder: Recorder) -> list[Judge]:
+        """What judges the run's labels beside the simulators."""
+        return [open_judge(parse_scorer(name), self._backends, recorder) for name in self.config.scorers]
 
     def selector(self, recorder: Recorder) -> Simulator:
         """What chooses between candidates."""

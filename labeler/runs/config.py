@@ -9,13 +9,20 @@ from typing import Any
 import numpy as np
 
 from labeler import __version__
-from labeler.catalogue.records import NewFeature, NewRun
+from labeler.catalogue.records import CandidateRecord, NewFeature, NewRun, Standing
 from labeler.errors import InputError
 from labeler.evidence.manifest import Sampling
 from labeler.evidence.store import EvidenceStore
 from labeler.explain import parse_explainer
 from labeler.features import SPLITS
+from labeler.judge import parse_scorer
 from labeler.simulate import parse_simulator
+
+STANDING = "catalogue"
+"""Where labels come from that stand already: they are scored as they are, and none is chosen anew."""
+
+Given = Standing | Sequence[CandidateRecord]
+"""What a run over labels that are there already starts from: a label that stands, or candidates from elsewhere."""
 
 NULL_FEATURES = 64
 """Features of a run whose null is taken by a paid simulator; the percentiles of all others are read off these."""
@@ -23,12 +30,16 @@ NULL_FEATURES = 64
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """How features are labelled and scored."""
+    """How features are labelled and scored, or labels scored that are there already."""
 
     dictionary: str
-    explainers: tuple[str, ...]
-    simulators: tuple[str, ...]
-    """The first gives the headline score."""
+    explainers: tuple[str, ...] = ()
+    simulators: tuple[str, ...] = ()
+    """The first gives the headline score; without any, what was the headline stays so, else the first scorer is."""
+    scorers: tuple[str, ...] = ()
+    """What judges labels beside the simulators."""
+    labels: str | None = None
+    """Where the labels come from that are scored: ``catalogue``, ``file:NAME``, ``given``; None where they are made."""
     contexts: int = 80
     """Contexts that a paid simulator predicts; those that cost nothing predict everything at hand."""
     precision: float = 0.15
@@ -44,12 +55,14 @@ class RunConfig:
     """Whether the evidence speaks for its corpus; scores of the two kinds have different names."""
 
     def __post_init__(self) -> None:
-        if not self.explainers or not self.simulators:
+        if self.labels is None and not (self.explainers and self.simulators):
             raise InputError("a run needs at least one explainer and one simulator")
-        names = [parse_simulator(name).name for name in self.simulators]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise InputError(f"simulator '{doubled[0]}' is given twice; a run has one score of each method")
+        if self.labels is not None and not (self.simulators or self.scorers):
+            raise InputError("scoring labels needs at least one simulator or scorer")
+        if self.labels is not None and self.explainers:
+            raise InputError("labels that are given are not explained again; leave out the explainers")
+        _once("simulator", [parse_simulator(name).name for name in self.simulators])
+        _once("scorer", [parse_scorer(name).name for name in self.scorers])
         for name in self.explainers:
             parse_explainer(name)
         if self.contexts < 2:
@@ -59,8 +72,18 @@ class RunConfig:
 
     @property
     def headline(self) -> str:
-        """The key of the headline score."""
+        """The key of the headline score, where a feature does not bring its own."""
+        if not self.simulators:
+            return parse_scorer(self.scorers[0]).name
         return self.key(parse_simulator(self.simulators[0]).name)
+
+    @property
+    def must(self) -> str | None:
+        """The key of the score that a feature fails without; the others may fail beside it.
+
+        None where what is scored has its headline already.
+        """
+        return None if self.labels == STANDING and not self.simulators else self.headline
 
     def key(self, simulator: str) -> str:
         """The key of a simulator's score."""
@@ -73,10 +96,24 @@ class RunConfig:
         return cls(**fields)
 
 
-def new_run(config: RunConfig, store: EvidenceStore, indices: Sequence[int]) -> NewRun:
+def _once(kind: str, names: Sequence[str]) -> None:
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise InputError(f"{kind} '{doubled[0]}' is given twice; a run has one score of each method")
+
+
+def new_run(
+    config: RunConfig,
+    store: EvidenceStore,
+    indices: Sequence[int],
+    given: Mapping[int, Given] | None = None,
+    without_label: int = 0,
+) -> NewRun:
     """A run over some features; those that never fire, or in no context that may be explained, are born done.
 
-    Raises InputError for an index out of range, named twice, or a list without any.
+    ``given`` has the labels to score, of every index, where the run makes none; ``without_label`` says how many
+    features were left out for having none.
+    Raises InputError for an index out of range, or a list without any.
     """
     if not indices:
         raise InputError(f"no features to label; '{store.manifest.name}' has {store.indices[0]} to {store.indices[-1]}")
@@ -93,8 +130,10 @@ def new_run(config: RunConfig, store: EvidenceStore, indices: Sequence[int]) -> 
                 state, reason = "dead", f"never active {looked}"
             else:
                 state, reason = "skipped", "no context in which it fires came with it"
-        elif not firing[at, explain]:
+        elif given is None and not firing[at, explain]:
             state, reason = "skipped", f"active in {firing[at].sum()} contexts, none of them in the explain split"
+        label = () if given is None else given[index]
+        stands = label if isinstance(label, Standing) else None
         features.append(
             NewFeature(
                 index=index,
@@ -105,6 +144,9 @@ def new_run(config: RunConfig, store: EvidenceStore, indices: Sequence[int]) -> 
                 near_duplicates=store.near_duplicates(index),
                 state=state,  # type: ignore[arg-type]
                 reason=reason,
+                given=() if isinstance(label, Standing) else label,
+                standing=stands,
+                headline=stands.headline if stands is not None and not config.simulators else None,
             )
         )
     live = [feature.index for feature in features if feature.state is None]
@@ -120,6 +162,7 @@ def new_run(config: RunConfig, store: EvidenceStore, indices: Sequence[int]) -> 
             "seed": config.seed,
             "labeler": __version__,
             "null_sample": sorted(int(index) for index in sample),
+            "without_label": without_label,
         },
         features=features,
     )

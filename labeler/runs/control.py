@@ -10,18 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeler.catalogue.records import ChosenLabel, ControlOutcome, ScoreRecord
+from labeler.catalogue.sharing import reading
 from labeler.features import Explanation
+from labeler.llm.errors import LLMError
 from labeler.llm.protocol import Recorder
 from labeler.runs.bench import Bench
+from labeler.runs.judging import foreign_judgements, questions
 from labeler.runs.scoring import again, foreign_scores, whole
 from labeler.score import null_mean, null_percentile
 
 FREE_FOREIGN = 40
-"""Foreign labels that a simulator which costs nothing is tried with, at most."""
+"""Foreign labels that a simulator or judge which costs nothing is tried with, at most."""
 
 OWN_NULL = 20
 """A null of fewer labels says too little of one feature: its percentile is read off the run's pooled null."""
-
 
 NULL_POOL = 1_000
 """Labels of a run that foreign ones are taken from; in a larger run a random sample of them stands for all."""
@@ -36,13 +38,35 @@ class RunLabels:
 
     @classmethod
     def of(cls, labels: Sequence[ChosenLabel]) -> RunLabels:
-        """All of them by index, and at most NULL_POOL to compare with, in index order."""
-        if len(labels) <= NULL_POOL:
-            pool = labels
-        else:
-            places = np.random.default_rng(0).choice(len(labels), NULL_POOL, replace=False)
-            pool = [labels[int(place)] for place in np.sort(places)]
+        """All of them by index, and at most NULL_POOL to compare with, in index order.
+
+        A group of near-duplicates has one label among these, and so have labels that read the same: a large group would
+        else be most of every null.
+        """
+        groups: set[int] = set()
+        readings: set[str] = set()
+        pool = []
+        for label in labels:
+            group, read = group_of(label), reading(label.label)
+            if group not in groups and read not in readings:
+                pool.append(label)
+                groups.add(group)
+                readings.add(read)
+        if len(pool) > NULL_POOL:
+            places = np.random.default_rng(0).choice(len(pool), NULL_POOL, replace=False)
+            pool = [pool[int(place)] for place in np.sort(places)]
         return cls({label.index: label for label in labels}, pool)
+
+    def foreign(self, own: ChosenLabel, seed: int) -> list[str]:
+        """What others' labels say, in random order: those outside a label's near-duplicates that read differently."""
+        group, read = group_of(own), reading(own.label)
+        others = [label for label in self.pool if group_of(label) != group and reading(label.label) != read]
+        return [text_of(others[i]) for i in np.random.default_rng([seed, own.index]).permutation(len(others))]
+
+
+def group_of(label: ChosenLabel) -> int:
+    """The smallest index of a feature's near-duplicates, itself included: every one of a group lists all the others."""
+    return min((label.index, *label.near_duplicates))
 
 
 def text_of(label: ChosenLabel) -> str:
@@ -60,36 +84,47 @@ async def control(
 ) -> ControlOutcome:
     """Score labels of other features on this one's contexts, and say how many of them its own label beats.
 
-    A foreign label comes from outside the feature's near-duplicates and reads differently. A paid simulator is asked
-    only for the features of ``null_sample``, so that the null of a run costs a fixed sum.
+    A paid simulator or judge is asked only for the features of ``null_sample``, so that the null of a run costs a fixed
+    sum. A judge that is not told the label has no foreign ones; its null came with its score. Where a model gave nothing
+    usable that null alone is missing, and the controls say so.
     """
     own = labels.by_index.get(index)
     if own is None:
         return ControlOutcome(controls={"null": {"failed": "the feature's own label was not found"}})
-    near = {index, *own.near_duplicates}
-    foreign = {
-        text_of(label): None for label in labels.pool if label.index not in near and index not in label.near_duplicates
-    }
-    foreign.pop(text_of(own), None)
-    known = list(foreign)
-    texts = [known[i] for i in np.random.default_rng([bench.config.seed, index]).permutation(len(known))]
+    config, texts = bench.config, labels.foreign(own, bench.config.seed)
+    made = {score.key: score for score in scores if score.state not in ("failed", "unscored")}
+
+    def wanted(free: bool) -> list[str]:
+        if free:
+            return texts[:FREE_FOREIGN]
+        return texts[: config.foreign] if index in null_sample else []
 
     updated: list[ScoreRecord] = []
-    by_key = {score.key: score for score in scores}
+    missing: list[str] = []
     everything = await asyncio.to_thread(whole, bench.store, index, "score")
     for simulator in bench.simulators(recorder):
-        score = by_key.get(bench.config.key(simulator.name))
-        if score is None or not texts or (not simulator.free and index not in null_sample):
-            continue
-        sampled = again(everything, score)
-        wanted = texts[: FREE_FOREIGN if simulator.free else bench.config.foreign]
-        values = await foreign_scores(simulator, wanted, sampled)
-        updated.append(
-            dataclasses.replace(
-                score,
-                null_percentile=null_percentile(score.value, values) if len(values) >= OWN_NULL else None,
-                null_mean=null_mean(values),
-                details={**score.details, "null": [None if v is None else round(v, 6) for v in values]},
-            )
-        )
-    return ControlOutcome(scores=updated)
+        score = made.get(config.key(simulator.name))
+        if score is not None and (some := wanted(simulator.free)):
+            try:
+                updated.append(placed(score, await foreign_scores(simulator, some, again(everything, score))))
+            except LLMError as error:
+                missing.append(f"{score.key}: {error}")
+    for judge in bench.judges(recorder):
+        score = made.get(judge.name)
+        if score is not None and judge.labelled and (some := wanted(judge.free)):
+            asked = await questions(judge, bench.store, index, config)
+            try:
+                updated.append(placed(score, await foreign_judgements(judge, some, asked)))
+            except LLMError as error:
+                missing.append(f"{score.key}: {error}")
+    return ControlOutcome(scores=updated, controls={"null": {"failed": "; ".join(missing)}} if missing else {})
+
+
+def placed(score: ScoreRecord, null: Sequence[float | None]) -> ScoreRecord:
+    """A score with its place among those of other features' labels, where they are enough to say it."""
+    return dataclasses.replace(
+        score,
+        null_percentile=null_percentile(score.value, null) if len(null) >= OWN_NULL else None,
+        null_mean=null_mean(null),
+        details={**score.details, "null": [None if value is None else round(value, 6) for value in null]},
+    )

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from labeler.catalogue.records import CallRecord, Claim, ControlOutcome, LabelOutcome
+from labeler.catalogue.records import CallRecord, CandidateRecord, Claim, ControlOutcome, LabelOutcome
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError, LabelerError
 from labeler.llm.protocol import Record, Usage
@@ -132,9 +132,13 @@ class Drain:
         self._labels.pop(claim.run_id, None)  # the run has one more to come
         bench = await self._bench(claim.run_id)
         try:
-            return await label(bench, claim.index, self._recorder(claim))
+            given = await asyncio.to_thread(self._given, claim) if bench.config.labels else []
+            return await label(bench, claim.index, self._recorder(claim), given)
         except LabelerError as error:
             return LabelOutcome(state="failed", reason=str(error))
+
+    def _given(self, claim: Claim) -> list[CandidateRecord]:
+        return self._catalogue.candidates(claim.run_id, claim.index)
 
     async def _control(self, claim: Claim) -> ControlOutcome:
         bench = await self._bench(claim.run_id)

@@ -1,72 +1,66 @@
-"""The first thing that happens to a feature: explained, chosen between, scored."""
+"""The first thing that happens to a feature: explained where it has no label yet, chosen between, scored."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from collections.abc import Sequence
 
-from labeler.catalogue.records import CandidateRecord, LabelOutcome, ScoreRecord
-from labeler.evidence.store import EvidenceStore
+from labeler.catalogue.records import CandidateRecord, LabelOutcome
 from labeler.features import Explanation
 from labeler.llm.protocol import Recorder
 from labeler.llm.together import together
 from labeler.runs.bench import Bench
-from labeler.runs.config import RunConfig
-from labeler.runs.scoring import Sample, estimate, point, record, score, whole
-from labeler.simulate import Simulator, lookup
+from labeler.runs.config import STANDING
+from labeler.runs.measuring import measure
+from labeler.runs.scoring import Sample, point, whole
+from labeler.simulate import Simulator
 
 
-async def label(bench: Bench, index: int, recorder: Recorder) -> LabelOutcome:
+async def label(bench: Bench, index: int, recorder: Recorder, given: Sequence[CandidateRecord] = ()) -> LabelOutcome:
     """Explain a feature on ``explain``, choose on ``select``, score on ``score``; no split is used for another's purpose.
 
-    Raises LLMError where a model that was asked gave nothing usable after all retries, InputError where it cannot be
-    asked at all.
+    Candidates that are ``given`` are not explained again; of those that come from the catalogue the first is the label
+    that stands. Raises LLMError where a model that was asked for an explanation or for the headline score gave nothing
+    usable after all retries, InputError where it cannot be asked at all.
     """
     store, config = bench.store, bench.config
-    evidence = await asyncio.to_thread(store.evidence, index)
-    explainers = bench.explainers(recorder)
-    background = await asyncio.to_thread(lambda: bench.background)
-    answers = await together(e.explain(evidence, background, config.seed) for e in explainers)
-    candidates = [candidate for answer in answers for candidate in answer]
+    candidates = list(given) if given else await explain(bench, index, recorder)
     on_select = await asyncio.to_thread(whole, store, index, "select")
-    chosen, selected = await choose(bench.selector(recorder), candidates, on_select)
-    records = [
-        CandidateRecord(
-            label=candidate.label,
-            description=candidate.description,
-            confidence=candidate.confidence,
-            explainer=candidate.explainer,
-            prompt=candidate.prompt,
-            contexts=candidate.contexts,
-            select={} if value is None else {config.key(config.selector): value},
-        )
-        for candidate, value in zip(candidates, selected, strict=True)
-    ]
-    explanation = candidates[chosen]
-    if explanation.unclear:
+    chosen = 0
+    if config.labels != STANDING:
+        chosen, selected = await choose(bench.selector(recorder), [*map(explanation, candidates)], on_select)
+        key = config.key(config.selector)
+        candidates = [
+            dataclasses.replace(candidate, select={} if value is None else {key: value})
+            for candidate, value in zip(candidates, selected, strict=True)
+        ]
+    found = explanation(candidates[chosen])
+    if found.unclear:
         return LabelOutcome(
-            state="unclear", reason="no explainer saw a clear pattern", candidates=records, chosen=chosen
+            state="unclear", reason="no explainer saw a clear pattern", candidates=candidates, chosen=chosen
         )
-
-    scores: list[ScoreRecord] = []
-    samples: list[Sample] = []
-    everything = await asyncio.to_thread(whole, store, index, "score")
-    for simulator in bench.simulators(recorder):
-        sampled, found = await score(simulator, explanation.text, index, everything, on_select, config)
-        samples.append(sampled)
-        scores += found
-    headline = next(s for s in scores if s.key == config.headline)
-    # On the same contexts as the headline, so that the two can be compared.
-    control = await asyncio.to_thread(look_up, store, index, samples[0], config)
+    measured = await measure(bench, index, found.text, on_select, recorder)
     return LabelOutcome(
         state="labelled",
-        candidates=records,
+        candidates=candidates,
         chosen=chosen,
-        scores=scores,
-        controls={
-            "lookup": {"value": control.value, "low": control.low, "high": control.high},
-            "beats_lookup": None if None in (headline.value, control.value) else headline.value > control.value,  # type: ignore[operator]
-        },
+        scores=measured.scores,
+        controls=measured.controls,
     )
+
+
+async def explain(bench: Bench, index: int, recorder: Recorder) -> list[CandidateRecord]:
+    """What the run's explainers make of a feature, on ``explain``."""
+    evidence = await asyncio.to_thread(bench.store.evidence, index)
+    background = await asyncio.to_thread(lambda: bench.background)
+    answers = await together(e.explain(evidence, background, bench.config.seed) for e in bench.explainers(recorder))
+    return [CandidateRecord(**vars(found)) for answer in answers for found in answer]
+
+
+def explanation(candidate: CandidateRecord) -> Explanation:
+    """A stored candidate as one that can be simulated."""
+    return Explanation(label=candidate.label, description=candidate.description, explainer=candidate.explainer)
 
 
 async def choose(
@@ -85,11 +79,3 @@ async def choose(
         values[at] = await asyncio.to_thread(point, on_select, prediction)
     best = max(speaking, key=lambda at: -2.0 if values[at] is None else values[at])  # type: ignore[arg-type, return-value]
     return best, values
-
-
-def look_up(store: EvidenceStore, index: int, sampled: Sample, config: RunConfig) -> ScoreRecord:
-    """The control that every label is held against: a table of tokens fitted on ``explain``, scored on a sample."""
-    fitted = whole(store, index, "explain")
-    table = lookup.fit(fitted.frame, fitted.material.ids)
-    prediction = lookup.predict(table, sampled.material.ids)
-    return record("lookup", "lookup", estimate(sampled, prediction, config), sampled)

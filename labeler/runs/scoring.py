@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labeler.catalogue.records import ScoreRecord
-from labeler.evidence.sampling import draw
+from labeler.evidence.drawing import SHARE, drawing, looks
 from labeler.evidence.store import EvidenceStore, Material
 from labeler.features import FloatArray, Frame, IntArray, Split
 from labeler.runs.config import RunConfig
+from labeler.runs.guiding import guides
 from labeler.score import (
     Estimate,
     auprc,
-    explained,
     fit,
     moments,
     pearson,
     simulation,
     simulation_top_and_random,
+    variance_explained,
 )
 from labeler.simulate import Simulator
-from labeler.simulate.embedding import context_guide
 
 LITERATURE = 10
 """Contexts of either kind in the top-and-random score."""
@@ -53,19 +53,32 @@ def whole(store: EvidenceStore, index: int, split: Split) -> Sample:
     return Sample(frame, store.material(frame.contexts), design)
 
 
-def sample(everything: Sample, index: int, simulator: Simulator, text: str, config: RunConfig) -> Sample:
-    """Contexts of ``score``: everything at hand for a simulator that costs nothing, else a draw guided by the feature's
-    activations and, where the encoder is there, by its label."""
-    if simulator.free or len(everything.frame) <= config.contexts:
-        return everything
+async def sampling(everything: Sample, index: int, text: str, config: RunConfig) -> Callable[[int], Sample]:
+    """How contexts of ``score`` are drawn for a paid simulator: the sample of each size, all of them nested.
+
+    Draws are guided by the feature's activations and by where the label is expected to be taken for active.
+    """
+    frame, store = everything.frame, everything.material.store
     if config.sampling == UNCOUNTED:
-        rows = half_firing(everything.frame, config.contexts, [config.seed, index])
-        drawn = everything.frame.take(rows)
-        return Sample(drawn, everything.material.store.material(drawn.contexts), UNCOUNTED)
-    guide = context_guide(text, everything.material) if config.guided else None
-    drawn = draw(everything.frame, config.contexts, guide, [config.seed, index])
-    design = "activation .45, label .35, uniform .20" if config.guided else "activation .69, uniform .31"
-    return Sample(drawn, everything.material.store.material(drawn.contexts), f"{design}; systematic")
+        seed = [config.seed, index]
+
+        def halves(n: int) -> Sample:
+            drawn = frame.take(half_firing(frame, n, seed))
+            return Sample(drawn, store.material(drawn.contexts), UNCOUNTED)
+
+        return halves
+    guided = await guides(text, everything.material, config.guided)
+    order = await asyncio.to_thread(drawing, frame, guided, [config.seed, index])
+    by_truth, by_guides, uniform = SHARE
+    design = f"activation {by_truth:.2f}, label {by_guides:.2f}, uniform {uniform:.2f}; sequential Poisson"
+
+    def first(n: int) -> Sample:
+        if n >= len(frame):
+            return everything
+        drawn = order.first(n)
+        return Sample(drawn, store.material(drawn.contexts), design)
+
+    return first
 
 
 def half_firing(frame: Frame, n: int, seed: Sequence[int]) -> IntArray:
@@ -122,15 +135,50 @@ async def score(
     That is the area under the precision-recall curve and, for a simulator that costs nothing, the variance explained
     after a line fitted on ``calibration`` (contexts of ``select``) and the literature's top-and-random correlation.
     Where nobody counted the corpus, the correlation is all that can be said.
+    A paid simulator predicts nested blocks of contexts, looked at when half and all of ``config.contexts``
+    are there, until the interval is narrower than ``config.precision`` or there are no more.
     Raises LLMError where the simulator gave nothing usable.
     """
-    sampled = await asyncio.to_thread(sample, everything, index, simulator, text, config)
-    prediction = (await simulator.predict([text], sampled.material))[0]
-    records = await asyncio.to_thread(_headline, simulator, prediction, sampled, config)
+    if simulator.free:
+        sampled = everything
+        prediction = (await simulator.predict([text], everything.material))[0]
+        found = await asyncio.to_thread(estimate, sampled, prediction, config)
+        details: Mapping[str, object] = {}
+    else:
+        sampled, prediction, found, details = await _by_blocks(simulator, text, index, everything, config)
+    records = await asyncio.to_thread(_headline, simulator, prediction, found, sampled, config, details)
     if simulator.free and config.sampling == "population":
         fitted_on = (await simulator.predict([text], calibration.material))[0]
-        records += await asyncio.to_thread(_beside, simulator, prediction, sampled, fitted_on, calibration, config.seed)
+        records += await asyncio.to_thread(_beside, simulator, prediction, sampled, fitted_on, calibration, config)
     return sampled, records
+
+
+async def _by_blocks(
+    simulator: Simulator, text: str, index: int, everything: Sample, config: RunConfig
+) -> tuple[Sample, FloatArray, Estimate, dict[str, object]]:
+    """The sample at the look that was the last, its prediction and estimate, and what is kept to compute it again."""
+    take = await sampling(everything, index, text, config)
+    known: dict[int, FloatArray] = {}
+    sizes: list[int] = []
+    for n in looks(config.contexts):
+        sampled = take(n)
+        frame = sampled.frame
+        new = [row for row in frame.contexts.tolist() if row not in known]
+        asked = everything.material.store.material(new)
+        known.update(zip(new, (await simulator.predict([text], asked))[0], strict=True))
+        prediction = np.stack([known[row] for row in frame.contexts.tolist()])
+        found = await asyncio.to_thread(estimate, sampled, prediction, config)
+        sizes.append(len(frame))
+        if found.state == "ok" or len(frame) == len(everything.frame):
+            break
+    details = {
+        "looks": sizes,
+        "counts": dict(simulator.counts),
+        "contexts": frame.contexts.tolist(),
+        "weights": frame.weight.round(6).tolist(),
+        "moments": moments(frame.truth, prediction, frame.lengths).round(6).tolist(),
+    }
+    return sampled, prediction, found, details
 
 
 def again(everything: Sample, found: ScoreRecord) -> Sample:
@@ -143,24 +191,29 @@ def again(everything: Sample, found: ScoreRecord) -> Sample:
     return Sample(drawn, everything.material.store.material(drawn.contexts), found.sampling or "")
 
 
-def _headline(simulator: Simulator, prediction: FloatArray, sampled: Sample, config: RunConfig) -> list[ScoreRecord]:
-    frame = sampled.frame
-    details: dict[str, object] = {} if simulator.prompt is None else {"prompt": simulator.prompt}
-    if not simulator.free:  # what a paid answer said is kept, so that its score can be computed again
-        details |= {
-            "contexts": frame.contexts.tolist(),
-            "weights": frame.weight.round(6).tolist(),
-            "moments": moments(frame.truth, prediction, frame.lengths).round(6).tolist(),
-        }
-    found = estimate(sampled, prediction, config)
-    headline = record(config.key(simulator.name), simulator.source, found, sampled, **details)
+def _headline(
+    simulator: Simulator,
+    prediction: FloatArray,
+    found: Estimate,
+    sampled: Sample,
+    config: RunConfig,
+    details: Mapping[str, object],
+) -> list[ScoreRecord]:
+    prompt = {} if simulator.prompt is None else {"prompt": simulator.prompt}
+    headline = record(config.key(simulator.name), simulator.source, found, sampled, **prompt, **details)
     if config.sampling == UNCOUNTED:
         return [headline]
-    area = auprc(frame.truth, prediction, frame.lengths, frame.weight)
-    return [
-        headline,
-        plain(f"auprc.{simulator.name}", simulator, area, "the feature is active on no token, or on all", sampled),
-    ]
+    frame = sampled.frame
+    area = auprc(
+        frame.truth,
+        prediction,
+        frame.lengths,
+        frame.weight,
+        frame.stratum,
+        precision=config.precision,
+        seed=config.seed,
+    )
+    return [headline, record(f"auprc.{simulator.name}", simulator.source, area, sampled)]
 
 
 def _beside(
@@ -169,29 +222,27 @@ def _beside(
     sampled: Sample,
     fitted_on: FloatArray,
     calibration: Sample,
-    seed: int,
+    config: RunConfig,
 ) -> list[ScoreRecord]:
     frame = sampled.frame
-    line = fit(totals(calibration, fitted_on))
-    share = explained(totals(sampled, prediction), *line) if line is not None else None
-    rows = top_and_random(frame, seed)
+    share = variance_explained(
+        frame.truth,
+        prediction,
+        frame.lengths,
+        frame.weight,
+        frame.stratum,
+        fit(totals(calibration, fitted_on)),
+        precision=config.precision,
+        seed=config.seed,
+    )
+    rows = top_and_random(frame, config.seed)
     literature = simulation_top_and_random(frame.truth, prediction, frame.lengths, rows)
     marked = Sample(frame.take(rows), sampled.material, "top-and-random")
     key = f"simulation_top_and_random.{simulator.name}"
     return [
-        plain(f"variance_explained.{simulator.name}", simulator, share, "truth or prediction is constant", sampled),
+        record(f"variance_explained.{simulator.name}", simulator.source, share, sampled),
         record(key, simulator.source, literature, marked, contexts=frame.contexts[rows].tolist()),
     ]
-
-
-def plain(key: str, simulator: Simulator, value: float | None, otherwise: str, sampled: Sample) -> ScoreRecord:
-    """A number that has no interval, as the catalogue keeps it."""
-    n = len(sampled.frame)
-    if value is None:
-        found = Estimate(n_contexts=n, state="undefined", reason=otherwise)
-    else:
-        found = Estimate(value=value, n_contexts=n, state="ok")
-    return record(key, simulator.source, found, sampled)
 
 
 def totals(sampled: Sample, prediction: FloatArray) -> NDArray[np.float64]:

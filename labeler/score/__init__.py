@@ -1,24 +1,31 @@
 """Predictions against truth, as numbers with intervals. Pure functions; one metric a file."""
 
+from labeler.score.auc import area, auc
 from labeler.score.auprc import auprc
 from labeler.score.average import Average, average, paired_difference
+from labeler.score.balanced_accuracy import balanced_accuracy
 from labeler.score.bootstrap import percentile_interval, replicate
 from labeler.score.classes import resampling_classes
 from labeler.score.estimate import Estimate, State
 from labeler.score.moments import moments, pearson
 from labeler.score.null import null_mean, null_percentile
+from labeler.score.share import guessing_percentile, share
 from labeler.score.simulation import simulation
 from labeler.score.top_and_random import simulation_top_and_random
-from labeler.score.variance_explained import explained, fit
+from labeler.score.variance_explained import explained, fit, variance_explained
 
 __all__ = [
     "Average",
     "Estimate",
     "State",
+    "area",
+    "auc",
     "auprc",
     "average",
+    "balanced_accuracy",
     "explained",
     "fit",
+    "guessing_percentile",
     "moments",
     "null_mean",
     "null_percentile",
@@ -27,6 +34,8 @@ __all__ = [
     "percentile_interval",
     "replicate",
     "resampling_classes",
+    "share",
     "simulation",
     "simulation_top_and_random",
+    "variance_explained",
 ]

@@ -33,3 +33,19 @@ class Estimate:
             raise ValueError(f"a score that is {self.state} has no interval")
         if self.state != "ok" and not self.reason:
             raise ValueError(f"a score that is {self.state} says why")
+
+
+def measured(value: float, low: float, high: float, error: float, n: int, precision: float) -> Estimate:
+    """A number with its interval, widened to hold the number; imprecise where half its width exceeds ``precision``."""
+    low, high = min(low, value), max(high, value)
+    half = (high - low) / 2
+    wide = half > precision
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        standard_error=error,
+        n_contexts=n,
+        state="imprecise" if wide else "ok",
+        reason=f"half of the interval's width, {half:.2f}, exceeds {precision:g}" if wide else None,
+    )

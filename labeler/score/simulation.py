@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.score.bootstrap import covariance, replicate
+from labeler.score.bootstrap import covariance, percentile_interval, replicate
 from labeler.score.classes import resampling_classes
 from labeler.score.estimate import Estimate
-from labeler.score.moments import Floats, Lengths, Truth, influence, pearson, unit_moments, why_undefined
+from labeler.score.moments import YY, Floats, Lengths, Truth, Y, influence, pearson, unit_moments, why_undefined
 from labeler.score.studentised import NEGLIGIBLE, studentised_interval
-from labeler.score.unseen import bound_of_three
+from labeler.score.unseen import one_alarm
 
 
 def simulation(
@@ -33,7 +33,7 @@ def simulation(
 
     The value is the ratio-type (Hájek 1971) estimate of the full-distribution correlation that Oikarinen et al.
     (arXiv 2506.05774) find fit to tell a label from its half. The 95 % interval is a studentised bootstrap over
-    contexts within strata, widened by what silent contexts that were not drawn may hide (`bound_of_three`). It is
+    contexts within strata, widened by what silent contexts that were not drawn may hide (`one_alarm`). It is
     ``imprecise`` where half its width exceeds ``precision``, and from -1 to 1 where fewer than two contexts fire.
     Raises ValueError where shapes disagree, a number is not finite or a weight is not positive.
     """
@@ -60,12 +60,10 @@ def simulation(
     replicates = replicate(weighted, classes, seed=seed)
     low, high = studentised_interval(totals, covariance(weighted, classes), replicates)
     low, high = min(low, value), max(high, value)
-    unseen = bound_of_three(found, weight, stratum == 0)
-    hidden = ""
-    if unseen and not low <= unseen[0] <= high:
-        # Alarms that were missed draw the correlation towards 0, from either side.
-        low, high = min(low, unseen[0]), max(high, unseen[0])
-        hidden = f": none of {unseen[1]} silent contexts shows a false alarm, and rarer ones may hide"
+    reached = _with_an_alarm(found, weight, stratum == 0, value, replicates[0], seed)
+    hidden = ": a false alarm may hide in the silent contexts that were not drawn" if not low <= reached <= high else ""
+    # Alarms that were missed draw the correlation towards 0, from either side.
+    low, high = min(low, reached), max(high, reached)
     error = float(np.nan_to_num(pearson(replicates[0])).std())
     one = weight.sum() * (found @ influence(totals))
     half = (high - low) / 2
@@ -80,3 +78,16 @@ def simulation(
         state="imprecise" if wide else "ok",
         reason=f"half of the interval's width, {half:.2f}, exceeds {precision:g}{hidden}" if wide else None,
     )
+
+
+def _with_an_alarm(
+    found: Floats, weight: Floats, silent: NDArray[np.bool_], value: float, totals: Floats, seed: int
+) -> float:
+    """Where the interval ends on the side of 0 if one false alarm was missed; the value itself where none can hide."""
+    added = one_alarm(found, weight, silent, ~silent & (found[:, Y] > 0), replicates=len(totals), seed=seed)
+    if added is None:
+        return value
+    alarmed = totals.copy()
+    alarmed[:, [Y, YY]] += added[:, [Y, YY]]
+    low, high = percentile_interval(np.nan_to_num(pearson(alarmed)))
+    return low if value > 0 else high

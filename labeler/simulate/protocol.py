@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -21,6 +22,9 @@ class Simulator(Protocol):
 
     prompt: str | None
     """``name@version`` of the prompts that it asks with."""
+    counts: Counter[str]
+    """What has happened to a model's answers since the simulator was opened, by its name: how much of them there was,
+    how much was repaired, asked again or not to be had. A simulator is opened for one feature at a time."""
 
     async def predict(self, texts: Sequence[str], material: Material) -> FloatArray:
         """Predictions for several explanations on the same contexts: [n_texts, n_contexts, length], zero behind the end.

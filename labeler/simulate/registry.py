@@ -9,8 +9,10 @@ from labeler.methods import Method, parse_method
 from labeler.simulate.embedding import EmbeddingSimulator
 from labeler.simulate.lexical import LexicalSimulator
 from labeler.simulate.likelihood import LikelihoodSimulator
+from labeler.simulate.logprob import LogprobSimulator
 from labeler.simulate.protocol import Simulator
 from labeler.simulate.sparse import SparseSimulator
+from labeler.simulate.sum import SumSimulator
 
 FREE: dict[str, Callable[[], Simulator]] = {
     "embedding": EmbeddingSimulator,
@@ -18,7 +20,9 @@ FREE: dict[str, Callable[[], Simulator]] = {
 }
 ASKING: dict[str, Callable[[Backend, Recorder], Simulator]] = {
     "sparse": SparseSimulator,
-    "likelihood": lambda backend, _recorder: LikelihoodSimulator(backend),
+    "likelihood": LikelihoodSimulator,
+    "logprob": LogprobSimulator,
+    "sum": SumSimulator,
 }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -45,7 +47,10 @@ class Guesses(BaseModel):
 
 
 class SparseSimulator:
-    """Asks about several contexts a call and maps the quoted words back to tokens by their place in the text."""
+    """Asks about several contexts a call and maps the quoted words back to tokens by their place in the text.
+
+    It counts ``contexts``, ``quotes``, quotes ``repaired`` and contexts ``asked again``.
+    """
 
     name = "sparse"
     free = False
@@ -58,6 +63,7 @@ class SparseSimulator:
                 f"use likelihood={backend.name}, embedding or lexical"
             )
         self.source = backend.name
+        self.counts: Counter[str] = Counter()
         self._backend = backend
         self._prompt = load_prompt("sparse")
         self.prompt: str | None = self._prompt.source
@@ -72,13 +78,17 @@ class SparseSimulator:
     async def _one(self, explanation: str, tokens: list[tuple[str, ...]], length: int) -> FloatArray:
         prediction = np.zeros((len(tokens), length), dtype=np.float32)
         open_rows = list(range(len(tokens)))
+        self.counts["contexts"] += len(tokens)
         for round_number in range(ROUNDS):
+            if round_number:
+                self.counts["asked again"] += len(open_rows)
             groups = [open_rows[i : i + CONTEXTS_A_CALL] for i in range(0, len(open_rows), CONTEXTS_A_CALL)]
             answers = await together(self._ask(explanation, group, tokens, round_number) for group in groups)
             answered: set[int] = set()
             for group, guesses in zip(groups, answers, strict=True):
-                for row, values in usable(group, guesses, tokens, length).items():
-                    prediction[row] = values
+                for row, mapped in usable(group, guesses, tokens, length).items():
+                    prediction[row] = mapped.values
+                    self.counts.update({"quotes": mapped.n_quotes, "repaired": mapped.n_repaired})
                     answered.add(row)
             open_rows = [row for row in open_rows if row not in answered]
             if not open_rows:
@@ -103,51 +113,77 @@ class SparseSimulator:
         return answer.parsed
 
 
-def usable(group: list[int], guesses: Guesses, tokens: list[tuple[str, ...]], length: int) -> dict[int, FloatArray]:
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """One context's quotes on its tokens."""
+
+    values: FloatArray
+    """[length] strengths."""
+    n_quotes: int
+    n_repaired: int
+
+
+def usable(group: list[int], guesses: Guesses, tokens: list[tuple[str, ...]], length: int) -> dict[int, Mapped]:
     """The contexts of a call that were answered well, by row: named exactly once, each quote found in the text."""
     named = [guess.id for guess in guesses.contexts]
     found = {}
     for guess in guesses.contexts:
         if 1 <= guess.id <= len(group) and named.count(guess.id) == 1:
             row = group[guess.id - 1]
-            values = on_tokens(guess.active, tokens[row], length)
-            if values is not None:
-                found[row] = values
+            mapped = on_tokens(guess.active, tokens[row], length)
+            if mapped is not None:
+                found[row] = mapped
     return found
 
 
-def on_tokens(quotes: Sequence[Quote], tokens: Sequence[str], length: int) -> FloatArray | None:
-    """Quotes mapped to the tokens they overlap, with their strengths: [length]; None where one is not in the text.
+def on_tokens(quotes: Sequence[Quote], tokens: Sequence[str], length: int) -> Mapped | None:
+    """Quotes mapped to the tokens they overlap, with their strengths; None where one is not in the text.
 
-    A quote in another case, or of an occurrence too high where there is only one, is unambiguous and is repaired.
+    What is unambiguous is repaired: a quote in another case, an occurrence that is not there of a word that stands there
+    once, the strength 0, which is silence. Which of several places is meant, or how much 11 of 10 is, only the model knows.
     """
     text = plain("".join(tokens))  # what the model saw, as long as what there is
     ends = np.cumsum([len(token) for token in tokens])
     starts = ends - [len(token) for token in tokens]
     values = np.zeros(length, dtype=np.float32)
+    n_repaired = 0
     for quote in quotes:
-        span = locate(quote, text)
-        if span is None or not 0 <= quote.strength <= 10:
+        place = locate(quote, text)
+        if place is None or not 0 <= quote.strength <= 10:
             return None
-        hit = (starts < span[1]) & (span[0] < ends)
+        n_repaired += place.repaired or quote.strength == 0
+        hit = (starts < place.end) & (place.begin < ends)
         values[: len(tokens)][hit] = np.maximum(values[: len(tokens)][hit], quote.strength)
-    return values
+    return Mapped(values, len(quotes), n_repaired)
 
 
-def locate(quote: Quote, text: str) -> tuple[int, int] | None:
-    """Where a quote stands in a text: (begin, end) in characters; None where it does not."""
+@dataclass(frozen=True)
+class Place:
+    """Where a quote stands in a text, in characters."""
+
+    begin: int
+    end: int
+    repaired: bool
+    """Whether the quote does not say so to the letter."""
+
+
+def locate(quote: Quote, text: str) -> Place | None:
+    """Where a quote stands in a text, as a word or else as a part of one; None where it does not, or may in two places."""
     wanted = quote.text.strip()
     if not wanted:
         return None
-    finders: list[Callable[[], list[re.Match[str]]]] = [
-        lambda: list(re.finditer(rf"(?<!\w){re.escape(wanted)}(?!\w)", text)),
-        lambda: list(re.finditer(re.escape(wanted), text)),
-        lambda: list(re.finditer(re.escape(wanted), text, re.IGNORECASE)),
+    ways = [
+        [hit.span() for hit in re.finditer(pattern, text, flags)]
+        for pattern, flags in (
+            (rf"(?<!\w){re.escape(wanted)}(?!\w)", re.NOFLAG),
+            (re.escape(wanted), re.NOFLAG),
+            (re.escape(wanted), re.IGNORECASE),
+        )
     ]
-    for find in finders:
-        hits = find()
-        if len(hits) == 1:
-            return hits[0].span()
-        if 1 <= quote.occurrence <= len(hits):
-            return hits[quote.occurrence - 1].span()
-    return None
+    strictest = next((hits for hits in ways if hits), [])
+    if 1 <= quote.occurrence <= len(strictest):
+        return Place(*strictest[quote.occurrence - 1], repaired=strictest is ways[-1])
+    # A word that stands there once has no second place, unless it was counted among parts of words or in another case.
+    meant = {hits[quote.occurrence - 1] for hits in ways if 1 <= quote.occurrence <= len(hits)}
+    meant |= set(strictest) if len(strictest) == 1 else set()
+    return Place(*meant.pop(), repaired=True) if len(meant) == 1 else None

@@ -55,10 +55,19 @@ LABEL = ["label", "toy", "--simulator", "lexical"]
         ([*LABEL, "--simulator", "sparse"], "simulator 'sparse' needs a language model"),
         ([*LABEL, "--simulator", "lexical"], "simulator 'lexical' is given twice"),
         ([*LABEL, "--simulator", "sparse=local:smollm2-135m"], "needs answers in a given form"),
+        ([*LABEL, "--scorer", "magic"], "unknown scorer 'magic'"),
+        ([*LABEL, "--scorer", "fuzzing"], "scorer 'fuzzing' needs a language model: fuzzing=provider:model"),
+        ([*LABEL, "--scorer", "embedding_auc=openai:m"], "asks no language model"),
+        ([*LABEL, "--scorer", "anthropic:claude-haiku-5-5"], "ANTHROPIC_API_KEY"),
         ([*LABEL, "--precision", "0"], "precision 0"),
         ([*LABEL, "--contexts", "1"], "cannot score on 1 contexts"),
         ([*LABEL, "--detach"], "LABELER_BROKER_URL"),
         ([*LABEL, "--bogus"], "--bogus"),
+        (["score", "toy"], "no feature of 'toy' that was asked for has a label in the catalogue"),
+        (["score", "toy", "--labels", "nowhere.csv"], "nowhere.csv: not a file that can be read"),
+        (["score", "toy", "--labels", "."], "a folder without Neuronpedia's explanations"),
+        (["score", "none"], "no dictionary 'none'"),
+        (["report", "none"], "no dictionary 'none'"),
         (["status", "nothing"], "there is no run 'nothing'"),
         (["resume", "nothing"], "there is no run 'nothing'"),
         (["export", "toy", "--format", "xml", "--out", "x"], "'xml' is not an export format; use one of: jsonl, csv"),
@@ -68,6 +77,21 @@ LABEL = ["label", "toy", "--simulator", "lexical"]
 )
 def test_a_wrong_request_is_named(home, arguments, says):
     assert says in refused(home, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("index,label\n1,war\n9,peace\n", "labels, line 3: feature 9 is out of range: 'toy' has features 0 to 4"),
+        ('{"index": 1, "label": "war"}\n{"index": 1, "label": ""}\n', "labels, line 2: feature 1 has an empty label"),
+        ('{"index": 1, "label": "\\u001b[31m' + "war " * 999 + '"}', "labels, line 1: the label of feature 1 has"),
+    ],
+)
+def test_a_file_of_labels_with_a_bad_line_is_named_and_nothing_is_stored(home, text, says):
+    (home / "labels").write_text(text)
+    line = refused(home, "score", "toy", "--labels", "labels", "--simulator", "lexical")
+    assert says in line
+    assert said(home, "status") == []
 
 
 @pytest.mark.parametrize("url", ["redis://:hunter2@127.0.0.1:1/0", "carrier-pigeon://hunter2@x"])

@@ -60,12 +60,45 @@ def test_a_row_has_the_fields_that_scripts_rely_on(collected):
     assert row["provenance"]["run"] == reported["run"]
     assert set(row) == set(
         "dictionary model hook index state reason label description confidence side explainer alternatives headline scores "
-        "controls statistics near_duplicates cost provenance".split()
+        "controls statistics near_duplicates same_label cost provenance".split()
     )
+    assert set(row["provenance"]) == set("run label_run held_out carried prompts evidence seed labeler".split())
     assert row["headline"] == "simulation.embedding"
     fields = "value low high n_contexts uniform_equivalent_n simulator null_percentile state reason sampling"
     assert set(row["scores"]["simulation.embedding"]) == set(fields.split())
     assert set(row["controls"]) >= {"lookup", "beats_lookup"}
+
+
+def test_labels_are_scored_again_and_the_dictionary_is_reported_as_a_whole(collected):
+    features = ["--features", "40-47"]
+    labelled = said(
+        collected, "label", "mine", *features, "--simulator", "lexical", "--scorer", "embedding_auc", "--precision", "1"
+    )
+    rescored = said(collected, "score", "mine", *features, "--simulator", "embedding")
+    assert rescored["by_state"].get("labelled") == labelled["by_state"].get("labelled")
+    with_label = [i for i in range(40, 48) if said(collected, "show", "mine", str(i))["row"]["state"] == "labelled"]
+    row = said(collected, "show", "mine", str(with_label[0]))["row"]
+    assert row["headline"] == "simulation.embedding"
+    assert {"simulation.lexical", "simulation.embedding", "embedding_auc"} <= set(row["scores"])
+    assert row["provenance"]["label_run"] == labelled["run"]
+
+    lines = [json.dumps({"index": i, "label": text}) for i in with_label for text in ("the cat", "bread")]
+    (collected / "mine.jsonl").write_text("\n".join(lines))
+    done = run(collected, "score", "mine", "--labels", "mine.jsonl", "--scorer", "embedding_auc", *features)
+    assert done.returncode == 0, done.stderr
+    shown = run(collected, "show", "mine", str(with_label[0])).stdout
+    assert "(file:mine.jsonl)" in shown
+    assert "also considered" in shown
+
+    report = said(collected, "report", "mine")
+    assert sum(report["states"].values()) == report["n"]
+    by_key = {headline["key"]: headline for headline in report["headlines"]}
+    assert by_key["embedding_auc"]["score"]["n"] == len(with_label)
+    assert report["cost"]["calls"] == 0
+    told = run(collected, "report", "mine")
+    assert told.returncode == 0, told.stderr
+    assert "headline embedding_auc: mean" in told.stdout
+    assert "runs: $0.00 for 0 calls" in told.stdout
 
 
 def test_collecting_again_does_nothing_and_another_corpus_needs_another_name(collected, own_files):

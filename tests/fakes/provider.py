@@ -2,6 +2,7 @@
 
     async with FakeProvider(answer("a label"), fail(529)) as provider: ...      # in the test's own loop
     with ProviderThread(lambda asked: json_answer({"label": asked.prompt})) as thread: ...   # beside other code
+    with ProviderThread(judge_by_words) as thread: ...                 # answers the judges' prompts by the label in them
 
 Name models ``anthropic:m@{provider.url}`` and ``openai:m@{provider.url}/v1``. The script is a function of what was
 asked, or behaviours that are used up in turn and then followed by ``answer("ok")``.
@@ -13,6 +14,7 @@ import asyncio
 import collections
 import dataclasses
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -117,6 +119,44 @@ class Asked:
 
 
 Script = Callable[[Asked], Behaviour]
+
+
+def judge_by_words(asked: Asked) -> Behaviour:
+    """Answers a judge's prompt by the words of the label in it, those that it quotes where it quotes any.
+
+    Yes to a context that holds one, or whose marks do where there are marks; of a set without a label, the context
+    whose marked words are rarest in the set. What is not a judge's prompt is an error.
+    """
+    sets = re.findall(r'<evidence id="(\d+)">(.*?)</evidence>', asked.prompt, re.DOTALL)
+    if sets:
+        return json_answer({"sets": [{"id": int(number), "odd": _odd_one(shown)} for number, shown in sets]})
+    label = re.search(r"<explanation>\n(.*?)\n</explanation>", asked.prompt, re.DOTALL)
+    if label is None:
+        return fail(400, "no explanation, no sets")
+    wanted = _words(" ".join(re.findall(r'"([^"]+)"', label[1])) or label[1])
+    return json_answer(
+        {"contexts": [{"id": at, "yes": bool(wanted & _looked_at(text))} for at, text in _contexts(asked.prompt)]}
+    )
+
+
+def _contexts(prompt: str) -> list[tuple[int, str]]:
+    found = re.findall(r'<context id="(\d+)">(.*?)</context>', prompt, re.DOTALL)
+    return [(int(number), text) for number, text in found]
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))
+
+
+def _looked_at(context: str) -> set[str]:
+    """The marked words, or all where nothing is marked."""
+    return _words(" ".join(re.findall("⟦(.*?)⟧", context, re.DOTALL)) or context)
+
+
+def _odd_one(shown: str) -> int:
+    contexts = [(number, _looked_at(text)) for number, text in _contexts(shown)]
+    count = collections.Counter(word for _, marked in contexts for word in marked)
+    return min(contexts, key=lambda one: max((count[word] for word in one[1]), default=0))[0]
 
 
 class FakeProvider:

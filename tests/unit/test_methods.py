@@ -23,7 +23,7 @@ def test_simulators_are_a_method_a_method_and_a_model_or_a_model(text, name, llm
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("magic", "unknown simulator 'magic'; known: sparse, likelihood, embedding, lexical"),
+        ("magic", "unknown simulator 'magic'; known: sparse, likelihood, logprob, sum, embedding, lexical, or"),
         ("magic=local:m", "unknown simulator 'magic'"),
         ("sparse", "simulator 'sparse' needs a language model: sparse=provider:model"),
         ("sparse=", "needs a language model"),

@@ -14,7 +14,7 @@ from labeler.catalogue.columns import clean_json
 from labeler.catalogue.export.whole import whole_file
 
 _BEFORE = ("index", "state", "label", "description", "explainer")
-_AFTER = ("density", "max_activation", "usd", "run")
+_AFTER = ("beats_lookup", "same_label", "density", "max_activation", "usd", "run")
 _OF_SCORE = ("value", "low", "high", "null_percentile", "state")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -56,9 +56,19 @@ def defused(cell: Any) -> Any:
 
 
 def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
-    statistics, cost, provenance = (row.get(part) or {} for part in ("statistics", "cost", "provenance"))
+    statistics, cost, provenance, controls = (
+        row.get(part) or {} for part in ("statistics", "cost", "provenance", "controls")
+    )
+    facts = {
+        "beats_lookup": controls.get("beats_lookup"),
+        "same_label": " ".join(map(str, row.get("same_label") or [])),
+        "density": statistics.get("density"),
+        "max_activation": statistics.get("max_activation"),
+        "usd": cost.get("usd"),
+        "run": provenance.get("run"),
+    }
     return {
         "before": [row.get(name) for name in _BEFORE],
         "scores": row.get("scores") or {},
-        "after": [statistics.get("density"), statistics.get("max_activation"), cost.get("usd"), provenance.get("run")],
+        "after": [facts[name] for name in _AFTER],
     }

@@ -120,9 +120,13 @@ def test_the_exported_row_has_everything_that_was_stored(catalogue: Catalogue, t
         "controls": {"lookup": {"value": 0.55, "low": 0.4, "high": 0.6}, "beats_lookup": True},
         "statistics": {"density": 0.0031, "max_activation": 41.2},
         "near_duplicates": [7, 9],
+        "same_label": [],
         "cost": {"usd": 0.75, "input_tokens": 1830, "cached_tokens": 900, "output_tokens": 92, "calls": 2},
         "provenance": {
             "run": run_id,
+            "label_run": run_id,
+            "held_out": True,
+            "carried": {},
             "prompts": {"explain": "few-shot@cc", "simulate": "sparse@bb"},
             "evidence": "5eed",
             "seed": 0,
@@ -177,7 +181,7 @@ def test_the_newest_run_in_which_a_feature_has_a_state_speaks_for_it(catalogue: 
 
 def test_many_rows_come_in_index_order_without_holding_up_the_workers(catalogue: Catalogue, monkeypatch):
     # Given more rows than a page holds
-    monkeypatch.setattr("labeler.catalogue.rows._PAGE", 100)
+    monkeypatch.setattr("labeler.catalogue.speaking._PAGE", 100)
     monkeypatch.setattr("labeler.catalogue.rows.CHUNK", 60)
     indices = list(range(0, 900, 3))
     born_done = [NewFeature(index=index, statistics={}, state="skipped") for index in reversed(indices)]

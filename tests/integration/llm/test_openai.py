@@ -361,12 +361,14 @@ async def test_no_key_follows_a_redirect():
     assert other.asked == []
 
 
-async def test_there_are_no_logprobs():
+async def test_the_own_host_gives_no_logprobs_and_is_not_asked_for_any():
     async with FakeProvider() as provider:
-        backend = opened(provider)
-        with pytest.raises(RejectedError):
+        backend = official(provider)
+        assert not backend.capabilities.logprobs
+        with pytest.raises(RejectedError, match="gives no log-probabilities of a given text"):
             await backend.logprobs("a", ["b"])
         await backend.close()
+    assert provider.asked == []
 
 
 async def test_what_is_recorded_is_what_was_billed():

@@ -179,7 +179,7 @@ def test_an_error_of_ours_is_tried_again_and_then_told(chosen, monkeypatch):
     def broken(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("labeler.runs.label.look_up", broken)
+    monkeypatch.setattr("labeler.runs.measuring.look_up", broken)
     run = dictionary(chosen).label([0], **LEXICAL)
     now = time.time()
     clock = iter(range(10_000))

@@ -71,6 +71,24 @@ def test_a_run_waits_for_workers_and_a_worker_stops_when_told(home, redis_url, p
     assert states(labelling.rows()) == EVERY
 
 
+def test_labels_out_of_a_file_are_scored_by_a_worker_that_has_no_such_file(home, redis_url, postgres_url):
+    urls = {"LABELER_BROKER_URL": redis_url, "LABELER_DATABASE_URL": postgres_url}
+    labels = home / "labels.csv"
+    labels.write_text("index,label\n" + "".join(f"{index},label {index}\n" for index in range(len(RULES))))
+    detached = run(home, "score", "toy", "--labels", "labels.csv", "--simulator", "lexical", "--detach", **urls)
+    assert detached.returncode == 0, detached.stderr
+    labels.unlink()
+    worker = start(home, "worker", **urls)
+    try:
+        chosen = Settings(_env_file=None, home=home / ".labeler", broker_url=redis_url, database_url=postgres_url)
+        (scoring,) = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen).runs()
+        wait_until(lambda: scoring.record.state == "finished")
+    finally:
+        end([worker])
+    assert states(scoring.rows()) == EVERY
+    assert {row["explainer"] for row in scoring.rows()} == {"file:labels.csv"}
+
+
 def test_a_worker_without_a_broker_says_what_it_needs(home):
     refused = run(home, "worker")
     assert refused.returncode == 2

@@ -1,47 +1,15 @@
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.evidence.sampling import (
     N_STRATA,
-    draw,
     first_of_group,
-    inclusion_probabilities,
     permanent_number,
     pool_limit,
     split_of,
     strata,
-    systematic,
 )
-from labeler.features import Frame
-
-sizes = st.lists(st.floats(1e-6, 1e6), min_size=2, max_size=60).map(np.array)
-
-
-@given(sizes, st.integers(1, 60))
-def test_inclusion_probabilities_add_up_to_the_sample_size_and_never_exceed_one(size, n):
-    probability = inclusion_probabilities(size, n)
-    assert probability.sum() == pytest.approx(min(n, len(size)))
-    assert (probability > 0).all()
-    assert (probability <= 1 + 1e-9).all()
-
-
-@given(sizes, st.integers(1, 30), st.integers(0, 2**32))
-def test_a_systematic_draw_has_the_wanted_size_and_takes_what_is_certain(size, n, seed):
-    probability = inclusion_probabilities(size, n)
-    rows = systematic(probability, np.random.default_rng(seed))
-    assert len(rows) == min(n, len(size))
-    assert len(set(rows)) == len(rows)
-    assert set(np.flatnonzero(probability >= 1 - 1e-12)) <= set(rows)
-
-
-def test_contexts_are_drawn_as_often_as_their_probabilities_say():
-    probability = inclusion_probabilities(np.arange(1.0, 41.0) ** 2, 10)
-    hits = np.zeros(40)
-    for seed in range(4000):
-        hits[systematic(probability, np.random.default_rng(seed))] += 1
-    assert np.abs(hits / 4000 - probability).max() < 0.04
 
 
 def test_permanent_numbers_are_uniform_and_do_not_depend_on_where_one_starts():
@@ -83,40 +51,3 @@ def test_the_pool_is_the_contexts_with_the_smallest_numbers():
     assert pool_limit(20_000) == 1.0
     limit = pool_limit(60_000)
     assert (permanent_number(np.arange(60_000)) <= limit).sum() == 20_000
-
-
-def frame_of(n: int, seed: int = 0) -> Frame:
-    rng = np.random.default_rng(seed)
-    truth = np.where(rng.random((n, 4)) < 0.05, rng.exponential(size=(n, 4)), 0).astype(np.float32)
-    return Frame(
-        contexts=np.arange(n),
-        truth=truth,
-        lengths=np.full(n, 4),
-        stratum=strata(truth.max(axis=1)),
-        weight=np.ones(n),
-    )
-
-
-def test_a_draw_speaks_for_the_whole_frame():
-    frame = frame_of(600)
-    guide = np.random.default_rng(1).random(600)
-    totals = []
-    for seed in range(400):
-        drawn = draw(frame, 60, guide, seed)
-        assert len(drawn) == 60
-        totals.append([drawn.weight.sum(), (drawn.weight[:, None] * drawn.truth).sum()])
-    np.testing.assert_allclose(np.mean(totals, axis=0), [600, frame.truth.sum()], rtol=0.05)
-
-
-def test_contexts_the_label_points_at_are_drawn_more_often():
-    frame = frame_of(600)
-    guide = np.zeros(600)
-    silent = np.flatnonzero(~frame.firing)[:5]
-    guide[silent] = 0.8
-    drawn = draw(frame, 60, guide, 0)
-    assert set(silent) <= set(drawn.contexts)
-
-
-def test_a_frame_smaller_than_the_draw_is_taken_whole():
-    frame = frame_of(20)
-    assert draw(frame, 20, None, 0) is frame

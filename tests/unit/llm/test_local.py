@@ -87,7 +87,7 @@ async def ask(backend, prompt="Once", **fields):
 
 def test_the_backend_says_who_it_is_and_what_it_can(folder, backend):
     assert backend.name == f"local:{folder}"
-    assert backend.capabilities == Capabilities(schema=False, logprobs=True)
+    assert backend.capabilities == Capabilities(schema=False, logprobs=True, shares_prefix=True)
 
 
 async def test_many_at_once_are_answered_in_batches(backend, writer):
@@ -187,7 +187,7 @@ def test_one_event_loop_after_another_may_use_it(backend, writer):
 async def test_all_models_of_the_process_share_one_thread(folder, backend, writer, monkeypatch):
     other = local.LocalBackend("local:other", str(folder))
 
-    def judge(model, prefix, texts):
+    def judge(model, prefix, texts, among):
         writer.threads.add(threading.current_thread())
         return []
 
@@ -332,6 +332,29 @@ async def test_logprobs_come_from_the_model(folder, backend):
         np.testing.assert_allclose(ours.logprobs, theirs.logprobs, atol=1e-5)
     with pytest.raises(RejectedError, match=f"{CONTEXT}"):
         await backend.logprobs("", ["x" * CONTEXT])
+
+
+async def test_alternatives_are_what_the_model_would_have_said_instead(backend):
+    texts = ["the cat", "", "1", "3 dogs sat 1"]
+    others = ("1", "3", "?")
+    compared = 0
+    for text, one in zip(texts, await backend.logprobs("a ", texts, others), strict=True):
+        assert one.among.shape == (len(one.logprobs), 3)
+        for at, (begin, end) in enumerate(one.offsets):
+            for column, other in enumerate(others):
+                (instead,) = await backend.logprobs("a ", [text[:begin] + other])
+                assert one.among[at, column] == pytest.approx(instead.logprobs[-1], abs=1e-3)
+                compared += 1
+            if text[begin:end] in others:
+                assert one.among[at, others.index(text[begin:end])] == one.logprobs[at]
+    assert compared > 20
+    assert (await backend.logprobs("a ", texts))[0].among is None
+
+
+async def test_an_alternative_that_is_not_one_token_is_rejected_in_one_line(backend):
+    with pytest.raises(RejectedError, match=r"'xyzzy' is not one token of") as caught:
+        await backend.logprobs("", ["the cat"], ("1", "xyzzy"))
+    assert "\n" not in str(caught.value)
 
 
 async def test_nothing_stays_behind_on_the_loop(backend, writer):

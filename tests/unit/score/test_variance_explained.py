@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from labeler.score import explained, fit, moments
-from tests.unit.score.corpora import corpus
+from labeler.score import explained, fit, moments, variance_explained
+from tests.unit.score.corpora import corpus, systematic_draw
 
 
 def totals(truth, prediction, of):
@@ -45,3 +45,22 @@ def test_a_constant_side_is_undefined():
     of = corpus()
     assert fit(totals(of.truth, np.full_like(of.truth, 0.3), of)) is None
     assert explained(totals(np.zeros_like(of.truth), of.prediction, of), 1.0, 0.0) is None
+
+
+def test_its_interval_holds_the_corpus_s_share_about_as_often_as_it_says():
+    population = corpus(seed=3, n=4000, firing=0.1, alarm=0.05)
+    line = fit(totals(population.truth, population.prediction, population))
+    true = variance_explained(*population, line).value
+    covered = []
+    for seed in range(60):
+        found = variance_explained(*systematic_draw(population, 120, np.random.default_rng(seed)), line, seed=seed)
+        assert found.low <= found.value <= found.high
+        covered.append(found.low <= true <= found.high)
+    assert np.mean(covered) > 0.85
+
+
+def test_without_a_line_or_a_varying_truth_it_is_undefined():
+    of = corpus()
+    assert variance_explained(*of, None).state == "undefined"
+    silent = of.take(of.stratum == 0)
+    assert variance_explained(*silent, (1.0, 0.0)).state == "undefined"

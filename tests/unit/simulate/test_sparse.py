@@ -16,7 +16,7 @@ TOKENS = ("The", " cat", " sat", " on", " the", " C", "at", ".")
 
 def values(*quotes: Quote):
     found = on_tokens(quotes, TOKENS, 10)
-    return None if found is None else found.tolist()
+    return None if found is None else found.values.tolist()
 
 
 def test_quotes_are_mapped_to_the_tokens_they_overlap():
@@ -27,12 +27,33 @@ def test_quotes_are_mapped_to_the_tokens_they_overlap():
 
 def test_an_occurrence_is_counted_from_one():
     tokens = (" a", " b", " a", " b")
-    assert on_tokens([Quote(text="a", occurrence=2, strength=5)], tokens, 4).tolist() == [0, 0, 5, 0]
+    assert on_tokens([Quote(text="a", occurrence=2, strength=5)], tokens, 4).values.tolist() == [0, 0, 5, 0]
 
 
 def test_what_is_unambiguous_is_repaired():
     assert values(Quote(text="SAT", occurrence=1, strength=2))[2] == 2
     assert values(Quote(text="sat", occurrence=3, strength=2))[2] == 2
+    assert values(Quote(text="sat", occurrence=1, strength=0)) == [0] * 10
+    assert values(Quote(text="the", occurrence=2, strength=2)).index(2) == 4  # counted with "The"
+
+
+def repaired(*quotes: Quote):
+    found = on_tokens(quotes, TOKENS, 10)
+    return found.n_quotes, found.n_repaired
+
+
+def test_repairs_are_counted():
+    exact = Quote(text="sat", occurrence=1, strength=2)
+    assert repaired(exact, exact) == (2, 0)
+    assert repaired(Quote(text="Ca", occurrence=1, strength=2)) == (1, 0)  # a part of a word is what may be quoted
+    assert repaired(exact, Quote(text="SAT", occurrence=1, strength=2)) == (2, 1)
+    assert repaired(Quote(text="sat", occurrence=2, strength=2)) == (1, 1)
+    assert repaired(Quote(text="sat", occurrence=1, strength=0)) == (1, 1)
+
+
+def test_a_place_that_could_be_two_is_no_answer():
+    assert on_tokens([Quote(text="cat", occurrence=2, strength=5)], (" cat", " concat"), 2) is None
+    assert values(Quote(text="The", occurrence=2, strength=2)) is None  # "The", or the second of both spellings
 
 
 @pytest.mark.parametrize(
@@ -60,7 +81,7 @@ def test_no_quote_ever_raises(tokens, data):
         strength=data.draw(st.integers(-5, 15)),
     )
     found = on_tokens([quote], tokens, len(tokens))
-    assert found is None or (found >= 0).all()
+    assert found is None or (found.values >= 0).all()
 
 
 def test_contexts_left_out_or_named_twice_are_not_answered():
@@ -104,21 +125,23 @@ def simulate(backend, tmp_path):
     billed = []
     simulator = SparseSimulator(backend, lambda name, prompt: lambda usage, outcome: billed.append(outcome))
     found = asyncio.run(simulator.predict(["penny"], store.material(frame.contexts)))
-    return frame, found[0], billed
+    return frame, found[0], billed, simulator.counts
 
 
 def test_several_contexts_are_asked_about_at_once_and_the_truth_comes_back(tmp_path):
     backend = Scripted(forgets=0)
-    frame, found, billed = simulate(backend, tmp_path)
+    frame, found, billed, counts = simulate(backend, tmp_path)
     np.testing.assert_array_equal(found > 0, frame.truth > 0)
     assert len(backend.asked) == len(billed) == 3
+    assert counts == {"contexts": 25, "quotes": (frame.truth > 0).sum(), "repaired": 0}
 
 
 def test_a_context_that_was_left_out_is_asked_about_again(tmp_path):
     backend = Scripted(forgets=2)
-    frame, found, _ = simulate(backend, tmp_path)
+    frame, found, _, counts = simulate(backend, tmp_path)
     np.testing.assert_array_equal(found > 0, frame.truth > 0)
     assert len(backend.asked) == 4
+    assert (counts["contexts"], counts["asked again"]) == (25, 2)
 
 
 def test_a_context_that_stays_left_out_is_a_failure_and_never_a_zero(tmp_path):
@@ -135,4 +158,4 @@ def test_a_backend_without_schemas_is_refused():
 
 def test_line_ends_do_not_shift_a_quote():
     tokens = (" a", "\r", "\n", "\r\n", "x", " cat")
-    assert on_tokens([Quote(text="cat", occurrence=1, strength=4)], tokens, 6).tolist() == [0, 0, 0, 0, 0, 4]
+    assert on_tokens([Quote(text="cat", occurrence=1, strength=4)], tokens, 6).values.tolist() == [0, 0, 0, 0, 0, 4]

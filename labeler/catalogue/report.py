@@ -1,0 +1,188 @@
+"""A dictionary as a whole: states, mean scores, how they go with density, and what the controls say of the labels."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeler.score import Average, average
+
+Kind = Literal["population", "top-and-random"]
+"""Whether a score speaks for the corpus or for the contexts at hand; the two are never averaged together."""
+
+DECILES = 10
+
+BEYOND_CHANCE = 95.0
+"""The percentile of its null that a label should be above."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """How many of some features something is true of, with Wilson's 95 % interval."""
+
+    share: float | None
+    low: float | None
+    high: float | None
+    n: int
+    """Features of which it is known whether it is true."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decile:
+    """A tenth of the features, by density."""
+
+    density: tuple[float, float]
+    """The rarest and the commonest of them."""
+    score: Average
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """The features whose headline score is of one key and kind."""
+
+    key: str
+    kind: Kind
+    states: Mapping[str, int]
+    """``ok|imprecise|undefined|failed|unscored``; the last two are in no mean."""
+    score: Average
+    deciles: Sequence[Decile]
+    """By density, of those features whose density is known."""
+    beats_lookup: Share
+    above_null: Share
+    """Those that beat 95 % of the other features' labels, of those that were compared with any."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreMean:
+    """The mean of one score over the features that have it."""
+
+    key: str
+    kind: Kind
+    score: Average
+    n_failed: int
+    """Those where the scorer gave nothing usable; they are in no mean."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a catalogue's rows add up to."""
+
+    n: int
+    states: Mapping[str, int]
+    """``labelled|unclear|failed|dead|skipped``"""
+    headlines: Sequence[Headline]
+    scores: Sequence[ScoreMean]
+    near_duplicates: int
+    """Labelled features that have near-duplicates."""
+    same_label: int
+    """Those of them that share their label with one."""
+
+
+@dataclass
+class _Column:
+    """Numbers of one key and kind; NaN where undefined."""
+
+    values: array[float] = field(default_factory=lambda: array("d"))
+    densities: array[float] = field(default_factory=lambda: array("d"))
+    states: Counter[str] = field(default_factory=Counter)
+    beats_lookup: Counter[bool] = field(default_factory=Counter)
+    above_null: Counter[bool] = field(default_factory=Counter)
+
+
+def report(rows: Iterable[Mapping[str, Any]]) -> Report:
+    """Read exported rows once; of each a few numbers are kept.
+
+    An undefined score counts as 0 in a mean, and how many do stands beside it.
+    """
+    states: Counter[str] = Counter()
+    headlines: defaultdict[tuple[str, Kind], _Column] = defaultdict(_Column)
+    scores: defaultdict[tuple[str, Kind], _Column] = defaultdict(_Column)
+    near = shared = 0
+    for row in rows:
+        states[row["state"]] += 1
+        if row["state"] != "labelled":
+            continue
+        near += bool(row["near_duplicates"])
+        shared += bool(row["same_label"])
+        density = row["statistics"].get("density")
+        for key, score in row["scores"].items():
+            which = key, kind_of(key, score)
+            _add(scores[which], score, None)
+            if key == row["headline"]:
+                column = headlines[which]
+                _add(column, score, density)
+                beats, percentile = row["controls"].get("beats_lookup"), score["null_percentile"]
+                if beats is not None:
+                    column.beats_lookup[beats] += 1
+                if percentile is not None:
+                    column.above_null[percentile >= BEYOND_CHANCE] += 1
+    return Report(
+        n=states.total(),
+        states=dict(states),
+        headlines=[_headline(*which, column) for which, column in sorted(headlines.items())],
+        scores=[
+            ScoreMean(key=key, kind=kind, score=_mean(column.values), n_failed=column.states["failed"])
+            for (key, kind), column in sorted(scores.items())
+        ],
+        near_duplicates=near,
+        same_label=shared,
+    )
+
+
+def kind_of(key: str, score: Mapping[str, Any]) -> Kind:
+    """Which of the two kinds of sampling a score rests on."""
+    uncounted = key.startswith("simulation_top_and_random") or score["sampling"] == "top-and-random"
+    return "top-and-random" if uncounted else "population"
+
+
+def deciles(values: NDArray[np.float64], densities: NDArray[np.float64]) -> list[Decile]:
+    """Mean scores [n] (NaN where undefined) by tenths of known densities [n] (NaN where unknown), rarest first."""
+    known = np.flatnonzero(~np.isnan(densities))
+    order = known[np.argsort(densities[known], kind="stable")]
+    return [
+        Decile(density=(float(densities[part[0]]), float(densities[part[-1]])), score=_mean(values[part]))
+        for part in np.array_split(order, DECILES)
+        if len(part)
+    ]
+
+
+def share(counts: Mapping[bool, int]) -> Share:
+    """The share of what is true, with the score interval of Wilson (1927), which keeps its width at 0 and 1."""
+    n = counts.get(True, 0) + counts.get(False, 0)
+    if not n:
+        return Share(share=None, low=None, high=None, n=0)
+    p, z = counts.get(True, 0) / n, 1.96
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5 / (1 + z * z / n)
+    return Share(share=p, low=max(0.0, centre - half), high=min(1.0, centre + half), n=n)
+
+
+def _add(column: _Column, score: Mapping[str, Any], density: float | None) -> None:
+    column.states[score["state"]] += 1
+    if score["state"] in ("failed", "unscored"):
+        return
+    column.values.append(float("nan") if score["value"] is None else score["value"])
+    column.densities.append(float("nan") if density is None else density)
+
+
+def _headline(key: str, kind: Kind, column: _Column) -> Headline:
+    values, densities = np.asarray(column.values), np.asarray(column.densities)
+    return Headline(
+        key=key,
+        kind=kind,
+        states=dict(column.states),
+        score=_mean(values),
+        deciles=deciles(values, densities),
+        beats_lookup=share(column.beats_lookup),
+        above_null=share(column.above_null),
+    )
+
+
+def _mean(values: Sequence[float] | NDArray[np.float64]) -> Average:
+    return average([None if np.isnan(value) else float(value) for value in values])

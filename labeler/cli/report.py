@@ -1,0 +1,119 @@
+"""``labeler report``"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from labeler.cli.display import clean, dollars, out, print_json
+from labeler.cli.label import JSON
+
+if TYPE_CHECKING:
+    from labeler.api import Spent
+    from labeler.catalogue.report import Headline, Report, Share
+    from labeler.score import Average
+
+KINDS = {"population": "", "top-and-random": " (of the contexts at hand)"}
+"""How the two kinds of scores, which are never averaged together, are told apart."""
+
+
+def report(
+    name: Annotated[str, typer.Argument(help="The dictionary, as `labeler dictionaries` lists it.")],
+    json: JSON = False,
+) -> None:
+    """The dictionary as a whole: states, mean scores with 95 % intervals, by density, against look-up and null, cost.
+
+    An undefined score counts as 0 in a mean, and how many do is said.
+    """
+    from labeler import api
+
+    dictionary = api.open(name)
+    found, spent = dictionary.report(), dictionary.spent()
+    if json:
+        print_json({"dictionary": name, **asdict(found), "cost": asdict(spent)})
+        return
+    if not found.n:
+        out.print(f"nothing is labelled yet; labeler label {clean(name)}", highlight=False, markup=False)
+        return
+    states = ", ".join(f"{n:,} {state}" for state, n in sorted(found.states.items(), key=lambda item: -item[1]))
+    line(f"{name}: {found.n:,} features, {states}")
+    for headline in found.headlines:
+        about(headline)
+    if found.scores:
+        out.print(means(found))
+    if found.near_duplicates:
+        line(
+            f"{found.same_label:,} of {found.near_duplicates:,} labels with near-duplicates are shared with one of them"
+        )
+    line(cost(spent))
+
+
+def about(headline: Headline) -> None:
+    """The features of one headline: states, mean, controls, and how the score goes with density."""
+    states = ", ".join(f"{n:,} {state}" for state, n in sorted(headline.states.items(), key=lambda item: -item[1]))
+    out.print()
+    line(f"headline {headline.key}{KINDS[headline.kind]}: mean {mean(headline.score)}; {states}")
+    if headline.beats_lookup.n:
+        line(f"  {percent(headline.beats_lookup)} beat a look-up of tokens")
+    if headline.above_null.n:
+        line(f"  {percent(headline.above_null)} are above the 95th percentile of other features' labels")
+    if headline.deciles:
+        out.print(by_density(headline))
+
+
+def by_density(headline: Headline) -> Table:
+    """Mean scores by tenths of the features, the rarest first."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("active on", "features", "mean [95 %]"):
+        table.add_column(column, justify="right")
+    for decile in headline.deciles:
+        low, high = decile.density
+        table.add_row(f"{low:.4%} to {high:.4%}", f"{decile.score.n:,}", mean(decile.score))
+    return table
+
+
+def means(found: Report) -> Table:
+    """The mean of every score."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("score", "features", "mean [95 %]", "failed"):
+        table.add_column(column, justify="left" if column == "score" else "right")
+    for each in found.scores:
+        name = Text(clean(each.key + KINDS[each.kind]))
+        table.add_row(name, f"{each.score.n:,}", mean(each.score), f"{each.n_failed:,}" if each.n_failed else "–")
+    return table
+
+
+def mean(average: Average) -> str:
+    """A mean with its interval, and how many undefined scores are in it as 0."""
+    if average.mean is None:
+        return "–"
+    text = f"{average.mean:+.3f}"
+    if average.low is not None:
+        text += f" [{average.low:+.3f} {average.high:+.3f}]"
+    return text + (f", {average.n_undefined:,} undefined as 0" if average.n_undefined else "")
+
+
+def percent(share: Share) -> str:
+    """A share with its interval."""
+    return f"{share.share:.1%} [{share.low:.1%} {share.high:.1%}] of {share.n:,}"
+
+
+def cost(spent: Spent) -> str:
+    """What all runs of the dictionary took."""
+    text = f"{spent.runs:,} runs: {dollars(spent.usd)} for {spent.calls:,} calls"
+    text += f", {spent.input_tokens:,} tokens in ({spent.cached_tokens:,} cached), {spent.output_tokens:,} out"
+    if spent.unpriced_calls:
+        text += f"; {spent.unpriced_calls:,} calls of unknown price"
+    if spent.unknown_calls:
+        text += f"; {spent.unknown_calls:,} calls of unknown outcome, at most {dollars(spent.unknown_usd)}"
+    return text
+
+
+def line(text: str) -> None:
+    """A line of others' words and ours."""
+    out.print(clean(text), highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,61 @@
+"""``labeler score``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labeler.cli.label import (
+    CONTEXTS,
+    DETACH,
+    FEATURES,
+    JSON,
+    PRECISION,
+    SCORER,
+    SEED,
+    SIMULATOR,
+    begin,
+    check_detach,
+    parse_features,
+)
+
+
+def score(
+    name: Annotated[str, typer.Argument(help="The dictionary, as `labeler dictionaries` lists it.")],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labels from elsewhere: .jsonl or .csv with index and label, or Neuronpedia's explanations; "
+            "the catalogue's own otherwise. Several for one feature are chosen between."
+        ),
+    ] = None,
+    features: FEATURES = None,
+    simulator: SIMULATOR = None,
+    scorer: SCORER = None,
+    contexts: CONTEXTS = 80,
+    precision: PRECISION = 0.15,
+    seed: SEED = 0,
+    detach: DETACH = False,
+    json: JSON = False,
+) -> None:
+    """Score labels that are there already, the catalogue's or a file's, without explaining again.
+
+    A label of the catalogue keeps the scores that are not made anew. With only --scorer given, nothing is simulated.
+    """
+    from labeler import api
+
+    dictionary = api.open(name)
+    chosen = None if features is None else parse_features(features, dictionary.store.indices.tolist())
+    check_detach(detach)
+    run = dictionary.score(
+        labels,
+        features=chosen,
+        simulators=simulator,
+        scorers=scorer or [],
+        contexts=contexts,
+        precision=precision,
+        seed=seed,
+    )
+    begin(run, detach, json)

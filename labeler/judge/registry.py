@@ -1,0 +1,34 @@
+"""Which judges there are; a new one is its file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labeler.judge.detection import DetectionJudge
+from labeler.judge.discrimination import DiscriminationJudge
+from labeler.judge.embedding_auc import EmbeddingJudge
+from labeler.judge.fuzzing import FuzzingJudge
+from labeler.judge.intruder import IntruderJudge
+from labeler.judge.protocol import Judge
+from labeler.llm.protocol import Backend, Recorder
+from labeler.methods import Method, parse_method
+
+FREE: dict[str, Callable[[], Judge]] = {"embedding_auc": EmbeddingJudge}
+ASKING: dict[str, Callable[[Backend, Recorder], Judge]] = {
+    "detection": DetectionJudge,
+    "fuzzing": FuzzingJudge,
+    "discrimination": DiscriminationJudge,
+    "intruder": IntruderJudge,
+}
+
+
+def parse_scorer(text: str) -> Method:
+    """A scorer's name taken apart; InputError where there is no such thing."""
+    return parse_method(text, "scorer", [*ASKING, *FREE], usual="detection", asking=ASKING)
+
+
+def open_judge(method: Method, backend: Callable[[str], Backend], recorder: Recorder) -> Judge:
+    """A judge ready to answer; ``backend`` opens (or finds) an LLM by name."""
+    if method.llm is None:
+        return FREE[method.name]()
+    return ASKING[method.name](backend(method.llm), recorder)

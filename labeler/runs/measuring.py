@@ -1,0 +1,89 @@
+"""One explanation of one feature, measured by everything that a run measures with."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from labeler.catalogue.records import ScoreRecord
+from labeler.evidence.store import EvidenceStore
+from labeler.judge import Judge
+from labeler.llm.errors import LLMError
+from labeler.llm.protocol import Recorder
+from labeler.runs.bench import Bench
+from labeler.runs.config import STANDING, RunConfig
+from labeler.runs.judging import judge
+from labeler.runs.scoring import Sample, estimate, record, score, whole
+from labeler.simulate import Simulator, lookup
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a run finds of a label."""
+
+    scores: list[ScoreRecord]
+    controls: dict[str, Any] | None
+    """None where those that stood before are still right: nothing was simulated."""
+
+
+async def measure(bench: Bench, index: int, text: str, on_select: Sample, recorder: Recorder) -> Measured:
+    """Score an explanation by the run's simulators and judges, and the look-up of tokens beside it.
+
+    Where the headline cannot be had after all retries, LLMError: the feature has failed and may be tried again. Any
+    other score that cannot be had is a record of its own, in the state ``failed`` with the reason.
+    """
+    store, config = bench.store, bench.config
+    everything = await asyncio.to_thread(whole, store, index, "score")
+    scores: list[ScoreRecord] = []
+    of_headline = everything
+
+    def keep(found: list[ScoreRecord]) -> None:
+        """At once, so that nothing more is paid for a label without its headline."""
+        for one in found:
+            if one.key == config.must and one.state == "failed":
+                raise LLMError(one.reason or "it gave nothing usable")
+        scores.extend(found)
+
+    for place, simulator in enumerate(bench.simulators(recorder)):
+        try:
+            sampled, found = await score(simulator, text, index, everything, on_select, config)
+        except LLMError as error:
+            keep([_failed(config.key(simulator.name), simulator, error)])
+        else:
+            of_headline = of_headline if place else sampled
+            keep(found)
+    for judging in bench.judges(recorder):
+        try:
+            found = [await judge(judging, text, store, index, config)]
+        except LLMError as error:
+            found = [_failed(judging.name, judging, error)]
+        keep(found)
+    if config.labels == STANDING and not config.simulators:
+        return Measured(scores=scores, controls=None)
+    # On the same contexts as the headline, so that the two can be compared.
+    control = await asyncio.to_thread(look_up, store, index, of_headline, config)
+    return Measured(scores=scores, controls=controls(control, scores, config))
+
+
+def controls(control: ScoreRecord, scores: list[ScoreRecord], config: RunConfig) -> dict[str, Any]:
+    """What the look-up of tokens scores, and whether the headline beats it.
+
+    None where either is undefined, or where the headline is no simulation and so nothing to compare with.
+    """
+    headline = next((s.value for s in scores if s.key == config.headline), None) if config.simulators else None
+    beats = None if headline is None or control.value is None else headline > control.value
+    return {"lookup": {"value": control.value, "low": control.low, "high": control.high}, "beats_lookup": beats}
+
+
+def look_up(store: EvidenceStore, index: int, sampled: Sample, config: RunConfig) -> ScoreRecord:
+    """The control that every label is held against: a table of tokens fitted on ``explain``, scored on a sample."""
+    fitted = whole(store, index, "explain")
+    table = lookup.fit(fitted.frame, fitted.material.ids)
+    prediction = lookup.predict(table, sampled.material.ids)
+    return record("lookup", "lookup", estimate(sampled, prediction, config), sampled)
+
+
+def _failed(key: str, scorer: Simulator | Judge, error: LLMError) -> ScoreRecord:
+    details = {} if scorer.prompt is None else {"prompt": scorer.prompt}
+    return ScoreRecord(key=key, state="failed", reason=str(error), simulator=scorer.source, details=details)

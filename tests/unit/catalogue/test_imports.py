@@ -1,0 +1,196 @@
+"""Labels out of files: every format, and one line for everything that is wrong with one."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from labeler.catalogue.export import writer
+from labeler.catalogue.imports import of_mapping, read
+from labeler.catalogue.imports.base import MAX_LABEL
+from labeler.catalogue.imports.reading import MAX_CANDIDATES
+from labeler.errors import InputError
+
+
+def check(index):
+    if not 0 <= index < 10:
+        raise InputError(f"feature {index} is out of range: 'toy' has features 0 to 9")
+
+
+def labels_of(path, **options):
+    """index -> [(label, description, explainer)]"""
+    found = read(path, check, **options).candidates
+    return {index: [(c.label, c.description, c.explainer) for c in mine] for index, mine in found.items()}
+
+
+def write(folder, name, *rows):
+    path = folder / name
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_json_lines(tmp_path):
+    path = write(
+        tmp_path,
+        "labels.jsonl",
+        {"index": 3, "label": "months", "description": "Names of\nmonths."},
+        {"index": "7", "label": "  the  word the "},
+        {"index": 3, "label": "spring"},
+    )
+    assert labels_of(path) == {
+        3: [("months", "Names of months.", "file:labels.jsonl"), ("spring", "", "file:labels.jsonl")],
+        7: [("the word the", "", "file:labels.jsonl")],
+    }
+
+
+def test_nobody_knows_what_a_label_from_elsewhere_was_made_from(tmp_path):
+    path = write(tmp_path, "labels.jsonl", {"index": 3, "label": "months"})
+    [candidate] = read(path, check).candidates[3]
+    assert candidate.contexts is None
+
+
+def test_a_table_with_quotes_commas_and_line_ends(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_bytes('\ufeffindex,label,description\r\n3,"a, ""b""","two\r\nlines"\r\n4,=1+1,\r\n'.encode())
+    assert labels_of(path) == {3: [('a, "b"', "two lines", "file:labels.csv")], 4: [("=1+1", "", "file:labels.csv")]}
+
+
+ROWS = [
+    {"index": 0, "state": "labelled", "label": "=SUM(1)", "description": "d", "explainer": "anthropic:m"},
+    {"index": 1, "state": "dead", "label": None, "description": None, "explainer": None},
+    {"index": 2, "state": "unclear", "label": "", "description": "", "explainer": "lexical"},
+    {"index": 3, "state": "labelled", "label": "'quoted'", "description": "", "explainer": "lexical"},
+]
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv"])
+def test_our_own_export_comes_back_with_who_made_it_and_without_those_that_have_no_label(tmp_path, format):
+    path = tmp_path / f"out.{format}"
+    writer(format)([{**row, "scores": {}} for row in ROWS], path)
+    assert labels_of(path) == {0: [("=SUM(1)", "d", "anthropic:m")], 3: [("'quoted'", "", "lexical")]}
+
+
+def explanation(index, text, **fields):
+    return {
+        **{"id": "c" * 25, "modelId": "gpt2-small", "layer": "6-res-jb", "index": str(index), "description": text},
+        **{"typeName": "oai_token-act-pair", "explanationModelName": "gpt-4o-mini", **fields},
+    }
+
+
+@pytest.mark.parametrize("where", ["file", "folder", "export"])
+def test_neuronpedias_explanations(tmp_path, where):
+    folder = tmp_path / "6-res-jb" / "explanations"
+    folder.mkdir(parents=True)
+    rows = [[explanation(2, "months")], [explanation(3, ""), explanation(5, "war", explanationModelName=None)]]
+    for number, some in enumerate(rows):
+        data = "".join(json.dumps(row) + "\n" for row in some).encode()
+        (folder / f"batch-{number}.jsonl.gz").write_bytes(gzip.compress(data))
+    if where == "file":
+        assert labels_of(folder / "batch-0.jsonl.gz") == {2: [("months", "", "gpt-4o-mini")]}
+        return
+    path = folder if where == "folder" else folder.parent
+    source = f"file:{path.name}"
+    assert labels_of(path) == {2: [("months", "", "gpt-4o-mini")], 5: [("war", "", source)]}
+
+
+def test_of_some_features_only_those_and_the_others_need_not_be_here(tmp_path):
+    path = write(tmp_path, "labels.jsonl", *({"index": i, "label": f"label {i}"} for i in (1, 2, 99)))
+    assert list(labels_of(path, wanted={2, 3})) == [2]
+
+
+def test_the_same_label_twice_counts_once(tmp_path):
+    path = write(tmp_path, "labels.jsonl", *({"index": 1, "label": text} for text in ("War", "war ", "peace")))
+    assert [label for label, _, _ in labels_of(path)[1]] == ["War", "peace"]
+
+
+def test_a_mapping_may_have_one_label_or_several():
+    found = of_mapping({1: "war", 2: ["peace", "war"]}, check)
+    assert {i: [c.label for c in mine] for i, mine in found.candidates.items()} == {1: ["war"], 2: ["peace", "war"]}
+    with pytest.raises(InputError, match="feature 1 has an empty label"):
+        of_mapping({1: " "}, check)
+
+
+GOOD = b'{"index": 1, "label": "war"}\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "labels: empty"),
+        (b"\xef\xbb\xbf\n \n", "labels: empty"),
+        (b"index;label\n1;war\n", "labels: not a file of labels"),
+        (b"just some words\n", "labels: not a file of labels"),
+        (b'[{"index": 1, "label": "war"}]', "labels: not a file of labels"),
+        (GOOD + b"{oops\n", "labels, line 2: not JSON"),
+        (GOOD + b"[]\n", "labels, line 2: a list where an object was expected"),
+        (GOOD + b'{"index": 2}\n', "labels, line 2: feature 2 has an empty label"),
+        (GOOD + b'{"index": 2, "label": " \\n"}\n', "labels, line 2: feature 2 has an empty label"),
+        (GOOD + b'{"index": 2, "label": ["war"]}\n', "labels, line 2: 'label' is a list, expected a string"),
+        (GOOD + b'{"index": 2.5, "label": "war"}\n', "labels, line 2: 'index' is 2.5"),
+        (GOOD + b'{"index": -2, "label": "war"}\n', "labels, line 2: 'index' is -2"),
+        (GOOD + b'{"index": true, "label": "war"}\n', "labels, line 2: 'index' is True"),
+        (GOOD + b'{"label": "war"}\n', "labels, line 2: 'index' is missing"),
+        (GOOD + b'{"index": 10, "label": "war"}\n', "labels, line 2: feature 10 is out of range"),
+        (
+            GOOD + b'{"index": 2, "label": "' + b"a" * (MAX_LABEL + 1) + b'"}\n',
+            "labels, line 2: the label of feature 2 has",
+        ),
+        (GOOD + b'{"index": 2, "label": "\xff"}\n', "labels, line 2: not UTF-8"),
+        (
+            GOOD * 2 + b"".join(b'{"index": 1, "label": "%d"}\n' % i for i in range(99)),
+            f"more than {MAX_CANDIDATES} labels",
+        ),
+        (b"index,label\n1,war\n2\n", "labels, line 3: not as many cells as the 2 columns of the header"),
+        (b"index,label\n1,war,peace\n", "labels, line 2: not as many cells"),
+        (b"index,label\n1,\n", "labels, line 2: feature 1 has an empty label"),
+        (b"index,label\none,war\n", "labels, line 2: 'index' is 'one'"),
+        (b'index,label\n1,"war\n', "labels, line 2: not CSV"),
+        (b"index,label\n1,\xff\n", "labels: not UTF-8"),
+        (b"index,label\n1," + b"a" * (csv.field_size_limit() + 1), "labels, line 2: not CSV (field larger than"),
+        (gzip.compress(GOOD)[:-9], "labels: missing or damaged"),
+        (
+            json.dumps(explanation(1, "war")).encode()
+            + b"\n"
+            + json.dumps(explanation(2, "war", layer="7-res-jb")).encode(),
+            "labels, line 2: of source '7-res-jb', but the first row is of '6-res-jb'",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_that_names_the_place(tmp_path, monkeypatch, data, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels").write_bytes(data)
+    with pytest.raises(InputError) as refused:
+        read(tmp_path / "labels", check)
+    message = str(refused.value)
+    assert says in message.replace(f"{tmp_path}/", "")
+    assert "\n" not in message
+    assert len(message) < 700
+
+
+def test_a_file_or_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match="nowhere: not a file"):
+        read(tmp_path / "nowhere", check)
+    with pytest.raises(InputError, match="a folder without Neuronpedia's explanations"):
+        read(tmp_path, check)
+
+
+@given(
+    st.binary(max_size=200) | st.text(max_size=100).map(lambda text: b"index,label\n" + text.encode("utf-8", "replace"))
+)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_bytes_come_they_are_labels_or_one_error(tmp_path, data):
+    path = tmp_path / "labels"
+    path.write_bytes(data)
+    try:
+        found = read(path, check)
+        message = ""
+    except InputError as error:
+        found, message = None, str(error)
+    assert "\n" not in message
+    assert (found is None) == bool(message)
+    assert found is None or all(candidate.label for mine in found.candidates.values() for candidate in mine)
