@@ -192,8 +192,8 @@ def too_little(scores: list[Column], found: list[Pair]) -> str | None:
 def table(found: list[Pair], title: str) -> Table:
     """The pairs as people read them."""
     grid = Table(title=title, box=box.SIMPLE_HEAD)
-    for column in ("scores", "features", "rank correlation", "both good", "only one", "neither", "agree", "kappa"):
-        grid.add_column(column, justify="left" if column == "scores" else "right")
+    for column in ("scores", "n", "rank correlation", "both good", "one only", "neither", "agree", "κ"):
+        grid.add_column(column, justify="left" if column == "scores" else "right", overflow="fold")
     for pair in found:
         rho, good = pair.correlation, pair.good
         correlation = "–" if rho.value is None else f"{rho.value:+.2f}"
@@ -202,6 +202,6 @@ def table(found: list[Pair], title: str) -> Table:
         counts = [str(good.both), f"{good.first_only} / {good.second_only}", str(good.neither)] if good.n else ["–"] * 3
         agree = "–" if good.agreement is None else f"{good.agreement:.0%}"
         kappa = "–" if good.kappa is None else f"{good.kappa:.2f}"
-        names = clean(f"{pair.first}, {pair.second}")
+        names = f"{clean(pair.first)}\n{clean(pair.second)}"
         grid.add_row(*(Text(cell) for cell in (names, str(rho.n), correlation, *counts, agree, kappa)))
     return grid

@@ -31,7 +31,7 @@ from rich import box
 from rich.table import Table
 
 from eval.reference import shuffled
-from eval.results import save
+from eval.results import load, save
 from labeler import api
 from labeler.cli.display import clean, collecting, out
 from labeler.errors import InputError
@@ -304,3 +304,15 @@ def table(rows: Sequence[dict[str, Any]], n: int) -> Table:
             str(row["undefined"]),
         )
     return grid
+
+
+def readme_table() -> str:
+    """The saved figures as the README shows them, in Markdown."""
+    saved = load("labelled")
+    lines = ["| simulator | contexts | own label | shuffled | AUC |", "|---|---|---|---|---|"]
+    for row in saved["rows"]:
+        lines.append(
+            f"| `{row['simulator']}` | {row['evidence']} | {row['mean_true']:+.3f} | {row['mean_shuffled']:+.3f} "
+            f"| {row['auc']:.3f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}] |"
+        )
+    return "\n".join(lines)
