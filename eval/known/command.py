@@ -25,7 +25,7 @@ from eval.known.oracle import Oracle
 from eval.known.ranking import TESTS, Pair, Verdict, pairs, questions, verdict
 from eval.known.remembering import Remembering
 from eval.known.rules import QUICK, RULES, Rule
-from eval.known.scoring import Exam
+from eval.known.scoring import Exam, Scores
 from eval.results import load, save
 from labeler.cli.display import collecting, out
 from labeler.evidence.store import EvidenceStore
@@ -100,7 +100,7 @@ async def _measure(
             "contexts": len(store.rows) if judge.free else drawn,
             "failed": failed,
             "seconds": round(time.monotonic() - began),
-            "scores": [[truth, label, None if r is None else round(r, 4)] for (truth, label), r in scored.items()],
+            "scores": _by_truth(scored),
         }
     await backends.close()
     return {"rules": len(rules), "corpus_contexts": len(store.rows), "simulators": found}
@@ -125,6 +125,13 @@ def paired_by_mass(rules: Sequence[Rule], store: EvidenceStore) -> list[Pair]:
     """The rules in pairs of like mass on this corpus."""
     rows = np.arange(len(store.rows))
     return pairs(rules, {rule.name: float(np.square(truth_of(rule.true, store, rows)).sum()) for rule in rules})
+
+
+def _by_truth(scored: Scores) -> dict[str, dict[str, float | None]]:
+    found: dict[str, dict[str, float | None]] = {}
+    for (truth, label), value in scored.items():
+        found.setdefault(truth, {})[label] = None if value is None else round(value, 4)
+    return found
 
 
 def _figures(judged: Verdict) -> dict[str, Any]:
