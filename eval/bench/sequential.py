@@ -29,8 +29,8 @@ from labeler.simulate.lexical import LexicalSimulator
 from labeler.simulate.sparse import CONTEXTS_A_CALL
 from prompts import load_prompt
 
-FEATURES = 40
-DRAWS = 10
+FEATURES = 24
+DRAWS = 8
 CONTEXTS = 80
 
 Row = dict[str, Any]

@@ -105,7 +105,7 @@ def percent(share: Share) -> str:
 
 def cost(spent: Spent) -> str:
     """What all runs of the dictionary took."""
-    text = f"{spent.runs:,} runs: {dollars(spent.usd)} for {spent.calls:,} calls"
+    text = f"{spent.runs:,} {'run' if spent.runs == 1 else 'runs'}: {dollars(spent.usd)} for {spent.calls:,} calls"
     text += f", {spent.input_tokens:,} tokens in ({spent.cached_tokens:,} cached), {spent.output_tokens:,} out"
     if spent.unpriced_calls:
         text += f"; {spent.unpriced_calls:,} calls of unknown price"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labeler.catalogue.nulls import ENOUGH
 from labeler.catalogue.records import ChosenLabel, ControlOutcome, ScoreRecord
 from labeler.catalogue.sharing import reading
 from labeler.features import Explanation
@@ -21,9 +22,6 @@ from labeler.score import null_mean, null_percentile
 
 FREE_FOREIGN = 40
 """Foreign labels that a simulator or judge which costs nothing is tried with, at most."""
-
-OWN_NULL = 20
-"""A null of fewer labels says too little of one feature: its percentile is read off the run's pooled null."""
 
 NULL_POOL = 1_000
 """Labels of a run that foreign ones are taken from; in a larger run a random sample of them stands for all."""
@@ -124,7 +122,7 @@ def placed(score: ScoreRecord, null: Sequence[float | None]) -> ScoreRecord:
     """A score with its place among those of other features' labels, where they are enough to say it."""
     return dataclasses.replace(
         score,
-        null_percentile=null_percentile(score.value, null) if len(null) >= OWN_NULL else None,
+        null_percentile=null_percentile(score.value, null) if len(null) >= ENOUGH else None,
         null_mean=null_mean(null),
         details={**score.details, "null": [None if value is None else round(value, 6) for value in null]},
     )

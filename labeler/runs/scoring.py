@@ -27,6 +27,9 @@ from labeler.score import (
 )
 from labeler.simulate import Simulator
 
+AT_ONCE = 20
+"""Foreign labels that are predicted at a time: 22 MB for the contexts of a full pool."""
+
 LITERATURE = 10
 """Contexts of either kind in the top-and-random score."""
 
@@ -263,7 +266,7 @@ def top_and_random(frame: Frame, seed: int) -> IntArray:
 async def foreign_scores(simulator: Simulator, texts: Sequence[str], sampled: Sample) -> list[float | None]:
     """The scores of other features' explanations on the same contexts, a few at a time."""
     values: list[float | None] = []
-    for start in range(0, len(texts), 8):
-        predictions = await simulator.predict(texts[start : start + 8], sampled.material)
+    for start in range(0, len(texts), AT_ONCE):
+        predictions = await simulator.predict(texts[start : start + AT_ONCE], sampled.material)
         values += await asyncio.to_thread(lambda found: [point(sampled, p) for p in found], predictions)
     return values

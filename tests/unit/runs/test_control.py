@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from labeler.catalogue.nulls import ENOUGH
 from labeler.catalogue.records import ChosenLabel, ScoreRecord
-from labeler.runs.control import NULL_POOL, OWN_NULL, RunLabels, placed
+from labeler.runs.control import NULL_POOL, RunLabels, placed
 
 
 def labels(n):
@@ -75,7 +76,7 @@ def test_foreign_labels_come_in_an_order_of_their_own_for_every_feature():
 
 def test_a_null_that_is_large_enough_gives_a_place_in_it_and_a_small_one_only_its_mean():
     score = ScoreRecord(key="simulation.embedding", state="ok", value=0.5, details={"contexts": [1]})
-    null = list(np.linspace(0, 0.95, OWN_NULL))
+    null = list(np.linspace(0, 0.95, ENOUGH))
     large, small = placed(score, null), placed(score, [0.1, None])
     assert large.null_percentile == pytest.approx(55.0)
     assert (small.null_percentile, small.null_mean) == (None, 0.05)
