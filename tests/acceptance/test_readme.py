@@ -10,6 +10,7 @@ from labeler.cli.app import app
 from labeler.evidence.dictionaries.loading import FAMILIES
 from labeler.evidence.formats.loading import CACHE, FORMATS
 from labeler.explain import registry as explainers
+from labeler.judge import registry as judges
 from labeler.settings import Settings
 from labeler.simulate import registry as simulators
 from tests.fakes.command import run
@@ -32,8 +33,15 @@ def test_every_setting_is_in_the_readme():
         assert f"`{field.alias}`" in README
 
 
-def test_every_explainer_simulator_and_family_is_in_the_readme():
-    for name in [*explainers.FREE, *explainers.ASKING, *simulators.FREE, *simulators.ASKING]:
+def test_every_explainer_simulator_scorer_and_family_is_in_the_readme():
+    for name in [
+        *explainers.FREE,
+        *explainers.ASKING,
+        *simulators.FREE,
+        *simulators.ASKING,
+        *judges.FREE,
+        *judges.ASKING,
+    ]:
         assert f"| `{name}` |" in README
     for name in [*FAMILIES, *FORMATS, CACHE]:
         assert f"| {name} |" in README
@@ -66,11 +74,16 @@ def test_make_says_what_there_is():
 
 def test_the_readme_quotes_the_results_as_they_are():
     """Figures between markers are what ``python -m eval … --save`` wrote."""
-    from eval import coverage, reference
-    from eval.bench import evidence
+    from eval import labelled, reference
+    from eval.bench import evidence, sequential
+    from eval.estimator import tables
+    from eval.known import command as known
 
     assert between("reference") == reference.readme_table().strip()
-    assert between("coverage") == coverage.readme_line().strip()
+    assert between("estimator") == tables.readme_table().strip()
+    assert between("labelled") == labelled.readme_table().strip()
+    assert between("sequential") == sequential.readme_line().strip()
+    assert between("known answers") == known.readme_table().strip()
     assert between("evidence") == evidence.readme_table().strip()
 
 
