@@ -213,6 +213,7 @@ def _headline(
         frame.lengths,
         frame.weight,
         frame.stratum,
+        drawn=sampled.design != EVERYTHING,
         precision=config.precision,
         seed=config.seed,
     )

@@ -26,6 +26,7 @@ def auprc(
     weight: Floats,
     stratum: NDArray[np.integer[Any]],
     *,
+    drawn: bool = False,
     precision: float = 0.15,
     seed: int = 0,
 ) -> Estimate:
@@ -34,8 +35,9 @@ def auprc(
     Takes what `simulation` takes. A token is positive where its truth is above 0 and counts as often as its context
     stands for others. The area is a sum of steps (average precision): between points of the curve no straight line
     holds (Davis & Goadrich 2006). Tied predictions make one step, so that a constant prediction scores the share of
-    positives. The 95 % interval is the bootstrap's over contexts within strata, of the curve at STEPS thresholds, with
-    one false alarm more than was seen.
+    positives. The 95 % interval is the bootstrap's over contexts, of the curve at STEPS thresholds, with one false alarm
+    more than was seen: within strata for contexts that were sampled so, and over all of them where they were ``drawn``
+    with probabilities that leave their number in each stratum to chance.
     Undefined where no token fires or all do. Raises ValueError where shapes disagree or a number is not finite.
     """
     check(truth, prediction, lengths)
@@ -60,7 +62,8 @@ def auprc(
     k = len(edges) + 1
     hits, all_of = (np.bincount(context[on] * k + coarse[on], minlength=n * k).reshape(n, k) for on in (positive, ...))
     table = np.concatenate([hits, all_of], axis=1) * weight[:, None]
-    totals = resample(table, resampling_classes(stratum), replicates=REPLICATES, seed=seed)
+    classes = np.zeros(n, dtype=np.int64) if drawn else resampling_classes(stratum)
+    totals = resample(table, classes, replicates=REPLICATES, seed=seed)
     silent, hits_at = stratum == 0, (stratum > 0) & (hits.sum(axis=1) > 0)
     added = one_alarm(hits.astype(float), weight, silent, hits_at, replicates=REPLICATES, seed=seed)
     if added is not None:

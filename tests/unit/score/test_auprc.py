@@ -71,7 +71,7 @@ def test_the_interval_holds_the_corpus_s_area_about_as_often_as_it_says():
     for seed in range(60):
         rng = np.random.default_rng(seed)
         drawn = systematic_draw(population, 120, rng)
-        found = auprc(*drawn, seed=seed)
+        found = auprc(*drawn, drawn=True, seed=seed)
         assert found.low <= found.value <= found.high
         covered.append(found.low <= true <= found.high)
     assert np.mean(covered) > 0.85
