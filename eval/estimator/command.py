@@ -26,11 +26,11 @@ from labeler.models.names import SMOLLM2
 
 NAME = "study"
 TOKENS = 655_360
-FEATURES = 80
-"""Eight of every tenth of the live features by density."""
+FEATURES = 40
+"""Four of every tenth of the live features by density."""
 
 DRAWS = 250
-"""Of every feature: 2,000 for a tenth of the features."""
+"""Of every feature: 1,000 for a tenth of the features, 10,000 in all."""
 
 RARE = (0.01, 0.001)
 """Shares of the contexts that features are made to fire in by a raised threshold, rarer than this dictionary has them."""
@@ -60,9 +60,7 @@ class Found:
 
 def main(
     save_figures: Annotated[bool, typer.Option("--save", help="Keep the figures in eval/results.")] = False,
-    quick: Annotated[
-        bool, typer.Option(help="A quarter of the features, a tenth of the draws, the demo's corpus.")
-    ] = False,
+    quick: Annotated[bool, typer.Option(help="Half of the features, a tenth of the draws, the demo's corpus.")] = False,
 ) -> None:
     """Bias, coverage and cost of sampled scores, by tenths of feature density."""
     with collecting() as progress:

@@ -116,6 +116,7 @@ def intervals(known: Known, draws: int) -> list[Intervals]:
                 frame.lengths[at],
                 weight,
                 frame.stratum[at],
+                drawn=True,
                 precision=PRECISION,
                 seed=seed,
             )

@@ -16,6 +16,10 @@ from labeler.score import Average, average
 Kind = Literal["population", "top-and-random"]
 """Whether a score speaks for the corpus or for the contexts at hand; the two are never averaged together."""
 
+UNCOUNTED: Literal["top-and-random"] = "top-and-random"
+LITERATURE = "simulation_top_and_random"
+"""How the keys of scores begin that never speak for a corpus."""
+
 DECILES = 10
 
 BEYOND_CHANCE = 95.0
@@ -111,8 +115,13 @@ def report(rows: Iterable[Mapping[str, Any]]) -> Report:
         near += bool(row["near_duplicates"])
         shared += bool(row["same_label"])
         density = row["statistics"].get("density")
+        counted = not any(
+            score["sampling"] == UNCOUNTED
+            for key, score in row["scores"].items()
+            if not key.startswith(LITERATURE) or key == row["headline"]
+        )
         for key, score in row["scores"].items():
-            which = key, kind_of(key, score)
+            which = key, kind_of(key, score, counted)
             _add(scores[which], score, None)
             if key == row["headline"]:
                 column = headlines[which]
@@ -135,10 +144,11 @@ def report(rows: Iterable[Mapping[str, Any]]) -> Report:
     )
 
 
-def kind_of(key: str, score: Mapping[str, Any]) -> Kind:
-    """Which of the two kinds of sampling a score rests on."""
-    uncounted = key.startswith("simulation_top_and_random") or score["sampling"] == "top-and-random"
-    return "top-and-random" if uncounted else "population"
+def kind_of(key: str, score: Mapping[str, Any], counted: bool) -> Kind:
+    """Which of the two kinds of sampling a score rests on; one that was never made is of its row's kind."""
+    if key.startswith(LITERATURE) or score["sampling"] == UNCOUNTED or (score["sampling"] is None and not counted):
+        return UNCOUNTED
+    return "population"
 
 
 def deciles(values: NDArray[np.float64], densities: NDArray[np.float64]) -> list[Decile]:

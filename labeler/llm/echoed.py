@@ -52,7 +52,7 @@ def read_echoed(
 
 
 def _number(value: object) -> float:
-    if not isinstance(value, int | float) or math.isnan(value) or value > 0.001:
+    if not isinstance(value, int | float) or not math.isfinite(value) or value > 0.001:
         raise ValueError(f"{value!r} is not a log-probability")
     return float(value)
 

@@ -101,6 +101,7 @@ def estimate(sampled: Sample, prediction: FloatArray, config: RunConfig) -> Esti
         frame.lengths,
         frame.weight,
         frame.stratum,
+        drawn=sampled.design not in (EVERYTHING, UNCOUNTED),
         precision=config.precision,
         seed=config.seed,
     )
@@ -178,8 +179,8 @@ async def _by_blocks(
         "looks": sizes,
         "counts": dict(simulator.counts),
         "contexts": frame.contexts.tolist(),
-        "weights": frame.weight.round(6).tolist(),
-        "moments": moments(frame.truth, prediction, frame.lengths).round(6).tolist(),
+        "weights": frame.weight.tolist(),
+        "moments": moments(frame.truth, prediction, frame.lengths).tolist(),
     }
     return sampled, prediction, found, details
 
@@ -213,7 +214,7 @@ def _headline(
         frame.lengths,
         frame.weight,
         frame.stratum,
-        drawn=sampled.design != EVERYTHING,
+        drawn=sampled.design not in (EVERYTHING, UNCOUNTED),
         precision=config.precision,
         seed=config.seed,
     )

@@ -56,6 +56,10 @@ def auprc(
     found, which = np.unique(-predicted, return_inverse=True)
     value = float(_area(*_steps(which, len(found), positive, weight[context])))
 
+    if (stratum > 0).sum() < 2:
+        reason = f"only {int((stratum > 0).sum())} of {n} contexts fire: too few for an interval"
+        return Estimate(value=value, low=0.0, high=1.0, n_contexts=n, state="imprecise", reason=reason)
+
     # Far fewer steps than tokens: at the quantiles of what the positives are predicted.
     edges = np.unique(np.quantile(-predicted[positive], np.linspace(0, 1, STEPS), method="lower"))
     coarse = np.searchsorted(edges, -predicted)

@@ -22,6 +22,7 @@ def simulation(
     weight: Floats,
     stratum: NDArray[np.integer[Any]],
     *,
+    drawn: bool = False,
     precision: float = 0.15,
     seed: int = 0,
 ) -> Estimate:
@@ -33,7 +34,8 @@ def simulation(
 
     The value is the ratio-type (Hájek 1971) estimate of the full-distribution correlation that Oikarinen et al.
     (arXiv 2506.05774) find fit to tell a label from its half. The 95 % interval is a studentised bootstrap over
-    contexts within strata, widened by what silent contexts that were not drawn may hide (`one_alarm`). It is
+    contexts, within strata or, where they were ``drawn`` with probabilities that leave their number in each stratum
+    to chance, over all of them; widened by what silent contexts that were not drawn may hide (`one_alarm`). It is
     ``imprecise`` where half its width exceeds ``precision``, and from -1 to 1 where fewer than two contexts fire.
     Raises ValueError where shapes disagree, a number is not finite or a weight is not positive.
     """
@@ -56,7 +58,7 @@ def simulation(
         reason = f"only {firing} of {n} contexts fire: too few for an interval"
         return Estimate(value=value, low=-1.0, high=1.0, n_contexts=n, state="imprecise", reason=reason)
 
-    classes = resampling_classes(stratum)
+    classes = np.zeros(n, dtype=np.int64) if drawn else resampling_classes(stratum)
     replicates = replicate(weighted, classes, seed=seed)
     low, high = studentised_interval(totals, covariance(weighted, classes), replicates)
     low, high = min(low, value), max(high, value)

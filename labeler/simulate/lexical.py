@@ -16,6 +16,9 @@ from labeler.features import FloatArray
 from labeler.simulate.reading import Reading, read
 from labeler.words import words
 
+LONGEST = 600
+"""Characters of an explanation that are read: a label and a sentence. Patterns of a longer one would take their time."""
+
 _BETWEEN = "\0"
 """What stands between contexts while patterns are looked for in all of them at once; no pattern reaches over it."""
 
@@ -42,7 +45,7 @@ class LexicalSimulator:
         searched = Searched(material.tokens(), material.length)
         found = np.zeros((len(texts), len(material) * material.length), dtype=np.float32)
         for prediction, text in zip(found, texts, strict=True):
-            for reading, strength in read(text):
+            for reading, strength in read(text[:LONGEST]):
                 at = searched.find(reading)
                 prediction[at] = np.maximum(prediction[at], strength)
         return found.reshape(len(texts), len(material), material.length)

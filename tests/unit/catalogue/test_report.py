@@ -127,3 +127,13 @@ def test_of_every_row_a_few_numbers_are_kept():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20_000 * 300
+
+
+def test_a_score_that_was_never_made_is_of_its_row_s_kind():
+    one = row(0, 0.8, headline="simulation_top_and_random.embedding", sampling="top-and-random")
+    one["scores"]["embedding_auc"] = scored(None, state="unscored", sampling=None)
+    other = row(1, 0.6, headline="simulation_top_and_random.embedding", sampling="top-and-random")
+    other["scores"]["embedding_auc"] = scored(0.7, sampling="top-and-random")
+    kinds = {(mean.key, mean.kind) for mean in report([one, other]).scores}
+    assert ("embedding_auc", "top-and-random") in kinds
+    assert ("embedding_auc", "population") not in kinds

@@ -75,3 +75,10 @@ def test_the_interval_holds_the_corpus_s_area_about_as_often_as_it_says():
         assert found.low <= found.value <= found.high
         covered.append(found.low <= true <= found.high)
     assert np.mean(covered) > 0.85
+
+
+def test_with_a_single_firing_context_there_is_no_interval_to_speak_of():
+    of = corpus(n=50, firing=0.02)
+    found = auprc(*of)
+    assert (found.low, found.high, found.state) == (0.0, 1.0, "imprecise")
+    assert "only 1 of 50 contexts fire" in found.reason

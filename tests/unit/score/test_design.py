@@ -123,3 +123,17 @@ def test_a_bootstrap_sample_is_never_without_a_firing_context():
     found = moments(of.truth, of.prediction, of.lengths)
     totals, _ = replicate(found, resampling_classes(of.stratum))
     assert (totals[:, 3] > 0).all()
+
+
+def test_intervals_of_draws_cover_a_dense_prediction_too():
+    rng = np.random.default_rng(7)
+    of = corpus(seed=7, n=6000, firing=0.3, alarm=0.0)
+    dense = dataclasses.replace(of, prediction=of.truth + rng.normal(0, 1, of.truth.shape))
+    value = correlation(dense)
+    draws = [systematic_draw(dense, 80, rng) for _ in range(80)]
+    covered = [
+        estimate.low <= value <= estimate.high
+        for seed, draw in enumerate(draws)
+        for estimate in [simulation(*draw, drawn=True, seed=seed)]
+    ]
+    assert np.mean(covered) >= 0.9
