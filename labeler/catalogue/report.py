@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.score import Average, average
+from labeler.score.share import wilson
 
 Kind = Literal["population", "top-and-random"]
 """Whether a score speaks for the corpus or for the contexts at hand; the two are never averaged together."""
@@ -163,14 +164,13 @@ def deciles(values: NDArray[np.float64], densities: NDArray[np.float64]) -> list
 
 
 def share(counts: Mapping[bool, int]) -> Share:
-    """The share of what is true, with the score interval of Wilson (1927), which keeps its width at 0 and 1."""
+    """The share of what is true, with Wilson's interval, which keeps its width at 0 and 1."""
     n = counts.get(True, 0) + counts.get(False, 0)
     if not n:
         return Share(share=None, low=None, high=None, n=0)
-    p, z = counts.get(True, 0) / n, 1.96
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5 / (1 + z * z / n)
-    return Share(share=p, low=max(0.0, centre - half), high=min(1.0, centre + half), n=n)
+    hits = counts.get(True, 0)
+    low, high = wilson(hits, n)
+    return Share(share=hits / n, low=low, high=high, n=n)
 
 
 def _add(column: _Column, score: Mapping[str, Any], density: float | None) -> None:

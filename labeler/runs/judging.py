@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from labeler.catalogue.records import ScoreRecord
 from labeler.evidence.store import EvidenceStore
@@ -11,6 +12,7 @@ from labeler.judge import Answers, Judge, Questions
 from labeler.llm.errors import MalformedError, RefusedError, TruncatedError
 from labeler.llm.together import together
 from labeler.runs.config import RunConfig
+from labeler.runs.scoring import record
 from labeler.score import Estimate, guessing_percentile
 
 AT_ONCE = 8
@@ -68,17 +70,5 @@ def _record(scorer: Judge, asked: Questions, found: Estimate, answered: Answers 
     if not scorer.labelled and found.value is not None:  # no label, so no other's: the null is what guessing does
         null_mean = scorer.chance
         null_percentile = guessing_percentile(round(found.value * len(asked)), len(asked), scorer.chance)
-    return ScoreRecord(
-        key=scorer.name,
-        state=found.state,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        n_contexts=found.n_contexts,
-        simulator=scorer.source,
-        null_percentile=null_percentile,
-        null_mean=null_mean,
-        reason=found.reason,
-        sampling=asked.design or None,
-        details=details,
-    )
+    made = record(scorer.name, scorer.source, found, asked.design or None, **details)
+    return replace(made, null_mean=null_mean, null_percentile=null_percentile)

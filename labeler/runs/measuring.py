@@ -81,7 +81,7 @@ def look_up(store: EvidenceStore, index: int, sampled: Sample, config: RunConfig
     fitted = whole(store, index, "explain")
     table = lookup.fit(fitted.frame, fitted.material.ids)
     prediction = lookup.predict(table, sampled.material.ids)
-    return record("lookup", "lookup", estimate(sampled, prediction, config), sampled)
+    return record("lookup", "lookup", estimate(sampled, prediction, config), sampled.design)
 
 
 def _failed(key: str, scorer: Simulator | Judge, error: LLMError) -> ScoreRecord:

@@ -48,6 +48,11 @@ class Sample:
     design: str
     """How they were drawn, as the catalogue says it."""
 
+    @property
+    def drawn(self) -> bool:
+        """Whether they were drawn with probabilities of their own from what is at hand."""
+        return self.design not in (EVERYTHING, UNCOUNTED)
+
 
 def whole(store: EvidenceStore, index: int, split: Split) -> Sample:
     """Everything at hand of one split."""
@@ -101,7 +106,7 @@ def estimate(sampled: Sample, prediction: FloatArray, config: RunConfig) -> Esti
         frame.lengths,
         frame.weight,
         frame.stratum,
-        drawn=sampled.design not in (EVERYTHING, UNCOUNTED),
+        drawn=sampled.drawn,
         precision=config.precision,
         seed=config.seed,
     )
@@ -114,7 +119,7 @@ def point(sampled: Sample, prediction: FloatArray) -> float | None:
     return None if np.isnan(value) else value
 
 
-def record(key: str, simulator: str, found: Estimate, sampled: Sample, **details: object) -> ScoreRecord:
+def record(key: str, simulator: str, found: Estimate, design: str | None, **details: object) -> ScoreRecord:
     """An estimate as the catalogue keeps it."""
     return ScoreRecord(
         key=key,
@@ -126,7 +131,7 @@ def record(key: str, simulator: str, found: Estimate, sampled: Sample, **details
         uniform_equivalent_n=found.uniform_equivalent_n,
         simulator=simulator,
         reason=found.reason,
-        sampling=sampled.design,
+        sampling=design,
         details=details,
     )
 
@@ -204,7 +209,7 @@ def _headline(
     details: Mapping[str, object],
 ) -> list[ScoreRecord]:
     prompt = {} if simulator.prompt is None else {"prompt": simulator.prompt}
-    headline = record(config.key(simulator.name), simulator.source, found, sampled, **prompt, **details)
+    headline = record(config.key(simulator.name), simulator.source, found, sampled.design, **prompt, **details)
     if config.sampling == UNCOUNTED:
         return [headline]
     frame = sampled.frame
@@ -214,11 +219,11 @@ def _headline(
         frame.lengths,
         frame.weight,
         frame.stratum,
-        drawn=sampled.design not in (EVERYTHING, UNCOUNTED),
+        drawn=sampled.drawn,
         precision=config.precision,
         seed=config.seed,
     )
-    return [headline, record(f"auprc.{simulator.name}", simulator.source, area, sampled)]
+    return [headline, record(f"auprc.{simulator.name}", simulator.source, area, sampled.design)]
 
 
 def _beside(
@@ -242,11 +247,10 @@ def _beside(
     )
     rows = top_and_random(frame, config.seed)
     literature = simulation_top_and_random(frame.truth, prediction, frame.lengths, rows)
-    marked = Sample(frame.take(rows), sampled.material, "top-and-random")
     key = f"simulation_top_and_random.{simulator.name}"
     return [
-        record(f"variance_explained.{simulator.name}", simulator.source, share, sampled),
-        record(key, simulator.source, literature, marked, contexts=frame.contexts[rows].tolist()),
+        record(f"variance_explained.{simulator.name}", simulator.source, share, sampled.design),
+        record(key, simulator.source, literature, UNCOUNTED, contexts=frame.contexts[rows].tolist()),
     ]
 
 
