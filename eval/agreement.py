@@ -23,7 +23,7 @@ from rich.text import Text
 
 from labeler import api
 from labeler.cli.display import clean, out, print_json
-from labeler.cli.label import JSON
+from labeler.cli.options import JSON
 from labeler.errors import InputError
 from labeler.evidence.manifest import Sampling
 from labeler.runs.scoring import UNCOUNTED

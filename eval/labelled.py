@@ -39,7 +39,7 @@ from labeler.evidence.formats.reading import lines, one_line, parse
 from labeler.evidence.store import EvidenceStore
 from labeler.features import SPLITS, Frame
 from labeler.progress import Progress, silent
-from labeler.runs.bench import Backends, unrecorded
+from labeler.runs.bench import Backends, unkept
 from labeler.runs.scoring import UNCOUNTED, Sample, foreign_scores, whole
 from labeler.score import average, percentile_interval
 from labeler.score.balanced_accuracy import balanced_accuracy
@@ -274,7 +274,7 @@ def main(
 
 async def _score_all(features: Sequence[Feature], names: Sequence[str], shuffles: int) -> list[dict[str, Any]]:
     backends = Backends(settings())
-    simulators = [open_simulator(parse_simulator(name), backends, unrecorded) for name in names]
+    simulators = [open_simulator(parse_simulator(name), backends, unkept) for name in names]
     labels = [feature.explanation for feature in features]
     rows = []
     try:

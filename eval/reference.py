@@ -23,7 +23,7 @@ from labeler.cli.display import Following, collecting, out
 from labeler.demo import CONTEXTS, SIMULATORS, collect_sample, label_as_demo
 from labeler.evidence.drawing import draw
 from labeler.evidence.store import EvidenceStore
-from labeler.runs.bench import Backends, unrecorded
+from labeler.runs.bench import Backends, unkept
 from labeler.runs.guiding import guides
 from labeler.runs.scoring import Sample, point, whole
 from labeler.score import Average, average, paired_difference
@@ -124,7 +124,7 @@ async def _score_all(
     store: EvidenceStore, reference: dict[int, str], demo: dict[int, str], other: dict[int, str]
 ) -> list[Scored]:
     backends = Backends(settings())
-    simulators = [open_simulator(parse_simulator(name), backends, unrecorded) for name in SIMULATORS]
+    simulators = [open_simulator(parse_simulator(name), backends, unkept) for name in SIMULATORS]
     found = []
     with collecting() as progress:
         for done, index in enumerate(reference, 1):

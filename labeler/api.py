@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from labeler.catalogue.export import writer
 from labeler.catalogue.imports import Labels, of_mapping, read
+from labeler.catalogue.records import NewRun, RunRecord, ScoreRecord
 from labeler.catalogue.records import Progress as RunProgress
-from labeler.catalogue.records import RunRecord, ScoreRecord
 from labeler.catalogue.report import Report, report
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError
@@ -22,14 +23,22 @@ from labeler.evidence.manifest import Manifest
 from labeler.evidence.near_misses import NearMiss, near_misses
 from labeler.evidence.shelf import is_remote
 from labeler.evidence.store import EvidenceStore
-from labeler.features import Evidence, Split
+from labeler.features import Evidence, Explanation, Split
 from labeler.home import names, only_worker, open_store
+from labeler.llm.limits import a_minute, given_for, parse_limits
+from labeler.llm.protocol import PendingRequest
 from labeler.models.names import encoder_available, torch_available
 from labeler.progress import Progress, silent
 from labeler.runs.bench import Backends, Bench, open_bench
-from labeler.runs.config import STANDING, Given, RunConfig, new_run, spread_by_density
+from labeler.runs.config import STANDING, Given, Mode, RunConfig, new_run, spread_by_density
+from labeler.runs.files import Taken, export_requests, import_answers
+from labeler.runs.money import check_prices, keyless
+from labeler.runs.planning import Plan, planned, rehearse, sample_of
+from labeler.runs.rehearsal import of_explainer, of_judge, of_simulator, rehearsing, stand_in
 from labeler.settings import Settings, settings
 from labeler.simulate import parse_simulator
+
+T = TypeVar("T")
 
 Watch = Callable[[RunProgress], None]
 """Called a few times a second with where a run is."""
@@ -53,6 +62,26 @@ class Run:
     def explains(self) -> bool:
         """Whether it makes labels, and does not only score those that are there."""
         return RunConfig.of(self.record.config).labels is None
+
+    @property
+    def mode(self) -> Mode:
+        """How its hosted models are asked."""
+        return RunConfig.of(self.record.config).mode
+
+    def batches(self) -> dict[str, int]:
+        """Its batches by their state."""
+        return self._catalogue.batch_counts(self.id)
+
+    def export_requests(self, folder: str | Path) -> list[Path]:
+        """Write what waits for an answer to files in OpenAI's batch form; InputError where nothing does."""
+        return export_requests(self._catalogue, self.record, Path(folder))
+
+    def import_answers(self, folder: str | Path) -> Taken:
+        """Take answers from a folder's files of the same form; call ``work`` next.
+
+        InputError where there is no such folder, or no file of answers in it.
+        """
+        return import_answers(self._catalogue, self.record, Path(folder))
 
     def progress(self) -> RunProgress:
         """How far it is and what it has cost."""
@@ -89,9 +118,9 @@ class Run:
         """Make the failed features claimable again; how many there are."""
         return self._catalogue.retry(self.id)
 
-    def resume(self) -> None:
-        """Let a cancelled run go on; call ``work`` next."""
-        self._catalogue.resume(self.id)
+    def resume(self, budget: float | None = None) -> None:
+        """Let a cancelled or paused run go on, with another budget where one is given; call ``work`` next."""
+        self._catalogue.resume(self.id, budget=budget)
 
     def cancel(self) -> None:
         """Stop it: nothing of it is taken up any more."""
@@ -172,9 +201,17 @@ class Dictionary:
         precision: float = 0.15,
         foreign: int = 3,
         seed: int = 0,
+        mode: Mode = "direct",
+        budget: float | None = None,
+        escalate: str | None = None,
+        below: float = 0.2,
+        prompts: Mapping[str, str] | None = None,
     ) -> Run:
         """Store a run over some features (all, by default); ``Run.work`` sees it through.
 
+        ``budget`` is in US dollars and is never overshot: where it has no room for another call, the run pauses.
+        ``escalate`` names a stronger explainer for what the others leave unclear or ``below`` a score on ``select``;
+        ``prompts`` are templates in the place of shipped ones, by name.
         Everything that can be known to be wrong is found now: an unknown name, a missing key, an index out of range.
         Raises InputError; nothing is stored then.
         """
@@ -186,8 +223,94 @@ class Dictionary:
             precision=precision,
             foreign=foreign,
             seed=seed,
+            mode=mode,
+            escalate=escalate,
+            below=below,
+            prompts=dict(prompts or {}),
         )
-        return self._begin(config, self.store.indices.tolist() if features is None else features)
+        return self._begin(config, self.store.indices.tolist() if features is None else features, budget=budget)
+
+    def plan(
+        self,
+        features: Sequence[int] | None = None,
+        *,
+        batch: bool = False,
+        **options: Any,
+    ) -> list[Plan]:
+        """What labelling would take, from the requests of a random sample; nothing is sent or stored.
+
+        One plan an explainer; with ``batch`` another for the same through batches. ``options`` are those of ``label``.
+        Raises what ``label`` raises, but for missing keys, which are not needed.
+        """
+        config = self._config(**_tuples(options))
+        return asyncio_run(self._planned(config, self.store.indices.tolist() if features is None else features, batch))
+
+    async def _planned(self, config: RunConfig, features: Sequence[int], batch: bool) -> list[Plan]:
+        chosen = keyless(self._settings)
+        backends = Backends(chosen)
+        try:
+            bench = Bench(config, self.store, backends)
+            live = [one.index for one in new_run(config, self.store, features).features if one.state is None]
+            if not live:
+                raise InputError("none of these features would be asked about: all are dead or skipped")
+            stages, seconds = await rehearse(bench, sample_of(live, config.seed), len(live))
+            catalogue = open_catalogue(self._settings)
+            limits = parse_limits(chosen.limits)
+            return [
+                planned(
+                    explainer,
+                    mode,
+                    asked,
+                    features=len(live),
+                    price=partial(backends.price, batch=mode == "batch"),
+                    answered=catalogue.usual_answer,
+                    seconds=seconds,
+                    a_minute=lambda name: a_minute(given_for(name, limits)),
+                )
+                for explainer, asked in stages.items()
+                for mode in (("direct", "batch") if batch else ("direct",))
+            ]
+        finally:
+            await backends.close()
+
+    def requests(
+        self, index: int, stage: str = "explain", *, label: str | None = None, **options: Any
+    ) -> list[PendingRequest]:
+        """The requests that a stage (``explain``, ``simulate`` or ``judge``) would send about a feature; nothing is sent.
+
+        What is simulated or judged is ``label``, else the catalogue's, else one of token statistics. ``options`` are
+        those of ``label``. Raises InputError where the stage asks no model.
+        """
+        self.store.check_index(index)
+        config = self._config(**_tuples(options))
+        found = asyncio_run(self._rehearsed(config, index, stage, label))
+        if not found:
+            raise InputError(f"stage '{stage}' asks no model here; name one that does, such as anthropic:MODEL")
+        return found
+
+    async def _rehearsed(self, config: RunConfig, index: int, stage: str, label: str | None) -> list[PendingRequest]:
+        backends = Backends(keyless(self._settings))
+        try:
+            bench = Bench(config, self.store, backends)
+            found: list[PendingRequest] = []
+            if stage == "explain":
+                for explainer in [*bench.explainers(rehearsing), *bench.stronger(rehearsing)]:
+                    found += await of_explainer(bench, explainer, index)
+            else:
+                text = label or self._standing_text(index) or await stand_in(bench, index)
+                for simulator in bench.simulators(rehearsing) if stage == "simulate" else ():
+                    found += await of_simulator(bench, simulator, index, text)
+                for judge in bench.judges(rehearsing) if stage == "judge" else ():
+                    found += await of_judge(bench, judge, index, text)
+            return found
+        finally:
+            await backends.close()
+
+    def _standing_text(self, index: int) -> str | None:
+        for row in self.catalogue([index]):
+            if row["label"]:
+                return Explanation(label=row["label"], description=row["description"] or "", explainer="").text
+        return None
 
     def score(
         self,
@@ -200,6 +323,9 @@ class Dictionary:
         precision: float = 0.15,
         foreign: int = 3,
         seed: int = 0,
+        mode: Mode = "direct",
+        budget: float | None = None,
+        prompts: Mapping[str, str] | None = None,
     ) -> Run:
         """Store a run that scores labels without explaining again: the catalogue's, a file's, or those of a mapping.
 
@@ -227,8 +353,11 @@ class Dictionary:
             precision=precision,
             foreign=foreign,
             seed=seed,
+            mode=mode,
+            prompts=dict(prompts or {}),
         )
-        return self._begin(config, sorted(given), given, (len(self) if wanted is None else len(wanted)) - len(given))
+        without_label = (len(self) if wanted is None else len(wanted)) - len(given)
+        return self._begin(config, sorted(given), given, without_label, budget)
 
     def _brought(
         self, labels: str | Path | Mapping[int, str | Sequence[str]], wanted: Collection[int] | None
@@ -255,12 +384,22 @@ class Dictionary:
         indices: Sequence[int],
         given: Mapping[int, Given] | None = None,
         without_label: int = 0,
+        budget: float | None = None,
     ) -> Run:
-        stored = new_run(config, self.store, indices, given, without_label)
-        _check_tools(lambda backends: Bench(config, self.store, backends), self._settings)
+        stored = new_run(config, self.store, indices, given, without_label, budget)
+        _check_tools(lambda backends: Bench(config, self.store, backends), self._settings, budget)
+        self._try_prompts(config, stored)
         check_broker(self._settings)
         catalogue = open_catalogue(self._settings)
         return Run(catalogue.create_run(stored), self.name, catalogue, self._settings)
+
+    def _try_prompts(self, config: RunConfig, stored: NewRun) -> None:
+        """Fill in a user's own templates for one feature: what fails there would fail for every one."""
+        live = [feature.index for feature in stored.features if feature.state is None]
+        if not config.prompts or not live:
+            return
+        for stage in ("explain", "simulate", "judge"):
+            asyncio_run(self._rehearsed(config, live[0], stage, None))
 
     def runs(self) -> list[Run]:
         """The runs of this dictionary, newest first."""
@@ -404,19 +543,35 @@ def runs(home: str | Path | None = None) -> list[Run]:
     return [Run(record.id, record.dictionary, catalogue, chosen) for record in catalogue.runs()]
 
 
-def _check_tools(open_it: Callable[[Backends], Bench], chosen: Settings) -> None:
-    """Open every tool of a run once, and close it: a missing key is told now, not by a thousand failed features."""
+def _check_tools(open_it: Callable[[Backends], Bench], chosen: Settings, budget: float | None = None) -> None:
+    """Open every tool of a run once, and close it: a missing key is told now, not by a thousand failed features.
+
+    So is a model whose price nobody knows, where there is a budget to be kept.
+    """
 
     async def check() -> None:
         backends = Backends(chosen)
         try:
-            open_it(backends).check()
+            bench = open_it(backends)
+            bench.check()
+            if budget is not None:
+                check_prices(bench.config, backends)
         finally:
             await backends.close()
 
-    # In a thread of its own, for the caller (a notebook, say) may have a running loop.
+    asyncio_run(check())
+
+
+def asyncio_run(work: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine returns, run in a thread of its own: the caller (a notebook, say) may have a running loop."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, check()).result()
+        return pool.submit(asyncio.run, work).result()
+
+
+def _tuples(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as a run's configuration has them."""
+    defaults = {"explainers": ("lexical",), "simulators": ("embedding",), "scorers": ()}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in {**defaults, **options}.items()}
 
 
 def check_broker(chosen: Settings) -> None:

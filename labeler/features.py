@@ -138,6 +138,9 @@ class Evidence:
     nearest: tuple[tuple[int, float], ...] = ()
     """The closest features, near-duplicates or not: by the cosine of their directions, or by what share of where they
     fire they have in common."""
+    near_misses: tuple[Context, ...] = ()
+    """Contexts of the ``explain`` split that were looked up and found silent, though something speaks for them; only
+    where they were asked for (``labeler.evidence.near_misses``)."""
 
     def of(self, split: Split) -> tuple[Context, ...]:
         """The firing contexts of one split, strongest first."""

@@ -8,7 +8,11 @@ from collections.abc import Sequence
 OPEN, CLOSE = "⟦", "⟧"
 """What marks the firing tokens in a context; corpus text loses these two characters."""
 
-_TAG = re.compile(r"<(?=[\s/]*(?:evidence|context|explanation)\b)", re.IGNORECASE)
+LINE_END = "↵"
+"""What a line's end is shown as, where every context has one line: a feature may fire on it."""
+
+_TAG = re.compile(r"<(?=[\s/]*(?:evidence|contexts?|explanation)\b)", re.IGNORECASE)
+_LINE_END = re.compile("[\n\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -16,6 +20,11 @@ def plain(text: str) -> str:
     """Text that cannot close its fence, open another, or pass for a mark; character for character as long as before."""
     text = text.replace(OPEN, "[").replace(CLOSE, "]")
     return _CONTROL.sub(" ", _TAG.sub("‹", text))
+
+
+def one_line(text: str) -> str:
+    """``plain`` text on one line, so that it cannot pass for another; character for character as long as before."""
+    return _LINE_END.sub(LINE_END, plain(text))
 
 
 def marked(tokens: Sequence[str], strengths: Sequence[int]) -> str:

@@ -33,6 +33,10 @@ class Settings(BaseSettings):
     openai_base_url: str | None = Field(None, alias="OPENAI_BASE_URL")
     api_keys: SecretStr | None = Field(None, alias="LABELER_API_KEYS")
     """Keys of other servers: ``host=key,host:port=key``."""
+    prices: Path | None = Field(None, alias="LABELER_PRICES")
+    """A JSON file of prices by model, in US dollars per million tokens; they go before all others."""
+    limits: str | None = Field(None, alias="LABELER_LIMITS")
+    """What providers allow a minute, where they do not say it themselves: ``MODEL=requests/input/output``, with commas."""
 
     @property
     def shelf(self) -> str:

@@ -6,13 +6,14 @@ import sys
 
 import typer
 
-from eval.bench import evidence, sequential
+from eval.bench import evidence, sequential, tokens
 from labeler.cli.display import clean
 from labeler.errors import LabelerError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("evidence")(evidence.main)
 app.command("sequential")(sequential.main)
+app.command("tokens")(tokens.main)
 
 
 @app.callback()

@@ -18,7 +18,6 @@ from labeler.demo import collect_sample
 from labeler.evidence.store import EvidenceStore, Material
 from labeler.explain.lexical import LexicalExplainer
 from labeler.features import FloatArray
-from labeler.fence import plain
 from labeler.models.names import SMOLLM2, resolve
 from labeler.runs.bench import background
 from labeler.runs.config import RunConfig, spread_by_density
@@ -26,7 +25,7 @@ from labeler.runs.scoring import Sample, estimate, point, sampling, score, whole
 from labeler.simulate import Simulator
 from labeler.simulate.embedding import EmbeddingSimulator
 from labeler.simulate.lexical import LexicalSimulator
-from labeler.simulate.sparse import CONTEXTS_A_CALL
+from labeler.simulate.sparse import CONTEXTS_A_CALL, question
 from prompts import load_prompt
 
 FEATURES = 24
@@ -54,16 +53,11 @@ class Counted:
 
     async def predict(self, texts: Sequence[str], material: Material) -> FloatArray:
         """See the protocol."""
-        prompt = load_prompt("sparse")
-        contexts = [plain("".join(tokens)) for tokens in material.tokens()]
+        prompt, contexts = load_prompt("sparse"), material.tokens()
         for text in texts:
             for start in range(0, len(contexts), CONTEXTS_A_CALL):
-                asked = [
-                    {"id": at, "text": context}
-                    for at, context in enumerate(contexts[start : start + CONTEXTS_A_CALL], 1)
-                ]
-                said = prompt.system() + prompt.render(explanation=plain(text), contexts=asked)
-                self.tokens += len(self._tokenizer(said).input_ids)
+                request = question(prompt, text, contexts[start : start + CONTEXTS_A_CALL])
+                self.tokens += len(self._tokenizer(request.system + request.prompt).input_ids)
         return await self._simulator.predict(texts, material)
 
 

@@ -31,7 +31,7 @@ from labeler.cli.display import collecting, out
 from labeler.evidence.store import EvidenceStore
 from labeler.models.names import SMOLLM2
 from labeler.progress import Progress
-from labeler.runs.bench import Backends, unrecorded
+from labeler.runs.bench import Backends, unkept
 from labeler.runs.scoring import Sample
 from labeler.settings import settings
 from labeler.simulate import Simulator, open_simulator, parse_simulator
@@ -62,7 +62,7 @@ def main(
     wanted = [parse_simulator(name) for name in simulators or (FREE if quick else SIMULATORS)]
     backends = Backends(settings())
     remembering = functools.cache(lambda name: Remembering(backends(name)))
-    opened = [open_simulator(method, remembering, unrecorded) for method in wanted]
+    opened = [open_simulator(method, remembering, unkept) for method in wanted]
     with collecting() as progress:
         figures = asyncio.run(_measure(opened, backends, quick, contexts, progress))
     _print(figures)

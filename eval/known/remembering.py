@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from labeler.llm.protocol import Answer, Backend, Request, TextLogprobs, Usage
+from labeler.llm.protocol import Backend, Reply, Request, TextLogprobs, Usage
 
 
 class Remembering:
@@ -12,13 +13,18 @@ class Remembering:
 
     def __init__(self, backend: Backend) -> None:
         self.name = backend.name
+        self.address = backend.address
         self.capabilities = backend.capabilities
         self._backend = backend
         self._known: dict[tuple[str, tuple[str, ...]], list[TextLogprobs]] = {}
 
-    async def ask(self, request: Request) -> Answer:
+    async def ask(self, request: Request) -> Reply:
         """See the protocol."""
         return await self._backend.ask(request)
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """See the protocol."""
+        return self._backend.body(request)
 
     def bound(self, request: Request) -> Usage:
         """See the protocol."""

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from labeler.catalogue.records import UNKNOWN, CallRecord
+from labeler.catalogue.records import ANSWERED, OPEN, UNKNOWN
 from labeler.catalogue.tables import CALLS
 
-KNOWN = CALLS.c.outcome != UNKNOWN
-
-
-def record(connection: Connection, calls: Sequence[CallRecord]) -> None:
-    """Stores calls; one whose id is there already is replaced, so that recording twice counts once."""
-    if not calls:
-        return
-    insert = sqlite.insert(CALLS) if connection.dialect.name == "sqlite" else postgresql.insert(CALLS)
-    replaced = {column.name: insert.excluded[column.name] for column in CALLS.c if column.name != "id"}
-    # In the order of their ids: two writers of the same calls then wait for each other, never both.
-    rows = sorted((dict(vars(call)) for call in calls), key=lambda row: str(row["id"]))
-    connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=replaced), rows)
+KNOWN = CALLS.c.outcome.not_in([OPEN, UNKNOWN])
 
 
 def sums() -> list[sa.ColumnElement[Any]]:
@@ -37,3 +24,13 @@ def sums() -> list[sa.ColumnElement[Any]]:
             for name in ("input_tokens", "cached_tokens", "output_tokens")
         ),
     ]
+
+
+def usual_answer(connection: Connection, backend: str, prompt: str) -> float | None:
+    """The mean tokens of a model's answers to a prompt, in whichever run; None where there are none."""
+    found = connection.scalar(
+        sa.select(sa.func.avg(CALLS.c.output_tokens)).where(
+            CALLS.c.backend == backend, CALLS.c.prompt == prompt, CALLS.c.outcome == ANSWERED
+        )
+    )
+    return None if found is None else float(found)

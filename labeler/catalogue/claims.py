@@ -105,6 +105,7 @@ def _free(run_id: str, stage: str, now: float) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = [
         FEATURES.c.run_id == run_id,
         FEATURES.c.stage == stage,
+        FEATURES.c.parked.is_(False),
         is_open(FEATURES),
         sa.or_(FEATURES.c.lease_until.is_(None), FEATURES.c.lease_until <= now),
         FEATURES.c.not_before <= now,

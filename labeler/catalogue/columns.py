@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
+
+_ESCAPED = "json:"
 
 
 def clean_text(text: str) -> str:
@@ -52,6 +55,25 @@ class CleanText(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """See ``clean_text``."""
         return None if value is None else clean_text(value)
+
+
+class WholeText(TypeDecorator[str]):
+    """Text that comes out as it went in: what no database takes is escaped as in JSON."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Text that needs no escape stands as it is; what does, or begins with the mark of one, is marked."""
+        if value is None or (clean_text(value) == value and not value.startswith(_ESCAPED)):
+            return value
+        return _ESCAPED + json.dumps(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """The text again."""
+        if value is None or not value.startswith(_ESCAPED):
+            return value
+        return str(json.loads(value.removeprefix(_ESCAPED)))
 
 
 class CleanFloat(TypeDecorator[float]):

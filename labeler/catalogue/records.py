@@ -10,11 +10,19 @@ from typing import Any, Literal
 
 from labeler.llm import protocol
 
-RunState = Literal["running", "cancelled", "finished"]
+RunState = Literal["running", "paused", "cancelled", "finished"]
 Stage = Literal["label", "control", "done"]
 """What is to be done next with a feature."""
 FeatureState = Literal["labelled", "unclear", "failed", "dead", "skipped"]
 ScoreState = Literal["ok", "imprecise", "undefined", "failed", "unscored"]
+
+BatchState = Literal["new", "sending", "sent", "done"]
+
+OPEN = protocol.OPEN
+"""The outcome of a call that is being made, or was when its worker was killed; its ``usd`` is the most that it can cost."""
+
+ANSWERED = "answered"
+"""The outcome of a call whose reply is of use."""
 
 UNKNOWN = protocol.UNKNOWN
 """The outcome of a call of which nobody can say whether it was billed; its ``usd`` is the most that it can cost."""
@@ -77,6 +85,7 @@ class NewRun:
     dictionary: str
     config: Mapping[str, Any]
     features: Sequence[NewFeature]
+    budget_usd: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +99,11 @@ class RunRecord:
     finished_at: float | None
     config: dict[str, Any]
     n_features: int
+    budget_usd: float | None
+    committed_usd: float
+    """What it has cost, and the worst cases of the calls that are open or unknown."""
+    reason: str | None
+    """Why it is paused."""
     nulls: dict[str, list[float | None]] | None
     """Foreign labels' scores by score key, pooled over the features of ``config["null_sample"]``, once it is finished.
 
@@ -185,6 +199,10 @@ class CallRecord:
     outcome: str
     """What came of it; ``UNKNOWN`` where nobody can say."""
     prompt: str | None = None
+    mode: str = "direct"
+    """``direct|batch|offline``"""
+    key: str | None = None
+    """What was asked (``labeler.llm.keys``); a reply is kept under it."""
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
@@ -195,8 +213,60 @@ class CallRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoredAnswer:
+    """A reply that was paid for."""
+
+    reply: protocol.Reply
+    useless: bool
+    """Whether it led nowhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settlement:
+    """How a call ended."""
+
+    call: str
+    outcome: str
+    usage: protocol.Usage | None
+    """What it took; None where nothing was billed."""
+    reply: protocol.Reply | None = None
+    """To be kept under the call's key; as useless where the outcome is not ``answered``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingRecord:
+    """A question of a run that nobody has answered yet."""
+
+    key: str
+    index: int
+    stage: str
+    backend: str
+    prompt: str
+    body: Mapping[str, Any]
+    bound_input: int
+    bound_output: int
+    bound_usd: float | None
+    """The most that answering can take, at the ordinary price."""
+    tries: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchRecord:
+    """Requests that travel together, under its holder's lease."""
+
+    id: str
+    run_id: str
+    backend: str
+    state: BatchState
+    provider_id: str | None
+    created_at: float
+    token: str
+    """Proof of the lease."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a run is: ``total = waiting + leased + in_control + done``."""
+    """How far a run is: ``total = waiting + leased + parked + in_control + done``."""
 
     total: int
     by_state: dict[str, int]
@@ -205,6 +275,8 @@ class Progress:
     """Features without a label that nobody holds."""
     leased: int
     """Features without a label that a worker holds, or held when it was killed."""
+    parked: int
+    """Features without a label that wait for answers."""
     in_control: int
     """Labelled features whose control pass is still to come or under way."""
     done: int
@@ -220,9 +292,22 @@ class Progress:
     unpriced_calls: int
     """Those of them whose price is unknown."""
     unknown_calls: int
-    """Calls of which nobody can say whether they were billed."""
+    """Calls that are being made, or of which nobody can say whether they were billed."""
     unknown_usd: float
     """The most that those can have cost."""
+    pending: int
+    """Questions that nobody has answered yet."""
     first_finished_at: float | None
     """When the first feature, and when the last one, came out of a stage; those born done are left out."""
     last_finished_at: float | None
+
+    @property
+    def cached_share(self) -> float | None:
+        """The share of the prompts' tokens that providers read from their caches."""
+        return self.cached_tokens / self.input_tokens if self.input_tokens else None
+
+    @property
+    def usd_a_feature(self) -> float | None:
+        """What a feature with an answer has cost so far."""
+        finished = self.by_state.get("labelled", 0) + self.by_state.get("unclear", 0)
+        return self.usd / finished if finished else None

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from labeler.catalogue import calls, claims, labels, outcomes, progress, rows, runs, standing
+from labeler.catalogue import (
+    answers,
+    batches,
+    calls,
+    claims,
+    labels,
+    money,
+    outcomes,
+    progress,
+    requests,
+    rows,
+    runs,
+    standing,
+)
 from labeler.catalogue.columns import clean_text
 from labeler.catalogue.engine import open_engine, reading
 from labeler.catalogue.migrations import upgrade
 from labeler.catalogue.records import (
+    BatchRecord,
+    BatchState,
     CallRecord,
     CandidateRecord,
     ChosenLabel,
@@ -17,13 +32,17 @@ from labeler.catalogue.records import (
     ControlOutcome,
     LabelOutcome,
     NewRun,
+    PendingRecord,
     Progress,
     RunRecord,
     ScoreRecord,
+    Settlement,
     Standing,
+    StoredAnswer,
 )
 from labeler.catalogue.rows import Export
 from labeler.errors import InputError
+from labeler.llm.protocol import PendingRequest, Reply
 
 
 class Catalogue:
@@ -69,9 +88,11 @@ class Catalogue:
         return taken
 
     def claimable(self, now: float, run_ids: Sequence[str] | None = None) -> bool:
-        """Whether ``claim`` would find anything now, in any run or in those named."""
+        """Whether there is work now, in any run or in those named: a feature, or a batch to see to."""
         with self._reader.connect() as connection:
             found, ended = claims.claimable(connection, now=now, run_ids=run_ids)
+            found = found or batches.due(connection, now=now, run_ids=run_ids)
+            found = found or batches.gatherable(connection, run_ids)
         # A worker that was killed right after its last finish left the run open.
         for run_id in ended:
             self._close_run(run_id)
@@ -110,10 +131,139 @@ class Catalogue:
         self._close_run(claim.run_id)
         return stored
 
-    def record_calls(self, records: Sequence[CallRecord]) -> None:
-        """Stores calls; one recorded again under its id replaces what was there, so that nothing counts twice."""
+    def answers(self, keys: Sequence[str]) -> dict[str, StoredAnswer]:
+        """The replies that are kept under some keys."""
+        with self._reader.connect() as connection:
+            return answers.find(connection, keys)
+
+    def mark_useless(self, keys: Sequence[str]) -> None:
+        """Says of kept replies that they led nowhere: a retry of the feature they were bought for asks anew."""
         with self._engine.begin() as connection:
-            calls.record(connection, records)
+            answers.mark_useless(connection, keys)
+
+    def reserve(self, records: Sequence[CallRecord]) -> set[str]:
+        """Puts down calls that are about to be made, with their worst cases; the ids of those that have to be left.
+
+        They are left where their run's budget has no room, in order, or where it is paused. One that was put down before
+        is not counted again.
+        """
+        with self._engine.begin() as connection:
+            return money.reserve(connection, records)
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Puts down how calls ended, keeps their replies, and wakes the features that wait for these.
+
+        What a call did not need of its worst case is given back to its run. Settling twice is settling once.
+        """
+        with self._engine.begin() as connection:
+            money.settle(connection, settlements, now=self._clock())
+
+    def has_open_calls(self, run_id: str, since: float) -> bool:
+        """Whether a call of a run is being made that was put down after ``since``."""
+        with self._reader.connect() as connection:
+            return money.has_open(connection, run_id, since)
+
+    def usual_answer(self, backend: str, prompt: str) -> float | None:
+        """The mean tokens of a model's answers to a prompt (``name@version``); None where there are none."""
+        with self._reader.connect() as connection:
+            return calls.usual_answer(connection, backend, prompt)
+
+    def park(self, claim: Claim, wanted: Sequence[PendingRequest]) -> bool:
+        """Puts down the questions that a feature waits for, and gives up its lease: it is claimable again once all are
+        answered. False, and nothing stored, where the lease was lost.
+        """
+        with self._engine.begin() as connection:
+            return requests.park(connection, claim, wanted, now=self._clock())
+
+    def requests(self, run_id: str) -> Iterator[PendingRecord]:
+        """A run's questions that nobody has answered, by feature."""
+        with self._reader.connect() as connection:
+            runs.get(connection, run_id)
+        return requests.pending(self._reader, run_id)
+
+    def put_answers(self, run_id: str, found: Sequence[tuple[str, Reply]]) -> int:
+        """Stores answers that somebody else got to a run's questions, by key; how many were to pending ones."""
+        with self._engine.begin() as connection:
+            return requests.put_answers(connection, run_id, found, now=self._clock())
+
+    def settled_down(self, run_id: str) -> bool:
+        """Whether nothing of a run can be worked on before answers come."""
+        with self._reader.connect() as connection:
+            return batches.settled_down(connection, run_id)
+
+    def gather(
+        self, most: int, lease_seconds: float, now: float, run_ids: Sequence[str] | None = None
+    ) -> BatchRecord | None:
+        """A new batch of a run's pending requests, under a lease; None where there are not enough yet.
+
+        There are enough when they fill a batch, or nothing of the run is left that could add to them.
+        """
+        with self._engine.begin() as connection:
+            return batches.gather(connection, most, lease_seconds=lease_seconds, now=now, run_ids=run_ids)
+
+    def claim_batch(self, now: float, lease_seconds: float, run_ids: Sequence[str] | None = None) -> BatchRecord | None:
+        """The batch that has been due for longest, under a lease; None where none is due."""
+        with self._engine.begin() as connection:
+            return batches.claim(connection, lease_seconds=lease_seconds, now=now, run_ids=run_ids)
+
+    def release_batch(self, batch: BatchRecord, not_before: float) -> None:
+        """Gives a batch back as it is, for nobody to take before ``not_before``."""
+        with self._engine.begin() as connection:
+            batches.mark(connection, batch, None, None, not_before)
+
+    def mark_batch(
+        self,
+        batch: BatchRecord,
+        state: BatchState,
+        *,
+        provider_id: str | None = None,
+        not_before: float | None = None,
+    ) -> bool:
+        """Puts down what is certain of a batch; with ``not_before`` its lease is given up. False where that was lost."""
+        with self._engine.begin() as connection:
+            return batches.mark(connection, batch, state, provider_id, not_before)
+
+    def finish_batch(self, batch: BatchRecord) -> None:
+        """Nothing more is to be done with a batch."""
+        with self._engine.begin() as connection:
+            batches.mark(connection, batch, "done", None, 0.0)
+
+    def batch_requests(self, batch: BatchRecord) -> list[PendingRecord]:
+        """The requests of a batch of which nothing has come yet.
+
+        Of a new one, those alone that are to be sent: an answer that somebody else gets after that changes nothing.
+        """
+        if batch.state == "new":
+            with self._engine.begin() as connection:
+                batches.drop_answered(connection, batch, now=self._clock())
+                return batches.requests(connection, batch)
+        with self._reader.connect() as connection:
+            return batches.requests(connection, batch)
+
+    def split_batch(self, batch: BatchRecord, keys: Sequence[str], not_before: float) -> None:
+        """Moves requests of an unsent batch into one that is due later."""
+        with self._engine.begin() as connection:
+            batches.split(connection, batch, keys, not_before=not_before, now=self._clock())
+
+    def unship(self, batch: BatchRecord, keys: Sequence[str]) -> None:
+        """Takes requests out of a batch: they wait for another."""
+        with self._engine.begin() as connection:
+            batches.unship(connection, batch, keys)
+
+    def fail_requests(self, batch: BatchRecord, reasons: Mapping[str, str], *, again: bool) -> None:
+        """Requests of a batch came to nothing, for a reason each: they travel again in a smaller one, or are given up."""
+        with self._engine.begin() as connection:
+            batches.fail(connection, batch, reasons, again=again, now=self._clock())
+
+    def provider_ids(self, backend: str) -> list[str]:
+        """What a model's provider has called our batches."""
+        with self._reader.connect() as connection:
+            return batches.provider_ids(connection, backend)
+
+    def batch_counts(self, run_id: str) -> dict[str, int]:
+        """A run's batches by their state."""
+        with self._reader.connect() as connection:
+            return dict(batches.counts(connection, run_id))
 
     def labels(self, run_id: str) -> list[ChosenLabel]:
         """The chosen labels of a run's labelled features, in index order."""
@@ -160,14 +310,19 @@ class Catalogue:
         with self._engine.begin() as connection:
             runs.cancel(connection, run_id)
 
-    def resume(self, run_id: str, *, break_leases: bool = False) -> None:
-        """Lets a cancelled run run again, and frees the leases of the run that have run out.
+    def pause(self, run_id: str, reason: str) -> None:
+        """Stops a running run until ``resume``, for a reason that is kept with it."""
+        with self._engine.begin() as connection:
+            runs.pause(connection, run_id, reason)
 
-        With ``break_leases`` all of them, which is right only where no other worker exists.
+    def resume(self, run_id: str, *, break_leases: bool = False, budget: float | None = None) -> None:
+        """Lets a cancelled or paused run run again, and frees the leases of the run that have run out.
+
+        With ``break_leases`` all of them, which is right only where no other worker exists; ``budget`` is the new one.
         """
         now = self._clock()
         with self._engine.begin() as connection:
-            runs.resume(connection, run_id, break_leases=break_leases, now=now)
+            runs.resume(connection, run_id, break_leases=break_leases, budget=budget, now=now)
         self._close_run(run_id)
 
     def retry(self, run_id: str) -> int:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
+from labeler.catalogue import answers
 from labeler.catalogue.claims import FREE, chunks, has_open
 from labeler.catalogue.records import NewFeature, NewRun, RunRecord
 from labeler.catalogue.standing import CARRIED, take_over
@@ -37,6 +38,8 @@ def create(connection: Connection, run: NewRun, *, now: float) -> str:
             finished_at=now if ended else None,
             config=run.config,
             n_features=len(run.features),
+            budget_usd=run.budget_usd,
+            committed_usd=0.0,
         )
     )
     try:
@@ -87,15 +90,23 @@ def newest_first(connection: Connection, dictionary: str | None, limit: int | No
 
 
 def cancel(connection: Connection, run_id: str) -> None:
-    """Stops a running run: nothing of it is claimed any more. A finished one stays finished."""
+    """Stops a run: nothing of it is claimed any more. A finished one stays finished."""
+    if _locked(connection, run_id).state in ("running", "paused"):
+        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(state="cancelled", reason=None))
+
+
+def pause(connection: Connection, run_id: str, reason: str) -> None:
+    """Stops a running run for a reason that somebody has to see to."""
     if _locked(connection, run_id).state == "running":
-        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(state="cancelled"))
+        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(state="paused", reason=reason))
 
 
-def resume(connection: Connection, run_id: str, *, break_leases: bool, now: float) -> None:
-    """Lets a cancelled run run again, and frees the leases that have run out, or all of them."""
-    if _locked(connection, run_id).state == "cancelled":
-        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(state="running"))
+def resume(connection: Connection, run_id: str, *, break_leases: bool, budget: float | None, now: float) -> None:
+    """Lets a stopped run run again, and frees the leases that have run out, or all of them."""
+    if _locked(connection, run_id).state in ("cancelled", "paused"):
+        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(state="running", reason=None))
+    if budget is not None:
+        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(budget_usd=budget))
     leased = sa.update(FEATURES).where(
         FEATURES.c.run_id == run_id, is_open(FEATURES), FEATURES.c.lease_token.is_not(None)
     )
@@ -106,17 +117,21 @@ def resume(connection: Connection, run_id: str, *, break_leases: bool, now: floa
 
 def retry(connection: Connection, run_id: str) -> int:
     """Makes the failed features of a run claimable again, and the run run again; how many those are."""
-    _locked(connection, run_id)
-    changed = connection.execute(
+    dictionary = _locked(connection, run_id).dictionary
+    changed = connection.scalars(
         sa.update(FEATURES)
         .where(FEATURES.c.run_id == run_id, FEATURES.c.stage == "done", FEATURES.c.state == "failed")
         .values(
             **FREE, stage="label", state=None, reason=None, not_before=0.0, attempts=0, chosen=None, finished_at=None
         )
-    )
-    if changed.rowcount:
-        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(state="running", finished_at=None))
-    return changed.rowcount
+        .returning(FEATURES.c.index)
+    ).all()
+    if changed:
+        answers.forget_useless(connection, dictionary, changed)
+        connection.execute(
+            sa.update(RUNS).where(RUNS.c.id == run_id).values(state="running", reason=None, finished_at=None)
+        )
+    return len(changed)
 
 
 def close(connection: Connection, run_id: str, *, now: float) -> None:
@@ -142,7 +157,7 @@ def _pooled_nulls(connection: Connection, run: RunRecord) -> dict[str, list[floa
 
 def _locked(connection: Connection, run_id: str) -> Row[Any]:
     """The run's row, held against other changes until the transaction ends; InputError where there is none."""
-    row = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id).with_for_update()).first()
+    row = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id).with_for_update(key_share=True)).first()
     if row is None:
         raise InputError(f"there is no run '{run_id}'")
     return row

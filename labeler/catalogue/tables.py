@@ -12,12 +12,13 @@ from sqlalchemy import (
     Index,
     MetaData,
     Table,
+    false,
     literal_column,
     text,
 )
 from sqlmodel import Field, SQLModel
 
-from labeler.catalogue.columns import CleanFloat, CleanJSON, CleanText
+from labeler.catalogue.columns import CleanFloat, CleanJSON, CleanText, WholeText
 
 _OPEN = text("stage <> 'done'")
 
@@ -43,11 +44,17 @@ class Run(Base, table=True):
     """12 hexadecimal characters."""
     dictionary: str = Field(sa_type=CleanText, index=True)
     state: str = Field(sa_type=CleanText)
-    """``running|cancelled|finished``"""
+    """``running|paused|cancelled|finished``"""
     created_at: float = Field(sa_type=Float)
     finished_at: float | None = Field(None, sa_type=Float, nullable=True)
     config: dict[str, Any] = Field(sa_type=CleanJSON)
     n_features: int
+    budget_usd: float | None = Field(None, sa_type=Float, nullable=True)
+    """What it may cost; null where nobody said."""
+    committed_usd: float = Field(0.0, sa_type=Float, sa_column_kwargs={"server_default": text("0")})
+    """What its settled calls took, and the worst cases of those that are open or unknown."""
+    reason: str | None = Field(None, sa_type=CleanText, nullable=True)
+    """Why it is paused."""
     nulls: dict[str, list[float | None]] | None = Field(None, sa_type=CleanJSON, nullable=True)
     """Foreign labels' scores by score key, over the features of ``config.null_sample``; filled in when it finishes."""
 
@@ -58,7 +65,7 @@ class RunFeature(Base, table=True):
     __tablename__ = "run_features"
     __table_args__ = (
         ForeignKeyConstraint(["run_id"], ["runs.id"]),
-        Index("ix_run_features_open", "run_id", "stage", "index", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        Index("ix_run_features_open", "run_id", "stage", "parked", "index", sqlite_where=_OPEN, postgresql_where=_OPEN),
     )
 
     run_id: str = Field(primary_key=True, sa_type=CleanText)
@@ -68,6 +75,8 @@ class RunFeature(Base, table=True):
     state: str | None = Field(None, sa_type=CleanText, nullable=True)
     """``labelled|unclear|failed|dead|skipped``; null before there is an answer."""
     reason: str | None = Field(None, sa_type=CleanText, nullable=True)
+    parked: bool = Field(False, sa_column_kwargs={"server_default": false()})
+    """Whether it waits for answers (see ``waits``); nobody claims it meanwhile."""
     lease_token: str | None = Field(None, sa_type=CleanText, nullable=True)
     """Who holds it; null where nobody does."""
     lease_until: float | None = Field(None, sa_type=Float, nullable=True)
@@ -149,12 +158,94 @@ class Call(Base, table=True):
     backend: str = Field(sa_type=CleanText)
     prompt: str | None = Field(None, sa_type=CleanText, nullable=True)
     outcome: str = Field(sa_type=CleanText)
+    mode: str = Field("direct", sa_type=CleanText, sa_column_kwargs={"server_default": "direct"})
+    """``direct|batch|offline``"""
+    key: str | None = Field(None, sa_type=CleanText, nullable=True)
+    """What was asked (``labeler.llm.keys``)."""
     input_tokens: int
     cached_tokens: int
     output_tokens: int
     usd: float | None = Field(None, sa_type=CleanFloat, nullable=True)
     """Null where the price is unknown."""
     created_at: float = Field(sa_type=Float)
+
+
+class AnswerRow(Base, table=True):
+    """A reply that was paid for, under the hash of what was asked."""
+
+    __tablename__ = "answers"
+    __table_args__ = (Index(None, "run_id", "index"),)
+
+    key: str = Field(primary_key=True, sa_type=CleanText)
+    backend: str = Field(sa_type=CleanText)
+    text: str = Field(sa_type=WholeText)
+    stop: str = Field(sa_type=CleanText)
+    said: str = Field(sa_type=CleanText)
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    usd: float | None = Field(None, sa_type=CleanFloat, nullable=True)
+    useless: bool
+    """Whether it led nowhere, so that a retry asks anew."""
+    run_id: str = Field(sa_type=CleanText)
+    index: int
+    """For which feature it was bought."""
+    created_at: float = Field(sa_type=Float)
+
+
+class RequestRow(Base, table=True):
+    """A question of a run that nobody has answered yet."""
+
+    __tablename__ = "requests"
+    __table_args__ = (Index(None, "run_id", "batch_id"), Index(None, "run_id", "index", "key"), Index(None, "key"))
+
+    run_id: str = Field(primary_key=True, sa_type=CleanText)
+    key: str = Field(primary_key=True, sa_type=CleanText)
+    index: int
+    stage: str = Field(sa_type=CleanText)
+    backend: str = Field(sa_type=CleanText)
+    prompt: str = Field(sa_type=CleanText)
+    body: dict[str, Any] = Field(sa_type=CleanJSON)
+    bound_input: int
+    bound_output: int
+    bound_usd: float | None = Field(None, sa_type=CleanFloat, nullable=True)
+    batch_id: str | None = Field(None, sa_type=CleanText, nullable=True)
+    """The batch that it travels in; null where it waits for one."""
+    tries: int = 0
+    """In how many batches it came to nothing."""
+    created_at: float = Field(sa_type=Float)
+
+
+class Wait(Base, table=True):
+    """A parked feature and one of the answers that it waits for."""
+
+    __tablename__ = "waits"
+    __table_args__ = (
+        ForeignKeyConstraint(["run_id", "index"], ["run_features.run_id", "run_features.index"]),
+        Index(None, "key"),
+    )
+
+    run_id: str = Field(primary_key=True, sa_type=CleanText)
+    index: int = Field(primary_key=True)
+    key: str = Field(primary_key=True, sa_type=CleanText)
+
+
+class Batch(Base, table=True):
+    """Requests that travel together."""
+
+    __tablename__ = "batches"
+    __table_args__ = (ForeignKeyConstraint(["run_id"], ["runs.id"]), Index(None, "run_id", "state"))
+
+    id: str = Field(primary_key=True, sa_type=CleanText)
+    run_id: str = Field(sa_type=CleanText)
+    backend: str = Field(sa_type=CleanText)
+    state: str = Field(sa_type=CleanText)
+    """``new|sending|sent|done``: what is certain of it."""
+    provider_id: str | None = Field(None, sa_type=CleanText, nullable=True)
+    created_at: float = Field(sa_type=Float)
+    not_before: float = Field(0.0, sa_type=Float)
+    lease_token: str | None = Field(None, sa_type=CleanText, nullable=True)
+    lease_until: float | None = Field(None, sa_type=Float, nullable=True)
 
 
 def _table(name: str) -> Table:
@@ -166,6 +257,10 @@ FEATURES = _table("run_features")
 CANDIDATES = _table("candidates")
 SCORES = _table("scores")
 CALLS = _table("calls")
+ANSWERS = _table("answers")
+REQUESTS = _table("requests")
+WAITS = _table("waits")
+BATCHES = _table("batches")
 
 
 def is_open(features: FromClause) -> ColumnElement[bool]:

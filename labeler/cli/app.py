@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from labeler.cli import bring, collect, demo, export, label, listing, report, score, show, work
+from labeler.cli import bring, collect, demo, export, label, listing, plan, prompt, report, requests, score, show, work
 from labeler.cli.display import clean
 from labeler.errors import LabelerError
 
@@ -24,6 +24,8 @@ app.command("demo")(demo.demo)
 app.command("collect")(collect.collect)
 app.command("import")(bring.import_)
 app.command("dictionaries")(listing.dictionaries)
+app.command("plan")(plan.plan)
+app.command("prompt")(prompt.prompt)
 app.command("label")(label.label)
 app.command("score")(score.score)
 app.command("report")(report.report)
@@ -33,6 +35,7 @@ app.command("cancel")(label.cancel)
 app.command("retry")(label.retry)
 app.command("show")(show.show)
 app.command("export")(export.export)
+app.add_typer(requests.app, name="requests")
 app.command("worker")(work.worker)
 
 

@@ -138,13 +138,15 @@ class Following:
         """Take a look's figures."""
         labelled = run.in_control + run.done
         facts = f"spent {dollars(run.usd)}  failed {run.failed}"
+        if run.pending:
+            facts += f"  {run.pending} answers to come"
         if run.unpriced_calls:
             facts += f"  {run.unpriced_calls} calls of unknown price"
         self._line(self._doing, labelled, run.total, facts)
         if labelled == run.total:
             self._line("comparing with nulls", run.done, run.total, facts)
         waited = time.monotonic() - self._began[self._doing][0]
-        if not self._hinted and waited > 10 and not run.leased and labelled < run.total and labelled == 0:
+        if not self._hinted and waited > 10 and not run.leased and not run.parked and run.total and labelled == 0:
             self._hinted = True
             err.print("no worker has taken up the run yet; start one with: labeler worker")
 

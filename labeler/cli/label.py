@@ -10,52 +10,50 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeler.cli.display import Following, clean, dollars, err, out, print_json
+from labeler.cli.options import (
+    BATCH,
+    BELOW,
+    BUDGET,
+    CONTEXTS,
+    DETACH,
+    ESCALATE,
+    EXPLAINER,
+    FEATURES,
+    JSON,
+    OFFLINE,
+    PRECISION,
+    PROMPT,
+    RUN,
+    SCORER,
+    SEED,
+    SIMULATOR,
+    check_budget,
+    mode_of,
+    read_prompts,
+)
 from labeler.errors import InputError
+from labeler.llm.errors import NO_ROOM
 
 if TYPE_CHECKING:
     from labeler.api import Run
-
-RUN = Annotated[str, typer.Argument(help="The run's id, or enough of its beginning.")]
-JSON = Annotated[bool, typer.Option("--json", help="Report for another program.")]
-
-
-FEATURES = Annotated[
-    str | None, typer.Option(help="Which: 0-99,512 or @file (one index a line); all of them otherwise.")
-]
-SIMULATOR = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="embedding, lexical, sparse=LLM or just an LLM, likelihood=, logprob= or sum=local:MODEL; repeatable, "
-        "the first is the headline."
-    ),
-]
-SCORER = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="What judges labels besides: detection=LLM or just an LLM, fuzzing=LLM, discrimination=LLM, intruder=LLM, "
-        "embedding_auc; repeatable."
-    ),
-]
-CONTEXTS = Annotated[int, typer.Option(help="Contexts that a paid simulator or scorer is asked about for a feature.")]
-PRECISION = Annotated[float, typer.Option(help="Half width of an interval above which a score is 'imprecise'.")]
-SEED = Annotated[int, typer.Option(help="Of every draw.")]
-DETACH = Annotated[bool, typer.Option(help="Store the run and return; the workers of the fleet see to it.")]
+    from labeler.catalogue.records import Progress, RunRecord
 
 
 def label(
     name: Annotated[str, typer.Argument(help="The dictionary, as `labeler dictionaries` lists it.")],
     features: FEATURES = None,
-    explainer: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="lexical, or an LLM such as anthropic:MODEL, openai:MODEL[@URL], local:smollm2-135m; repeatable."
-        ),
-    ] = None,
+    explainer: EXPLAINER = None,
     simulator: SIMULATOR = None,
     scorer: SCORER = None,
     contexts: CONTEXTS = 80,
     precision: PRECISION = 0.15,
     seed: SEED = 0,
+    escalate: ESCALATE = None,
+    below: BELOW = 0.2,
+    budget: BUDGET = None,
+    batch: BATCH = False,
+    offline: OFFLINE = False,
+    prompt: PROMPT = None,
     detach: DETACH = False,
     json: JSON = False,
 ) -> None:
@@ -65,6 +63,7 @@ def label(
     dictionary = api.open(name)
     chosen = None if features is None else parse_features(features, dictionary.store.indices.tolist())
     check_detach(detach)
+    check_budget(budget)
     run = dictionary.label(
         chosen,
         explainers=explainer or ["lexical"],
@@ -73,6 +72,11 @@ def label(
         contexts=contexts,
         precision=precision,
         seed=seed,
+        mode=mode_of(batch, offline),
+        budget=budget,
+        escalate=escalate,
+        below=below,
+        prompts=read_prompts(prompt),
     )
     begin(run, detach, json)
 
@@ -100,13 +104,19 @@ def begin(run: Run, detach: bool, json: bool) -> None:
     report(run, json, detached=True)
 
 
-def resume(run: RUN, json: JSON = False) -> None:
-    """Go on with a run that was stopped, cancelled or killed."""
+def resume(run: RUN, budget: BUDGET = None, json: JSON = False) -> None:
+    """Go on with a run that was stopped, cancelled or killed, or that paused at its budget: then with a larger one."""
     from labeler import api
 
+    check_budget(budget)
     found = api.run(run)
-    if found.record.state == "cancelled":
-        found.resume()
+    record = found.record
+    if record.state == "paused" and budget is None and record.budget_usd is not None and record.reason == NO_ROOM:
+        raise InputError(f"run {found.id} has spent its budget of {dollars(record.budget_usd)}; give a larger --budget")
+    if budget is not None and budget <= record.committed_usd:
+        raise InputError(f"run {found.id} has spent {dollars(record.committed_usd)} already; give a larger --budget")
+    if record.state in ("cancelled", "paused") or budget is not None:
+        found.resume(budget)
     see_through(found, json)
 
 
@@ -137,7 +147,7 @@ def see_through(run: Run, json: bool) -> None:
         err.print(f"stopped; nothing is lost. To go on: labeler resume {run.id}", highlight=False)
         raise
     report(run, json)
-    if last.failed:
+    if last.failed or run.record.state == "paused":
         raise typer.Exit(1)
 
 
@@ -145,18 +155,72 @@ def report(run: Run, json: bool, detached: bool = False) -> None:
     """What came of a run."""
     record, progress = run.record, run.progress()
     if json:
-        print_json({"run": run.id, "dictionary": run.dictionary, "state": record.state, **vars(progress)})
+        print_json(facts(run, record, progress))
         return
     if detached:
         out.print(f"run {run.id}: {progress.total} features are waiting; labeler status {run.id}", highlight=False)
         return
     states = ", ".join(f"{n} {state}" for state, n in sorted(progress.by_state.items()))
-    spent = f"{dollars(progress.usd)} for {progress.calls} calls" if progress.calls else "nothing asked of anyone"
+    spent = money(record, progress) if progress.calls or progress.unknown_calls else "nothing asked of anyone"
     out.print(f"run {run.id} is {record.state}: {states or 'nothing yet'}; {spent}", highlight=False)
+    for line in beside(run, record, progress):
+        out.print(line, highlight=False, markup=False)
     if progress.failed:
         first = next(row for row in run.rows() if row["state"] == "failed")
         out.print(f"feature {first['index']} failed: {clean(first['reason'])}", highlight=False, markup=False)
         out.print(f"to try the failed ones again: labeler retry {run.id}", highlight=False)
+
+
+def facts(run: Run, record: RunRecord, progress: Progress) -> dict[str, object]:
+    """A run for another program."""
+    return {
+        "run": run.id,
+        "dictionary": run.dictionary,
+        "state": record.state,
+        "reason": record.reason,
+        "budget_usd": record.budget_usd,
+        "committed_usd": record.committed_usd,
+        **vars(progress),
+        "cached_share": progress.cached_share,
+        "usd_a_feature": progress.usd_a_feature,
+        "batches": run.batches(),
+    }
+
+
+def money(record: RunRecord, progress: Progress) -> str:
+    """What a run has spent, of what, and on what."""
+    budget = f" of {dollars(record.budget_usd)}" if record.budget_usd is not None else ""
+    calls = "call" if progress.calls == 1 else "calls"
+    text = f"{dollars(progress.usd)}{budget} for {progress.calls:,} {calls}"
+    if progress.cached_share is not None:
+        text += f", {progress.cached_share:.0%} of {progress.input_tokens:,} prompt tokens cached"
+    if progress.usd_a_feature:
+        text += f", {dollars(progress.usd_a_feature)} a feature"
+    return text
+
+
+def beside(run: Run, record: RunRecord, progress: Progress) -> list[str]:
+    """What else there is to say of a run: lines."""
+    lines = []
+    if progress.unpriced_calls and run.mode == "offline":
+        lines.append(f"{progress.unpriced_calls:,} answers came by file; what they cost is not known here")
+    elif progress.unpriced_calls:
+        lines.append(f"the price of {progress.unpriced_calls:,} calls is not known; LABELER_PRICES can say it")
+    if progress.unknown_calls:
+        what = "in flight or of unknown outcome" if record.state == "running" else "of unknown outcome"
+        lines.append(f"{progress.unknown_calls:,} calls are {what}: {dollars(progress.unknown_usd)} at most")
+    if batches := run.batches():
+        lines.append("batches: " + ", ".join(f"{n} {state}" for state, n in sorted(batches.items())))
+    if record.state == "paused":
+        lines.append(f"paused: {clean(record.reason or 'nobody said why')}")
+        more = " --budget USD" if record.reason == NO_ROOM else ""
+        lines.append(f"to go on: labeler resume {run.id}{more}")
+    elif progress.pending and run.mode == "offline":
+        n = "request waits" if progress.pending == 1 else "requests wait"
+        lines.append(f"{progress.pending:,} {n} for answers: labeler requests export {run.id} --out DIR")
+    elif progress.pending:
+        lines.append(f"{progress.pending:,} requests wait for a batch or are in one")
+    return lines
 
 
 def parse_features(text: str, here: Sequence[int]) -> list[int]:

@@ -10,7 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from labeler.cli.display import clean, dollars, out, print_json, when
-from labeler.cli.label import JSON, report
+from labeler.cli.label import facts as run_facts
+from labeler.cli.label import report
+from labeler.cli.options import JSON
 
 if TYPE_CHECKING:
     from labeler.evidence.manifest import Manifest
@@ -83,7 +85,7 @@ def status(
         return
     found = [(each, each.record, each.progress()) for each in api.runs()]
     if json:
-        print_json([{"run": e.id, "dictionary": e.dictionary, "state": r.state, **vars(p)} for e, r, p in found])
+        print_json([run_facts(each, record, progress) for each, record, progress in found])
         return
     if not found:
         out.print("no runs yet; start one with `labeler label NAME`", highlight=False)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labeler.cli.display import clean, dollars, out, print_json
-from labeler.cli.label import JSON
+from labeler.cli.options import JSON
 
 if TYPE_CHECKING:
     from labeler.api import Spent

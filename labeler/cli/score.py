@@ -7,18 +7,23 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.label import (
+from labeler.cli.label import begin, check_detach, parse_features
+from labeler.cli.options import (
+    BATCH,
+    BUDGET,
     CONTEXTS,
     DETACH,
     FEATURES,
     JSON,
+    OFFLINE,
     PRECISION,
+    PROMPT,
     SCORER,
     SEED,
     SIMULATOR,
-    begin,
-    check_detach,
-    parse_features,
+    check_budget,
+    mode_of,
+    read_prompts,
 )
 
 
@@ -37,6 +42,10 @@ def score(
     contexts: CONTEXTS = 80,
     precision: PRECISION = 0.15,
     seed: SEED = 0,
+    budget: BUDGET = None,
+    batch: BATCH = False,
+    offline: OFFLINE = False,
+    prompt: PROMPT = None,
     detach: DETACH = False,
     json: JSON = False,
 ) -> None:
@@ -49,6 +58,7 @@ def score(
     dictionary = api.open(name)
     chosen = None if features is None else parse_features(features, dictionary.store.indices.tolist())
     check_detach(detach)
+    check_budget(budget)
     run = dictionary.score(
         labels,
         features=chosen,
@@ -57,5 +67,8 @@ def score(
         contexts=contexts,
         precision=precision,
         seed=seed,
+        mode=mode_of(batch, offline),
+        budget=budget,
+        prompts=read_prompts(prompt),
     )
     begin(run, detach, json)

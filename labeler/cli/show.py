@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labeler.cli.display import clean, out, print_json, score_text
-from labeler.cli.label import JSON
+from labeler.cli.options import JSON
 from labeler.fence import marked
 
 if TYPE_CHECKING:

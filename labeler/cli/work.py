@@ -21,6 +21,7 @@ def worker(queue: Annotated[str, typer.Option(help="The queue to listen on.")] =
             "a worker of a fleet needs LABELER_BROKER_URL (redis://…); without it `labeler label` works alone"
         )
     logging.getLogger().setLevel(logging.INFO)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it has a line for every call
     api.open_catalogue(chosen)  # a database that cannot be reached is told now, in one line
     api.check_broker(chosen)
     serve(make_app(chosen, queue), chosen)

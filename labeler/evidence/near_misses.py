@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from labeler.evidence.sampling import permanent_number
 from labeler.evidence.store import EvidenceStore
-from labeler.features import SPLITS, Context, IntArray, Split
+from labeler.features import SPLITS, Context, Evidence, IntArray, Split
 
 Kind = Literal["token", "embedding", "neighbour"]
 """Why a context is near: it holds one of the feature's strongest tokens, it reads like one in which the feature fires, or
@@ -18,6 +19,11 @@ one of the feature's nearest neighbours fires in it (and it holds none of those 
 
 TOP_TOKENS = 5
 """Tokens that count as the feature's strongest."""
+
+SHOWN = 4
+"""Near-misses beside the evidence that an explainer is shown."""
+LOOKED_AT = 2_000
+"""Contexts of the pool among which those are looked for: of a large one every so-manieth."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,16 +66,53 @@ def near_misses(store: EvidenceStore, index: int, split: Split, n: int) -> list[
     return found
 
 
+def evidence_with_near_misses(store: EvidenceStore, index: int, n: int = SHOWN) -> Evidence:
+    """All that is known of a feature, with a few near-misses of ``explain``, each from another document.
+
+    By turns one that holds the strongest of the feature's tokens that any holds, and one in which the nearest of its
+    neighbours fires. Raises InputError where there is no such feature.
+    """
+    silent = _some_silent(store, index)
+    tokens = [_holding(store, silent, token) for token in _strongest_tokens(store, index)[:, None]]
+    holding = np.any(tokens, axis=0) if tokens else np.zeros(len(silent), dtype=bool)
+    near = [~holding & np.isin(silent, _fires(store, other)) for other, _ in store.nearest(index)]
+    by_kind = [list(dict.fromkeys(row for found in kind for row in silent[found].tolist())) for kind in (tokens, near)]
+    turns = [row for pair in itertools.zip_longest(*by_kind) for row in pair if row is not None]
+    chosen: dict[str, int] = {}
+    for row in turns:
+        if len(chosen) == n:
+            break
+        chosen.setdefault(store.rows.document(row), row)
+    return replace(store.evidence(index), near_misses=tuple(_silent(store, row) for row in chosen.values()))
+
+
+def _some_silent(store: EvidenceStore, index: int) -> IntArray:
+    """Contexts of ``explain`` in which the feature was looked up and is silent: of the pool, and those kept beside it.
+
+    In no order that has to do with where they stand.
+    """
+    found = store.read(index)
+    pool = store.pool("explain")
+    kept = found.contexts[~found.activations.any(axis=1)]
+    kept = kept[store.rows.split[kept] == SPLITS.index("explain")]
+    looked_at = pool[:: 1 + len(pool) // LOOKED_AT]
+    rows = np.union1d(np.setdiff1d(looked_at, found.contexts), kept)
+    return rows[np.argsort(permanent_number(store.rows.column("ordinal", rows)))]
+
+
 def _near_miss(store: EvidenceStore, kind: str, row: int, weight: float | None) -> NearMiss:
+    return NearMiss(kind=kind, context=_silent(store, row), weight=weight)  # type: ignore[arg-type]
+
+
+def _silent(store: EvidenceStore, row: int) -> Context:
     tokens = store.rows.strings(row)
-    context = Context(
+    return Context(
         id=row,
         document=store.rows.document(row),
         split=SPLITS[int(store.rows.split[row])],
         tokens=tokens,
         activations=np.zeros(len(tokens), dtype=np.float32),
     )
-    return NearMiss(kind=kind, context=context, weight=weight)  # type: ignore[arg-type]
 
 
 def _strongest_tokens(store: EvidenceStore, index: int) -> IntArray:
@@ -88,9 +131,13 @@ def _holding(store: EvidenceStore, rows: IntArray, tokens: IntArray) -> NDArray[
 
 def _fires_near(store: EvidenceStore, index: int) -> IntArray:
     """The contexts in which the nearest features fire."""
-    found = [store.read(other) for other, _ in store.nearest(index)]
-    rows = [each.contexts[each.activations.any(axis=1)] for each in found]
+    rows = [_fires(store, other) for other, _ in store.nearest(index)]
     return np.unique(np.concatenate(rows)) if rows else np.zeros(0, dtype=np.int64)
+
+
+def _fires(store: EvidenceStore, index: int) -> IntArray:
+    found = store.read(index)
+    return found.contexts[found.activations.any(axis=1)]
 
 
 def _closest(store: EvidenceStore, index: int, rows: IntArray, n: int) -> IntArray:

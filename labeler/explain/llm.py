@@ -8,17 +8,18 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import BaseModel, Field
 
-from labeler.explain.contexts import listed, quantile_contexts, strengths
+from labeler.explain.contexts import quantile_contexts, strengths, within_budget
+from labeler.explain.marking import weighed
 from labeler.features import Context, Evidence, Explanation
-from labeler.fence import marked, plain
+from labeler.fence import one_line, plain
+from labeler.llm.asking import ask_until_answered
 from labeler.llm.protocol import Backend, Recorder, Request
-from labeler.llm.retry import ask_until_answered
 from labeler.llm.together import together
 from labeler.words import words
-from prompts import load_prompt
+from prompts import Load, load_prompt
 
-CONTEXTS = 20
-"""Contexts shown to a model that follows instructions."""
+PROMPT_TOKENS = 950
+"""What the firing contexts that a model is shown may cost, in the dictionary's own tokens and a little for the marks."""
 
 MAX_WORDS = 12
 """A label is no longer."""
@@ -31,17 +32,17 @@ class Label(BaseModel):
     """What a feature means."""
 
     label: str = Field(description="at most 12 words; empty where there is no clear pattern")
-    description: str = Field(description="one sentence")
+    description: str = Field(description="one sentence of at most 25 words")
     confidence: float = Field(description="0 to 1")
 
 
 class LlmExplainer:
     """Shows marked contexts to a model that answers by schema; completes a word list with one that cannot."""
 
-    def __init__(self, backend: Backend, recorder: Recorder) -> None:
+    def __init__(self, backend: Backend, recorder: Recorder, prompts: Load = load_prompt) -> None:
         self.source = backend.name
         self._backend = backend
-        self._prompt = load_prompt("explain" if backend.capabilities.schema else "explain_words")
+        self._prompt = prompts("explain" if backend.capabilities.schema else "explain_words")
         self._record = recorder(backend.name, self._prompt.source)
 
     async def explain(self, evidence: Evidence, background: Mapping[str, float], seed: int) -> list[Explanation]:
@@ -52,7 +53,7 @@ class LlmExplainer:
         return list({explanation.label.lower(): explanation for explanation in found}.values())
 
     async def _by_schema(self, evidence: Evidence, seed: int) -> Explanation:
-        contexts = quantile_contexts(evidence, CONTEXTS, seed)
+        contexts = within_budget(evidence, PROMPT_TOKENS, seed)
         answer = await ask_until_answered(self._backend, self.request(evidence, contexts), record=self._record)
         assert isinstance(answer.parsed, Label)
         label = shorten(answer.parsed.label)
@@ -62,20 +63,18 @@ class LlmExplainer:
             confidence=float(np.clip(answer.parsed.confidence, 0.0, 1.0)),
             explainer=self.source,
             prompt=self._prompt.source,
-            contexts=tuple(context.id for context in contexts),
+            contexts=tuple(context.id for context in (*contexts, *evidence.near_misses)),
         )
 
     def request(self, evidence: Evidence, contexts: tuple[Context, ...]) -> Request:
         """What is asked of a model that answers by schema."""
         maximum = max((context.maximum for context in contexts), default=1.0)
-        shown = []
-        for context in contexts:
-            values = strengths(context, maximum)
-            shown.append({"marked": marked(context.tokens, values), "strengths": plain(listed(context.tokens, values))})
+        active = [weighed(context.tokens, strengths(context, maximum)) for context in contexts]
+        silent = [one_line(context.text).strip() for context in evidence.near_misses]
         promoted = ", ".join(repr(plain(token)) for token, _ in evidence.promoted)
         return Request(
             system=self._prompt.system(),
-            prompt=self._prompt.render(contexts=shown, promoted=promoted),
+            prompt=self._prompt.render(active=active, silent=silent, promoted=promoted),
             schema=Label,
             max_tokens=300,
         )

@@ -9,9 +9,10 @@ from labeler.explain.llm import LlmExplainer
 from labeler.explain.protocol import Explainer
 from labeler.llm.protocol import Backend, Recorder
 from labeler.methods import Method, parse_method
+from prompts import Load, load_prompt
 
 FREE: dict[str, Callable[[], Explainer]] = {"lexical": LexicalExplainer}
-ASKING: dict[str, Callable[[Backend, Recorder], Explainer]] = {"llm": LlmExplainer}
+ASKING: dict[str, Callable[[Backend, Recorder, Load], Explainer]] = {"llm": LlmExplainer}
 
 
 def parse_explainer(text: str) -> Method:
@@ -19,8 +20,10 @@ def parse_explainer(text: str) -> Method:
     return parse_method(text, "explainer", [*ASKING, *FREE], usual="llm", asking=ASKING)
 
 
-def open_explainer(method: Method, backend: Callable[[str], Backend], recorder: Recorder) -> Explainer:
-    """An explainer ready to work; ``backend`` opens (or finds) an LLM by name."""
+def open_explainer(
+    method: Method, backend: Callable[[str], Backend], recorder: Recorder, prompts: Load = load_prompt
+) -> Explainer:
+    """An explainer ready to work; ``backend`` opens (or finds) an LLM by name, ``prompts`` gives a template."""
     if method.llm is None:
         return FREE[method.name]()
-    return ASKING[method.name](backend(method.llm), recorder)
+    return ASKING[method.name](backend(method.llm), recorder, prompts)

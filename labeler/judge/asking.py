@@ -11,14 +11,15 @@ from pydantic import BaseModel
 from labeler.errors import InputError
 from labeler.fence import plain
 from labeler.judge.protocol import Answers
+from labeler.llm.asking import ask_until_answered
 from labeler.llm.errors import MalformedError
 from labeler.llm.protocol import Backend, Recorder, Request
-from labeler.llm.retry import ask_until_answered
 from labeler.llm.together import together
-from prompts import load_prompt
+from prompts import Load, load_prompt
 
 ROUNDS = 3
-"""How often questions that an answer left out, or answered twice or out of range, are put before the judge has failed."""
+"""How many rounds may gain nothing, of putting again what was left out or answered twice or out of range, before the
+judge has failed."""
 
 Read = Callable[[BaseModel], Sequence[tuple[int, int | None]]]
 """What an answer says: (number of the question in its call, answer), None for an answer that is none."""
@@ -28,7 +29,14 @@ class Asker:
     """A model, a prompt, and the form in which it answers."""
 
     def __init__(
-        self, judge: str, backend: Backend, recorder: Recorder, schema: type[BaseModel], read: Read, a_call: int
+        self,
+        judge: str,
+        backend: Backend,
+        recorder: Recorder,
+        schema: type[BaseModel],
+        read: Read,
+        a_call: int,
+        prompts: Load = load_prompt,
     ) -> None:
         """``a_call`` questions are put together. Raises InputError where the backend cannot answer in a given form."""
         if not backend.capabilities.schema:
@@ -38,7 +46,7 @@ class Asker:
             )
         self.source = backend.name
         self._backend = backend
-        self._template = load_prompt(judge)
+        self._template = prompts(judge)
         self.prompt = self._template.source
         self._record = recorder(backend.name, self._template.source)
         self._schema = schema
@@ -53,17 +61,24 @@ class Asker:
         said: NDArray[np.float64] = np.zeros(len(shown))
         left = list(range(len(shown)))
         again: set[int] = set()
-        for round_number in range(ROUNDS):
+        # Rounds that gain something do not count against it: a retry goes through kept answers first, and then further.
+        round_number = fruitless = 0
+        while left:
+            if fruitless == ROUNDS:
+                raise MalformedError(
+                    f"{len(left)} of {len(shown)} questions stayed without a usable answer of {self.source}"
+                )
+            if round_number:
+                again.update(left)
             calls = [left[i : i + self._a_call] for i in range(0, len(left), self._a_call)]
             answers = await together(self._one(explanation, call, shown, round_number) for call in calls)
             found = {call[at - 1]: value for call, usable in zip(calls, answers, strict=True) for at, value in usable}
             for at, value in found.items():
                 said[at] = value
             left = [at for at in left if at not in found]
-            if not left:
-                return Answers(said=said, asked_again=len(again))
-            again.update(left)
-        raise MalformedError(f"{len(left)} of {len(shown)} questions stayed without a usable answer of {self.source}")
+            fruitless += not found
+            round_number += 1
+        return Answers(said=said, asked_again=len(again))
 
     async def _one(
         self, explanation: str, call: list[int], shown: Sequence[object], round_number: int
@@ -77,7 +92,10 @@ class Asker:
         )
         answer = await ask_until_answered(self._backend, request, record=self._record)
         assert answer.parsed is not None
-        return usable(self._read(answer.parsed), len(call))
+        found = usable(self._read(answer.parsed), len(call))
+        if not found:
+            await self._record.useless(answer.key)
+        return found
 
 
 def usable(answers: Sequence[tuple[int, int | None]], n: int) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ from labeler.judge.protocol import Answers, Questions
 from labeler.judge.yes_no import shown
 from labeler.llm.protocol import Backend, Recorder
 from labeler.score import Estimate, share
+from prompts import Load, load_prompt
 
 CONTEXTS_A_SET = 5
 SETS_A_CALL = 4
@@ -54,9 +55,9 @@ class IntruderJudge:
     labelled = False
     chance = 1 / CONTEXTS_A_SET
 
-    def __init__(self, backend: Backend, recorder: Recorder) -> None:
+    def __init__(self, backend: Backend, recorder: Recorder, prompts: Load = load_prompt) -> None:
         """Raises InputError where the backend cannot answer in a given form."""
-        self._asker = Asker(self.name, backend, recorder, Choices, read, SETS_A_CALL)
+        self._asker = Asker(self.name, backend, recorder, Choices, read, SETS_A_CALL, prompts)
         self.source = self._asker.source
         self.prompt: str | None = self._asker.prompt
 

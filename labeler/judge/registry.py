@@ -12,9 +12,10 @@ from labeler.judge.intruder import IntruderJudge
 from labeler.judge.protocol import Judge
 from labeler.llm.protocol import Backend, Recorder
 from labeler.methods import Method, parse_method
+from prompts import Load, load_prompt
 
 FREE: dict[str, Callable[[], Judge]] = {"embedding_auc": EmbeddingJudge}
-ASKING: dict[str, Callable[[Backend, Recorder], Judge]] = {
+ASKING: dict[str, Callable[[Backend, Recorder, Load], Judge]] = {
     "detection": DetectionJudge,
     "fuzzing": FuzzingJudge,
     "discrimination": DiscriminationJudge,
@@ -27,8 +28,10 @@ def parse_scorer(text: str) -> Method:
     return parse_method(text, "scorer", [*ASKING, *FREE], usual="detection", asking=ASKING)
 
 
-def open_judge(method: Method, backend: Callable[[str], Backend], recorder: Recorder) -> Judge:
-    """A judge ready to answer; ``backend`` opens (or finds) an LLM by name."""
+def open_judge(
+    method: Method, backend: Callable[[str], Backend], recorder: Recorder, prompts: Load = load_prompt
+) -> Judge:
+    """A judge ready to answer; ``backend`` opens (or finds) an LLM by name, ``prompts`` gives a template."""
     if method.llm is None:
         return FREE[method.name]()
-    return ASKING[method.name](backend(method.llm), recorder)
+    return ASKING[method.name](backend(method.llm), recorder, prompts)

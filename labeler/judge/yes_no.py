@@ -12,6 +12,7 @@ from labeler.judge.asking import Asker
 from labeler.judge.protocol import Answers, Questions
 from labeler.llm.protocol import Backend, Recorder
 from labeler.score import Estimate, balanced_accuracy
+from prompts import Load, load_prompt
 
 CONTEXTS_A_CALL = 10
 
@@ -43,9 +44,9 @@ class YesNoJudge(ABC):
     labelled = True
     chance = 0.5
 
-    def __init__(self, backend: Backend, recorder: Recorder) -> None:
+    def __init__(self, backend: Backend, recorder: Recorder, prompts: Load = load_prompt) -> None:
         """Raises InputError where the backend cannot answer in a given form."""
-        self._asker = Asker(self.name, backend, recorder, Verdicts, read, CONTEXTS_A_CALL)
+        self._asker = Asker(self.name, backend, recorder, Verdicts, read, CONTEXTS_A_CALL, prompts)
         self.source = self._asker.source
         self.prompt: str | None = self._asker.prompt
 

@@ -5,36 +5,30 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import anthropic
-from anthropic.types import Message
 from pydantic import BaseModel
 
+from labeler.errors import LabelerError
 from labeler.llm.bounds import most_input
-from labeler.llm.dialect import Dialect
-from labeler.llm.endpoints import NO_KEY, Endpoint, find_endpoint
-from labeler.llm.errors import MalformedError, RefusedError, RejectedError, TruncatedError
-from labeler.llm.failures import Failures, translated
+from labeler.llm.dialect import Dialect, Memory
+from labeler.llm.endpoints import NO_KEY, Endpoint, address
+from labeler.llm.errors import MalformedError, RejectedError
+from labeler.llm.failures import Failures
+from labeler.llm.foreign import count, sound
+from labeler.llm.limits import read_limits
 from labeler.llm.names import LLMName
-from labeler.llm.prices import price
-from labeler.llm.protocol import Answer, Backend, Capabilities, Request, TextLogprobs, Usage
-from labeler.llm.structured import read_answer
+from labeler.llm.prices import Prices
+from labeler.llm.protocol import Capabilities, Reply, Request, TextLogprobs, Usage
 from labeler.llm.transport import CONNECT_SECONDS, TOTAL_SECONDS, http_client
-from labeler.settings import Settings
+from labeler.llm.wire import Wire
 
+NO_MESSAGE = "this is not a message of Claude"
 
-def open_anthropic(name: LLMName, settings: Settings) -> Backend:
-    """Raises InputError where the key is missing."""
-    endpoint = find_endpoint(
-        name,
-        provider_url="https://api.anthropic.com",
-        key=settings.anthropic_api_key,
-        variable="ANTHROPIC_API_KEY",
-        listed=settings.api_keys,
-    )
-    return AnthropicBackend(name, endpoint)
+Price = Callable[[Usage, int], float | None]
+"""US dollars for a usage, so many of whose input tokens were put into the cache; None where nobody knows."""
 
 
 class AnthropicBackend:
@@ -42,13 +36,22 @@ class AnthropicBackend:
 
     capabilities = Capabilities(schema=True)
 
-    def __init__(self, name: LLMName, endpoint: Endpoint, *, seconds: float = TOTAL_SECONDS) -> None:
+    def __init__(
+        self,
+        name: LLMName,
+        endpoint: Endpoint,
+        *,
+        prices: Prices | None = None,
+        memory: Memory | None = None,
+        seconds: float = TOTAL_SECONDS,
+    ) -> None:
         self.name = str(name)
-        self._model = name.model
+        self.address = address(name, endpoint.base_url)
+        self._llm = name
         self._endpoint = endpoint
-        self._seconds = seconds
+        self._prices = prices or Prices()
         self._failures = Failures(self.name, endpoint.key)
-        self._dialect = Dialect({"temperature": "temperature"})
+        self._dialect = Dialect({"temperature": "temperature"}, memory=memory, probing=not endpoint.official)
         # Every value that the SDK would otherwise take from the environment is given here or held back by the client.
         self._client = anthropic.AsyncAnthropic(
             api_key=endpoint.key or NO_KEY,
@@ -58,21 +61,36 @@ class AnthropicBackend:
             open_telemetry=False,
             http_client=http_client(anthropic.DefaultAioHttpClient, endpoint),
         )
+        self._wire = Wire(self._client, anthropic, self._failures, seconds)
 
-    async def ask(self, request: Request) -> Answer:
+    async def ask(self, request: Request) -> Reply:
         """One attempt, after at most one unbilled rejection of the temperature."""
         offered = {"temperature"} if request.temperature is not None else set()
-        message = await self._dialect.speak(lambda without: self._send(request, without), offered)
-        try:
-            return self._answer(request, message)
-        except (AttributeError, TypeError):  # the SDK takes any JSON for its types
-            raise MalformedError(self._failures.line("this is not a message of Claude"), maybe_billed=True) from None
+        return await self._dialect.speak(lambda without: self._send(request, without), offered)
 
     def bound(self, request: Request) -> Usage:
         """The most that one call can take: all of its input put into the cache, which costs more than reading it."""
         forms = [] if request.schema is None else [json.dumps(_output_format(request.schema))]
         usage = Usage(input_tokens=most_input(request, *forms), output_tokens=request.max_tokens)
-        return self._priced(usage, written=usage.input_tokens)
+        usd = self._prices.most(self._llm, usage, base_url=self._endpoint.priced_at)
+        return dataclasses.replace(usage, usd=usd)
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """The JSON of a message, without what the model is known not to take."""
+        return _body(self._llm.model, request, self._dialect.without)
+
+    def price(self, usage: Usage, written: int = 0) -> float | None:
+        """US dollars for tokens of this model, asked one by one; None where nobody knows."""
+        return self._prices(self._llm, usage, base_url=self._endpoint.priced_at, written=written)
+
+    async def count(self, request: Request) -> int | None:
+        """The input tokens of a request as the provider counts them, free of charge; None where it does not."""
+        asked = {k: v for k, v in self.body(request).items() if k in ("model", "system", "messages", "output_config")}
+        try:
+            found, _ = await self._wire.post("/v1/messages/count_tokens", asked)
+        except LabelerError:
+            return None
+        return count(found.get("input_tokens")) if isinstance(found, Mapping) else None
 
     async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
         """Raises RejectedError: Anthropic gives none."""
@@ -82,54 +100,57 @@ class AnthropicBackend:
         """Give back connections."""
         await self._client.close()
 
-    async def _send(self, request: Request, without: frozenset[str]) -> Message:
-        body: dict[str, Any] = {
-            "model": self._model,
-            "max_tokens": request.max_tokens,
-            "messages": [{"role": "user", "content": request.prompt}],
-        }
-        if request.system:
-            body["system"] = [{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}]
-        if request.schema is not None:
-            # What `messages.parse` sends. Not that method itself: it raises for an answer that does not fit before
-            # the usage of that answer, which was billed, can be read.
-            body["output_config"] = {"format": _output_format(request.schema)}
-        if request.temperature is not None and "temperature" not in without:
-            body["extra_body"] = {"temperature": request.temperature}  # the SDK's method knows it no more
-        message = await translated(self._client.messages.create(**body), anthropic, self._failures, self._seconds)
-        if not isinstance(message, Message):  # a page, say
-            raise MalformedError(
-                self._failures.line("this is not an answer of Anthropic's API; is the base url right?"),
-                maybe_billed=True,
-            )
-        return message
+    async def _send(self, request: Request, without: frozenset[str]) -> Reply:
+        found, headers = await self._wire.post("/v1/messages", _body(self._llm.model, request, without))
+        try:
+            reply = read_reply(found, self.price)
+        except MalformedError as error:
+            raise MalformedError(self._failures.line(f"{error}; is the base url right?"), maybe_billed=True) from None
+        return dataclasses.replace(reply, limits=read_limits(headers))
 
-    def _answer(self, request: Request, message: Message) -> Answer:
-        usage = self._usage(message)
-        if message.stop_reason == "refusal":
-            raise RefusedError(self._failures.line("the model declined to answer"), usage=usage)
-        if message.stop_reason in ("max_tokens", "model_context_window_exceeded"):
-            raise TruncatedError(
-                self._failures.line(f"the answer was cut at {usage.output_tokens} tokens"), usage=usage
-            )
-        # By type: thinking may come first.
-        text = "".join(block.text for block in message.content or () if block.type == "text")
-        return read_answer(text, request, usage, self._failures)
 
-    def _usage(self, message: Message) -> Usage:
-        counts = message.usage
-        read, written = counts.cache_read_input_tokens or 0, counts.cache_creation_input_tokens or 0
-        usage = Usage(
-            input_tokens=counts.input_tokens + read + written,  # Anthropic's own figure leaves out both
-            cached_tokens=read,
-            output_tokens=counts.output_tokens,
-        )
-        return self._priced(usage, written)
+def read_reply(body: object, price: Price) -> Reply:
+    """What a message says, whatever JSON it is; raises MalformedError for what is no message."""
+    content = body.get("content") if isinstance(body, Mapping) else None
+    if not isinstance(body, Mapping) or not isinstance(content, list):
+        raise MalformedError(NO_MESSAGE, maybe_billed=True)
+    # By type: thinking may come first.
+    blocks = [block for block in content if isinstance(block, Mapping) and block.get("type") == "text"]
+    text = "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
+    stop: Literal["end", "truncated", "refused"] = "end"
+    if body.get("stop_reason") == "refusal":
+        stop = "refused"
+    elif body.get("stop_reason") in ("max_tokens", "model_context_window_exceeded"):
+        stop = "truncated"
+    return Reply(text=sound(text), stop=stop, usage=_usage(body.get("usage"), price))
 
-    def _priced(self, usage: Usage, written: int) -> Usage:
-        base_url = None if self._endpoint.official else self._endpoint.base_url
-        usd = price("anthropic", self._model, usage, base_url=base_url, cache_write_tokens=written)
-        return dataclasses.replace(usage, usd=usd)
+
+def _usage(counts: object, price: Price) -> Usage:
+    if not isinstance(counts, Mapping):
+        raise MalformedError(NO_MESSAGE, maybe_billed=True)
+    fresh, output = count(counts.get("input_tokens")), count(counts.get("output_tokens"))
+    if fresh is None or output is None:
+        raise MalformedError(NO_MESSAGE, maybe_billed=True)
+    read = count(counts.get("cache_read_input_tokens")) or 0
+    written = count(counts.get("cache_creation_input_tokens")) or 0
+    # Anthropic's own figure of the input leaves out both.
+    usage = Usage(input_tokens=fresh + read + written, cached_tokens=read, output_tokens=output)
+    return dataclasses.replace(usage, usd=price(usage, written))
+
+
+def _body(model: str, request: Request, without: frozenset[str]) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": model,
+        "max_tokens": request.max_tokens,
+        "messages": [{"role": "user", "content": request.prompt}],
+    }
+    if request.system:
+        body["system"] = [{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}]
+    if request.schema is not None:
+        body["output_config"] = {"format": _output_format(request.schema)}
+    if request.temperature is not None and "temperature" not in without:
+        body["temperature"] = request.temperature
+    return body
 
 
 @functools.lru_cache(maxsize=64)

@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from labeler.llm.errors import LLMError
-from labeler.llm.protocol import Answer, Request
+from labeler.llm.protocol import Reply, Request
 
 BATCH = 16
 """The most requests that are answered together."""
 GATHER_SECONDS = 0.004
 """How long a request waits for company."""
 
-Outcome = Answer | Exception
+Outcome = Reply | Exception
 
 
 class Batcher:
@@ -26,13 +26,13 @@ class Batcher:
     def __init__(self, answer: Callable[[Sequence[Request]], Awaitable[Sequence[Outcome]]]) -> None:
         """``answer`` returns one outcome a request, in their order; what it raises, every caller of the batch gets."""
         self._answer = answer
-        self._waiting: deque[tuple[Request, asyncio.Future[Answer]]] = deque()
-        self._running: list[tuple[Request, asyncio.Future[Answer]]] = []
+        self._waiting: deque[tuple[Request, asyncio.Future[Reply]]] = deque()
+        self._running: list[tuple[Request, asyncio.Future[Reply]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def ask(self, request: Request) -> Answer:
+    async def ask(self, request: Request) -> Reply:
         """One request's answer; a caller that is cancelled takes nothing from the others."""
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())
@@ -60,7 +60,7 @@ class Batcher:
             for (_, future), outcome in zip(self._running, outcomes, strict=True):
                 if future.done():
                     continue
-                if isinstance(outcome, Answer):
+                if isinstance(outcome, Reply):
                     future.set_result(outcome)
                 else:
                     future.set_exception(outcome)

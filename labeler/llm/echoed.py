@@ -27,13 +27,12 @@ def read_echoed(
     A token of the end of the prefix and the beginning of the text is the text's, and counted whole. Raises
     RejectedError where the server gave nothing of the prompt, MalformedError where its lists do not fit the prompt.
     """
-    tokens, values = getattr(found, "tokens", None), getattr(found, "token_logprobs", None)
-    top = getattr(found, "top_logprobs", None)
+    tokens, values, top = (_list(found, name) for name in ("tokens", "token_logprobs", "top_logprobs"))
     if not tokens or not values or all(value is None for value in values[:-1]):
         # One value is that of the token it has written: the prompt was not given back.
         raise RejectedError(failures.line(NONE_GIVEN), usage=usage)
     try:
-        if len(values) != len(tokens) or (among and len(top or ()) != len(tokens)):
+        if len(values) != len(tokens) or (among and len(top) != len(tokens)):
             raise ValueError("its lists are not of one length")
         spans = place(prefix + text, tokens)
         kept = [i for i, (_, end) in enumerate(spans) if end > len(prefix)]
@@ -49,6 +48,11 @@ def read_echoed(
         among=None if others is None else np.array(others, dtype=np.float32).reshape(-1, len(among)),
         usage=usage,
     )
+
+
+def _list(found: object, name: str) -> list[Any]:
+    values = found.get(name) if isinstance(found, Mapping) else None
+    return values if isinstance(values, list) else []
 
 
 def _number(value: object) -> float:

@@ -12,10 +12,15 @@ from pydantic import SecretStr
 
 from labeler.errors import InputError
 from labeler.llm.names import LLMName
+from labeler.llm.protocol import Address
 from labeler.llm.urls import Origin
 
 NO_KEY = "no-key-is-used"
 """What the SDKs send where no key is needed; they refuse to send nothing."""
+
+
+PROVIDER_URLS = {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
+"""Where each provider itself is asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +41,21 @@ class Endpoint:
         """The server."""
         return Origin.of(self.base_url)
 
+    @property
+    def priced_at(self) -> str | None:
+        """The base url as prices go by it: None for the provider's own host."""
+        return None if self.official else self.base_url
+
+
+def address(name: LLMName, base_url: str | None = None) -> Address:
+    """Where a name's model is asked: at ``base_url``, else where the name says, else at its provider's own host."""
+    url = base_url or name.base_url or PROVIDER_URLS[name.provider]
+    return Address(name.provider, name.model, url.rstrip("/"))
+
 
 def find_endpoint(
     name: LLMName,
     *,
-    provider_url: str,
     key: SecretStr | None,
     variable: str,
     gateway: str | None = None,
@@ -55,6 +70,7 @@ def find_endpoint(
     gateway = gateway or None
     if gateway is not None:
         Origin.of(gateway, gateway_variable)
+    provider_url = PROVIDER_URLS[name.provider]
     base_url = name.base_url or gateway or provider_url
     origin = Origin.of(base_url)
     if _official(origin, Origin.of(provider_url)):

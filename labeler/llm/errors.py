@@ -11,7 +11,13 @@ class LLMError(LabelerError):
     retryable = False
 
     def __init__(
-        self, message: str, *, retry_after: float | None = None, usage: object = None, maybe_billed: bool = False
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        usage: object = None,
+        maybe_billed: bool = False,
+        limits: object = None,
     ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
@@ -20,6 +26,8 @@ class LLMError(LabelerError):
         """The ``Usage`` of a call that was paid although its answer was of no use; None where nothing was billed."""
         self.maybe_billed = maybe_billed
         """Whether the outcome is unknown: the request may have reached the provider, no answer came back."""
+        self.limits = limits
+        """The ``Limits`` that the provider told on the way; None where it told none."""
 
 
 class BusyError(LLMError):
@@ -56,3 +64,13 @@ class RejectedError(LLMError):
 
 class AccessError(InputError):
     """The key is missing or not accepted (401, 403): nothing can be asked of this provider."""
+
+
+NO_ROOM = "the budget has no room for the worst case of another call"
+
+
+class SpentError(LabelerError):
+    """The budget has no room for another call; the run stops here and can go on with more."""
+
+    def __init__(self) -> None:
+        super().__init__(NO_ROOM)

@@ -17,6 +17,8 @@ import aiohttp
 
 from labeler.errors import LabelerError
 from labeler.llm.errors import AccessError, BusyError, LLMError, MalformedError, RejectedError, TimedOutError
+from labeler.llm.limits import read_limits
+from labeler.llm.protocol import Limits
 
 T = TypeVar("T")
 
@@ -29,9 +31,10 @@ _GATEWAY_GAVE_UP = (408, 504, 524)
 class RejectionError(RejectedError):
     """A rejection with all that the provider said, so that a backend can learn what it will not take."""
 
-    def __init__(self, message: str, said: str) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, said: str, status: int, limits: Limits | None = None) -> None:
+        super().__init__(message, limits=limits)
         self.said = said
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,16 @@ class Failures:
 
     def of_status(self, status: int, headers: Mapping[str, str], body: object) -> LabelerError:
         """The error that an HTTP status means."""
-        said, everything = _said(body), body if isinstance(body, str) else json.dumps(body, default=str)
-        line = self.line(f"HTTP {status}", said)
+        said, everything = said_in(body), body if isinstance(body, str) else json.dumps(body, default=str)
+        line, limits = self.line(f"HTTP {status}", said), read_limits(headers)
         maybe_billed = status in _GATEWAY_GAVE_UP
         if status in (401, 402, 403) or _out_of_money(body, said):
             return AccessError(line)
         if status == 408:
-            return TimedOutError(line, maybe_billed=True)
-        if status in (409, 429) or status >= 500:
-            return BusyError(line, retry_after=retry_after(headers), maybe_billed=maybe_billed)
-        return RejectionError(line, self.clean(everything))
+            return TimedOutError(line, maybe_billed=True, limits=limits)
+        if passes(status):
+            return BusyError(line, retry_after=retry_after(headers), maybe_billed=maybe_billed, limits=limits)
+        return RejectionError(line, self.clean(everything), status, limits)
 
     def of_connection(self, error: BaseException) -> LLMError:
         """The error that a failed connection means, by what lies under the SDK's exception.
@@ -80,6 +83,11 @@ class Failures:
             return TimedOutError(self.line(what), maybe_billed=not unsent)
         what = "the server cannot be reached" if unsent else "the connection was lost"
         return BusyError(self.line(what, str(causes[-1])), maybe_billed=not unsent)
+
+
+def passes(status: int) -> bool:
+    """Whether what an HTTP status says may be otherwise later: limits, conflicts, and faults of the server."""
+    return status in (408, 409, 429) or status >= 500
 
 
 async def translated(call: Awaitable[T], sdk: ModuleType, failures: Failures, seconds: float) -> T:
@@ -125,11 +133,11 @@ def _number(text: str | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _said(body: object) -> str:
+def said_in(body: object) -> str:
     """The provider's message in the body of an error, wherever servers put it."""
     for key in ("error", "message", "detail"):
         if isinstance(body, Mapping) and body.get(key):
-            return _said(body[key])
+            return said_in(body[key])
     if isinstance(body, str):
         return re.sub(r"<[^>]*>", " ", body)  # a proxy's page
     return "" if body is None else json.dumps(body, default=str)

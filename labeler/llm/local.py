@@ -7,15 +7,15 @@ import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from jinja2 import TemplateError
 
 from labeler.errors import InputError, MissingExtraError
 from labeler.llm.batching import Batcher, Outcome
 from labeler.llm.bounds import most_input
-from labeler.llm.errors import MalformedError, RejectedError, TruncatedError
-from labeler.llm.protocol import Answer, Backend, Capabilities, Request, TextLogprobs, Usage
+from labeler.llm.errors import RejectedError
+from labeler.llm.protocol import Address, Backend, Capabilities, Reply, Request, TextLogprobs, Usage
 from labeler.models.names import torch_available
 
 if TYPE_CHECKING:
@@ -55,11 +55,12 @@ class LocalBackend:
 
     def __init__(self, name: str, model: str) -> None:
         self.name = name
+        self.address = Address("local", model)
         self._model_name = model
         self._model: LanguageModel | None = None
         self._batchers: dict[asyncio.AbstractEventLoop, Batcher] = {}
 
-    async def ask(self, request: Request) -> Answer:
+    async def ask(self, request: Request) -> Reply:
         """One attempt, in a batch with whatever else is being asked; the likeliest answer unless a draw is wanted."""
         if request.schema is not None:
             raise RejectedError(f"{self.name}: answers in plain text, not by a schema")
@@ -73,6 +74,16 @@ class LocalBackend:
     def bound(self, request: Request) -> Usage:
         """The most that one call can take; nobody is paid."""
         return Usage(input_tokens=most_input(request), output_tokens=request.max_tokens, usd=0.0)
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """What the model is to go on with, in the form of a chat's request; a model in this process is sent nothing."""
+        turns = [("system", request.system)] if request.system else []
+        turns.append(("user", request.prompt))
+        return {
+            "model": self._model_name,
+            "max_tokens": request.max_tokens,
+            "messages": [{"role": role, "content": content} for role, content in turns],
+        }
 
     async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
         """Raises RejectedError for a text that, with the prefix, is more than the model sees at once, and for an
@@ -138,10 +149,8 @@ class LocalBackend:
 
     def _outcome(self, turn: _Turn, written: Generated) -> Outcome:
         usage = Usage(input_tokens=written.input_tokens, output_tokens=written.output_tokens)
-        if turn.chat and written.truncated:
-            return TruncatedError(f"{self.name}: the answer was cut at {usage.output_tokens} tokens", usage=usage)
-        text = written.text.strip()
-        return Answer(text=text, usage=usage) if text else MalformedError(f"{self.name}: empty answer", usage=usage)
+        stop: Literal["end", "truncated"] = "truncated" if turn.chat and written.truncated else "end"
+        return Reply(text=written.text.strip(), stop=stop, usage=usage)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from labeler.llm.urls import Origin
 from labeler.settings import Settings
 
 _OPENERS = {
-    "anthropic": "labeler.llm.anthropic:open_anthropic",
-    "openai": "labeler.llm.openai:open_openai",
+    "anthropic": "labeler.llm.anthropic_batches:open_anthropic",
+    "openai": "labeler.llm.openai_batches:open_openai",
     "local": "labeler.llm.local:open_local",
 }
 
@@ -54,10 +54,15 @@ class LLMName:
         return f"{self.provider}:{self.model}" + (f"@{self.base_url}" if self.base_url else "")
 
 
+def is_hosted(name: str) -> bool:
+    """Whether a model is asked over the network; InputError for a malformed name."""
+    return LLMName.parse(name).provider != "local"
+
+
 def open_backend(name: str, settings: Settings) -> Backend:
     """The backend that a name means; close it when done.
 
-    Raises InputError for a malformed name, an unknown provider, or a key that is missing.
+    Raises InputError for a malformed name, an unknown provider, a key that is missing, or a malformed file of prices.
     """
     parsed = LLMName.parse(name)
     module, opener = _OPENERS[parsed.provider].split(":")

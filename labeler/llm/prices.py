@@ -1,9 +1,120 @@
-"""What a call costs, by the prices that the package ``genai-prices`` ships; nothing is asked of any network."""
+"""What a call costs: by the user's own prices, else by those that the package ``genai-prices`` ships.
+
+Nothing is asked of any network.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from labeler.errors import InputError
+from labeler.llm.foreign import parsed
+from labeler.llm.names import LLMName
 from labeler.llm.protocol import Usage
 from labeler.llm.urls import Origin
+
+BATCH_SHARE = 0.5
+"""What providers take for a request in a batch, of its ordinary price."""
+
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """US dollars for a million tokens."""
+
+    input: float
+    cached: float
+    """Read from the provider's cache."""
+    written: float
+    """Put into it."""
+    output: float
+
+    def of(self, usage: Usage, written: int) -> float:
+        """What a call costs."""
+        fresh = max(0, usage.input_tokens - usage.cached_tokens - written)
+        return (
+            self.input * fresh
+            + self.cached * usage.cached_tokens
+            + self.written * written
+            + self.output * usage.output_tokens
+        ) / MILLION
+
+
+class Prices:
+    """The prices of all models, of single calls; the user's own go before all others."""
+
+    def __init__(self, own: Mapping[str, Price] | None = None) -> None:
+        """``own`` is by full name, or by ``provider:model`` for that model wherever it is asked."""
+        self._own = own or {}
+
+    def __call__(self, name: LLMName, usage: Usage, *, base_url: str | None = None, written: int = 0) -> float | None:
+        """US dollars for a call's tokens; None where the price is unknown, 0.0 where nobody is paid.
+
+        ``base_url`` is the server's where it is not the provider's own; ``written`` are those of the input tokens that
+        the provider put into its cache.
+        """
+        model = f"{name.provider}:{name.model}"
+        for known in (f"{model}@{base_url or name.base_url}", model):
+            if (known := known.rstrip("/")) in self._own:
+                return self._own[known].of(usage, written)
+        return price(name.provider, name.model, usage, base_url=base_url, cache_write_tokens=written)
+
+    def most(self, name: LLMName, usage: Usage, *, base_url: str | None = None) -> float | None:
+        """The most that so many tokens can cost: with all of the input as it is dearest."""
+        cached = dataclasses.replace(usage, cached_tokens=usage.input_tokens)
+        found = [
+            self(name, usage, base_url=base_url),
+            self(name, usage, base_url=base_url, written=usage.input_tokens),
+            self(name, cached, base_url=base_url),
+        ]
+        return max((usd for usd in found if usd is not None), default=None)
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    input: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    cached: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    written: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    output: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def load_prices(path: Path | None) -> Prices:
+    """The prices, with the user's own from a JSON file where one is set (``LABELER_PRICES``).
+
+    The file is ``{"provider:model": {"input": .1, "cached": .01, "written": .125, "output": .4}}`` in US dollars per
+    million tokens; ``cached`` and ``written`` are as ``input`` where they are left out. Raises InputError, in one line.
+    """
+    if path is None:
+        return Prices()
+    try:
+        found = TypeAdapter(dict[str, _Entry]).validate_python(parsed(path.read_bytes()))
+        return Prices({_normal(name): _price(entry) for name, entry in found.items()})
+    except OSError as error:
+        raise InputError(f"LABELER_PRICES: cannot read '{path}': {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ", ".join(ascii(step)[:80] for step in first["loc"])
+        raise InputError(f"LABELER_PRICES: '{path}': {where}{': ' if where else ''}{first['msg']}") from None
+    except (InputError, ValueError) as error:
+        raise InputError(f"LABELER_PRICES: '{path}': {error}") from None
+
+
+def _normal(name: str) -> str:
+    return str(LLMName.parse(name)).rstrip("/")
+
+
+def _price(entry: _Entry) -> Price:
+    cached = entry.input if entry.cached is None else entry.cached
+    written = entry.input if entry.written is None else entry.written
+    return Price(input=entry.input, cached=cached, written=written, output=entry.output)
 
 
 def price(

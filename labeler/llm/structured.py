@@ -7,9 +7,9 @@ import re
 
 from pydantic import BaseModel, ValidationError
 
-from labeler.llm.errors import MalformedError
+from labeler.llm.errors import MalformedError, RefusedError, RejectedError, TruncatedError
 from labeler.llm.failures import Failures
-from labeler.llm.protocol import Answer, Request, Usage
+from labeler.llm.protocol import Answer, Reply, Request
 
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL | re.IGNORECASE)
 
@@ -21,9 +21,20 @@ def instruction(schema: type[BaseModel]) -> str:
     )
 
 
-def read_answer(text: str, request: Request, usage: Usage, failures: Failures) -> Answer:
-    """The answer that a complete text is; raises MalformedError where it is empty or does not fit the schema."""
-    text = text.strip()
+def read_answer(reply: Reply, request: Request, name: str) -> Answer:
+    """The answer that a reply is; ``name`` is the backend's, for messages.
+
+    Raises TruncatedError, RefusedError, or MalformedError for an empty text or one that does not fit the schema, each
+    with the reply's usage; RejectedError where the provider did not take the request.
+    """
+    failures, usage = Failures(name, None), reply.usage
+    if reply.stop == "rejected":
+        raise RejectedError(failures.line("the request was not taken", reply.said))
+    if reply.stop == "truncated":
+        raise TruncatedError(failures.line(f"the answer was cut at {usage.output_tokens} tokens"), usage=usage)
+    if reply.stop == "refused":
+        raise RefusedError(failures.line("the model declined to answer", reply.said), usage=usage)
+    text = reply.text.strip()
     if not text:
         raise MalformedError(failures.line("the answer is empty"), usage=usage)
     if request.schema is None:

@@ -12,31 +12,69 @@ from labeler.explain import Explainer, open_explainer, parse_explainer
 from labeler.explain.lexical import background_of
 from labeler.home import open_store
 from labeler.judge import Judge, open_judge, parse_scorer
-from labeler.llm.names import open_backend
-from labeler.llm.protocol import Backend, Record, Recorder
+from labeler.llm.limits import given_for, parse_limits
+from labeler.llm.names import LLMName, is_hosted, open_backend
+from labeler.llm.offline import open_offline
+from labeler.llm.prices import BATCH_SHARE, load_prices
+from labeler.llm.protocol import Account, Address, Backend, Recorder, Usage
+from labeler.llm.traffic import Traffic, open_traffic
+from labeler.llm.unkept import Unkept, at_once
+from labeler.runs.account import TakeTurn
 from labeler.runs.config import RunConfig
 from labeler.settings import Settings
 from labeler.simulate import Simulator, open_simulator, parse_simulator
+from prompts import Prompt, custom_prompt, load_prompt
 
 
 class Backends:
-    """Language models by name, each opened once; all belong to one event loop."""
+    """Language models by name, each opened once, and the traffic to them; all belong to one event loop."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises InputError where the settings' limits or prices are malformed."""
         self._settings = settings
-        self._open: dict[str, Backend] = {}
+        self._limits = parse_limits(settings.limits)
+        self._prices = load_prices(settings.prices)
+        self._open: dict[tuple[str, bool], Backend] = {}
+        self._traffic: dict[Address, Traffic] = {}
 
-    def __call__(self, name: str) -> Backend:
-        """The backend of this name; InputError where it cannot be opened."""
-        if name not in self._open:
-            self._open[name] = open_backend(name, self._settings)
-        return self._open[name]
+    def __call__(self, name: str, *, offline: bool = False) -> Backend:
+        """The backend of this name; InputError where it cannot be opened.
+
+        ``offline``, a hosted model is not reached at all: its requests are only put down.
+        """
+        offline = offline and is_hosted(name)
+        if (name, offline) not in self._open:
+            opened = open_offline(name) if offline else open_backend(name, self._settings)
+            self._open[name, offline] = opened
+        return self._open[name, offline]
+
+    def turn(self, name: str) -> TakeTurn:
+        """How a call of a model waits for its turn; those of a model in this process wait for nobody."""
+        if not is_hosted(name):
+            return at_once
+        address = self(name).address
+        if address not in self._traffic:
+            given = given_for(name, self._limits)
+            broker = self._settings.broker_url
+            identity = f"{address.provider} {address.base_url} {address.model}"
+            self._traffic[address] = open_traffic(given, broker.get_secret_value() if broker else None, identity)
+        return self._traffic[address].turn
+
+    def price(self, name: str, usage: Usage, *, batch: bool = False) -> float | None:
+        """US dollars for a model's tokens; None where nobody knows."""
+        parsed = LLMName.parse(name)
+        gateway = self._settings.openai_base_url if parsed.provider == "openai" else None
+        usd = self._prices(parsed, usage, base_url=parsed.base_url or gateway)
+        return usd * BATCH_SHARE if batch and usd is not None else usd
 
     async def close(self) -> None:
         """Give back every connection."""
         for backend in self._open.values():
             await backend.close()
+        for traffic in self._traffic.values():
+            await traffic.close()
         self._open.clear()
+        self._traffic.clear()
 
 
 class Bench:
@@ -45,7 +83,7 @@ class Bench:
     def __init__(self, config: RunConfig, store: EvidenceStore, backends: Backends) -> None:
         self.config = config
         self.store = store
-        self._backends = backends
+        self.backends = backends
 
     @functools.cached_property
     def background(self) -> Mapping[str, float]:
@@ -54,26 +92,46 @@ class Bench:
 
     def check(self) -> None:
         """Open every tool once, without using it; InputError where one cannot be had (a key, an extra is missing)."""
-        self.explainers(unrecorded)
-        self.simulators(unrecorded)
-        self.judges(unrecorded)
-        self.selector(unrecorded)
+        self.explainers(unkept)
+        self.stronger(unkept)
+        self.simulators(unkept)
+        self.judges(unkept)
+        self.selector(unkept)
 
     def explainers(self, recorder: Recorder) -> list[Explainer]:
         """The run's explainers; their calls go to ``recorder``."""
-        return [open_explainer(parse_explainer(name), self._backends, recorder) for name in self.config.explainers]
+        return [self._explainer(name, recorder) for name in self.config.explainers]
+
+    def stronger(self, recorder: Recorder) -> list[Explainer]:
+        """The explainer that is asked about what the others left unclear, where the run has one."""
+        return [self._explainer(self.config.escalate, recorder)] if self.config.escalate else []
 
     def simulators(self, recorder: Recorder) -> list[Simulator]:
         """The run's simulators, the headline's first."""
-        return [open_simulator(parse_simulator(name), self._backends, recorder) for name in self.config.simulators]
+        return [self._simulator(name, recorder) for name in self.config.simulators]
 
     def judges(self, recorder: Recorder) -> list[Judge]:
         """What judges the run's labels beside the simulators."""
-        return [open_judge(parse_scorer(name), self._backends, recorder) for name in self.config.scorers]
+        return [open_judge(parse_scorer(name), self.backend, recorder, self.prompt) for name in self.config.scorers]
 
     def selector(self, recorder: Recorder) -> Simulator:
         """What chooses between candidates."""
-        return open_simulator(parse_simulator(self.config.selector), self._backends, recorder)
+        return self._simulator(self.config.selector, recorder)
+
+    def backend(self, name: str) -> Backend:
+        """A language model as this run asks it."""
+        return self.backends(name, offline=self.config.mode == "offline")
+
+    def prompt(self, name: str) -> Prompt:
+        """A prompt, the user's own where the run has one."""
+        own = self.config.prompts.get(name)
+        return load_prompt(name) if own is None else custom_prompt(name, own)
+
+    def _explainer(self, name: str, recorder: Recorder) -> Explainer:
+        return open_explainer(parse_explainer(name), self.backend, recorder, self.prompt)
+
+    def _simulator(self, name: str, recorder: Recorder) -> Simulator:
+        return open_simulator(parse_simulator(name), self.backend, recorder, self.prompt)
 
 
 def open_bench(run: RunRecord, settings: Settings, backends: Backends) -> Bench:
@@ -87,9 +145,9 @@ def open_bench(run: RunRecord, settings: Settings, backends: Backends) -> Bench:
     return Bench(RunConfig.of(run.config), store, backends)
 
 
-def unrecorded(backend: str, prompt: str) -> Record:
-    """A recorder for tools that are opened but not used."""
-    return lambda usage, outcome: None
+def unkept(backend: str, prompt: str) -> Account:
+    """An account for tools that are opened but not used."""
+    return Unkept(prompt=prompt)
 
 
 @functools.lru_cache(maxsize=4)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,10 +16,14 @@ from labeler.evidence.store import EvidenceStore
 from labeler.explain import parse_explainer
 from labeler.features import SPLITS
 from labeler.judge import parse_scorer
-from labeler.simulate import parse_simulator
+from labeler.simulate import NEEDS_LOGPROBS, parse_simulator
+from prompts import custom_prompt
 
 STANDING = "catalogue"
 """Where labels come from that stand already: they are scored as they are, and none is chosen anew."""
+
+Mode = Literal["direct", "batch", "offline"]
+"""How hosted models are asked: call by call, in providers' batches, or through files that somebody else has answered."""
 
 Given = Standing | Sequence[CandidateRecord]
 """What a run over labels that are there already starts from: a label that stands, or candidates from elsewhere."""
@@ -53,6 +57,13 @@ class RunConfig:
     seed: int = 0
     sampling: Sampling = "population"
     """Whether the evidence speaks for its corpus; scores of the two kinds have different names."""
+    mode: Mode = "direct"
+    escalate: str | None = None
+    """The explainer that is asked, besides, about features whose label is unclear or holds too little on ``select``."""
+    below: float = 0.2
+    """What the selector's score of a label has to reach, for its feature not to be escalated."""
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """Templates that take the place of shipped ones, by their names."""
 
     def __post_init__(self) -> None:
         if self.labels is None and not (self.explainers and self.simulators):
@@ -65,10 +76,34 @@ class RunConfig:
         _once("scorer", [parse_scorer(name).name for name in self.scorers])
         for name in self.explainers:
             parse_explainer(name)
+        if self.escalate is not None:
+            if self.labels is not None:
+                raise InputError("labels that are given are not explained again; leave out --escalate")
+            parse_explainer(self.escalate)
+        if not -1 <= self.below <= 1:
+            raise InputError(f"{self.below} is no score; features are escalated below a number from -1 to 1")
+        if self.mode != "direct":
+            self._check_deferrable()
+        for name, text in self.prompts.items():
+            custom_prompt(name, text)
         if self.contexts < 2:
             raise InputError(f"cannot score on {self.contexts} contexts; give 2 or more")
         if not 0 < self.precision <= 1:
             raise InputError(f"precision {self.precision} is out of range; give a half width above 0, at most 1")
+
+    def _check_deferrable(self) -> None:
+        for name in self.simulators:
+            method = parse_simulator(name)
+            if method.name in NEEDS_LOGPROBS and method.llm and not method.llm.startswith("local:"):
+                raise InputError(
+                    f"simulator '{name}' needs log-probabilities, which neither batches nor files of answers give; "
+                    f"use sparse={method.llm}"
+                )
+
+    @property
+    def explains_with(self) -> tuple[str, ...]:
+        """All explainers that may be asked."""
+        return (*self.explainers, *((self.escalate,) if self.escalate else ()))
 
     @property
     def headline(self) -> str:
@@ -108,11 +143,12 @@ def new_run(
     indices: Sequence[int],
     given: Mapping[int, Given] | None = None,
     without_label: int = 0,
+    budget: float | None = None,
 ) -> NewRun:
     """A run over some features; those that never fire, or in no context that may be explained, are born done.
 
     ``given`` has the labels to score, of every index, where the run makes none; ``without_label`` says how many
-    features were left out for having none.
+    features were left out for having none. ``budget`` is in US dollars.
     Raises InputError for an index out of range, or a list without any.
     """
     if not indices:
@@ -165,6 +201,7 @@ def new_run(
             "without_label": without_label,
         },
         features=features,
+        budget_usd=budget,
     )
 
 

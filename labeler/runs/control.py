@@ -14,7 +14,8 @@ from labeler.catalogue.records import ChosenLabel, ControlOutcome, ScoreRecord
 from labeler.catalogue.sharing import reading
 from labeler.features import Explanation
 from labeler.llm.errors import LLMError
-from labeler.llm.protocol import Recorder
+from labeler.llm.protocol import PendingError, Recorder
+from labeler.llm.together import merged
 from labeler.runs.bench import Bench
 from labeler.runs.judging import foreign_judgements, questions
 from labeler.runs.scoring import again, foreign_scores, whole
@@ -99,12 +100,15 @@ async def control(
 
     updated: list[ScoreRecord] = []
     missing: list[str] = []
+    later: list[PendingError] = []
     everything = await asyncio.to_thread(whole, bench.store, index, "score")
     for simulator in bench.simulators(recorder):
         score = made.get(config.key(simulator.name))
         if score is not None and (some := wanted(simulator.free)):
             try:
                 updated.append(placed(score, await foreign_scores(simulator, some, again(everything, score))))
+            except PendingError as error:
+                later.append(error)
             except LLMError as error:
                 missing.append(f"{score.key}: {error}")
     for judge in bench.judges(recorder):
@@ -113,8 +117,12 @@ async def control(
             asked = await questions(judge, bench.store, index, config)
             try:
                 updated.append(placed(score, await foreign_judgements(judge, some, asked)))
+            except PendingError as error:
+                later.append(error)
             except LLMError as error:
                 missing.append(f"{score.key}: {error}")
+    if later:
+        raise merged(later)
     return ControlOutcome(scores=updated, controls={"null": {"failed": "; ".join(missing)}} if missing else {})
 
 

@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
-from labeler.catalogue.records import CallRecord, CandidateRecord, Claim, ControlOutcome, LabelOutcome
+from labeler.catalogue.records import CandidateRecord, Claim, ControlOutcome, LabelOutcome
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError, LabelerError
-from labeler.llm.protocol import Record, Usage
+from labeler.llm.errors import SpentError
+from labeler.llm.names import is_hosted
+from labeler.llm.protocol import Account, PendingError, Recorder
+from labeler.runs.account import RunAccount
 from labeler.runs.bench import Backends, Bench, open_bench
 from labeler.runs.control import RunLabels, control
 from labeler.runs.label import label
+from labeler.runs.ledger import Ledger
+from labeler.runs.shipping import Shipping
 from labeler.settings import Settings
 
 LEASE_SECONDS = 30.0
 """How long a killed worker's features stay its own."""
 
-IN_FLIGHT = 32
+IN_FLIGHT = 64
 """Features that one process works on at once."""
 
 ATTEMPTS = 3
@@ -41,30 +47,35 @@ class Drain:
         self._run_ids = run_ids
         self._settings = settings
         self._backends = Backends(settings)
+        self._ledger = Ledger(catalogue)
+        self._shipping = Shipping(catalogue, self._backends, run_ids)
+        self._shipment: asyncio.Task[bool] | None = None
         self._benches: dict[str, Bench] = {}
-        self._calls: list[CallRecord] = []
         self._labels: dict[str, asyncio.Task[RunLabels]] = {}
         self._tasks: dict[asyncio.Task[None], Claim] = {}
 
     async def run(self, until: Callable[[], bool]) -> int:
         """Work until nothing is claimable or ``until`` says to stop; returns how many features came out of a stage.
 
-        What is in flight when it stops is given back at once, for others to take.
+        Batches are sent and fetched beside; one that a provider still works on is not waited for. What is in flight when
+        it stops is given back at once, for others to take.
         """
         finished, extended = 0, time.monotonic()
         try:
             while not until():
                 if len(self._tasks) <= IN_FLIGHT * 3 // 4:
                     await self._claim(IN_FLIGHT - len(self._tasks))
+                shipped = self._ship()
                 if not self._tasks:
-                    break
+                    if not await shipped:
+                        break
+                    continue
                 done, _ = await asyncio.wait(self._tasks, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     del self._tasks[task]
                     if not task.cancelled():  # cancelled: its lease was lost
                         task.result()
                 finished += len(done)
-                await self._store_calls()
                 if time.monotonic() - extended > LEASE_SECONDS / 4:
                     await self._extend()
                     extended = time.monotonic()
@@ -77,6 +88,12 @@ class Drain:
         for claim in claims:
             self._tasks[asyncio.create_task(self._work(claim))] = claim
 
+    def _ship(self) -> asyncio.Task[bool]:
+        """The shipment under way, or a new one: whether there was anything to ship."""
+        if self._shipment is None or self._shipment.done():
+            self._shipment = asyncio.create_task(self._shipping.step())
+        return self._shipment
+
     async def _extend(self) -> None:
         held = await asyncio.to_thread(self._catalogue.extend, list(self._tasks.values()), LEASE_SECONDS, time.time())
         for task, claim in self._tasks.items():
@@ -85,40 +102,37 @@ class Drain:
 
     async def _stop(self) -> None:
         claims = list(self._tasks.values())
-        for task in self._tasks:
+        tasks: list[asyncio.Task[Any]] = [*self._tasks]
+        if self._shipment is not None:
+            tasks.append(self._shipment)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
-        await self._store_calls()
+        await self._ledger.close()
         if claims:
             await asyncio.to_thread(self._catalogue.release, claims, 0.0, tried=False)
         await self._backends.close()
 
-    async def _store_calls(self) -> None:
-        calls, self._calls = self._calls, []
-        if calls:
-            try:
-                await asyncio.to_thread(self._catalogue.record_calls, calls)
-            except BaseException:  # what was paid stays on the list until it is stored; storing twice counts once
-                self._calls[:0] = calls
-                raise
-
     async def _work(self, claim: Claim) -> None:
+        work: Callable[[Claim], Coroutine[Any, Any, None]]
+        work = self._label if claim.stage == "label" else self._control
         try:
-            if claim.stage == "label":
-                outcome = await self._label(claim)
-                await self._store_calls()
-                await asyncio.to_thread(self._catalogue.finish_label, claim, outcome)
-            else:
-                found = await self._control(claim)
-                await self._store_calls()
-                await asyncio.to_thread(self._catalogue.finish_control, claim, found)
+            await work(claim)
+        except PendingError as error:
+            await asyncio.to_thread(self._catalogue.park, claim, error.requests)
+        except SpentError as error:
+            await self._pause(claim, str(error))
         except ToolsError as error:  # another worker may have what this one lacks
             log.error("run %s cannot be worked on here: %s", claim.run_id, error)
             await asyncio.to_thread(self._catalogue.release, [claim], time.time() + LEASE_SECONDS, tried=False)
         except Exception as error:
             log.exception("feature %d of run %s, attempt %d", claim.index, claim.run_id, claim.attempts)
             await asyncio.to_thread(self._give_up, claim, f"internal error: {type(error).__name__}")
+
+    async def _pause(self, claim: Claim, reason: str) -> None:
+        await asyncio.to_thread(self._catalogue.pause, claim.run_id, reason)
+        await asyncio.to_thread(self._catalogue.release, [claim], 0.0, tried=False)
 
     def _give_up(self, claim: Claim, reason: str) -> None:
         if claim.attempts < ATTEMPTS:
@@ -128,28 +142,34 @@ class Drain:
         else:
             self._catalogue.finish_control(claim, ControlOutcome(controls={"null": {"failed": reason}}))
 
-    async def _label(self, claim: Claim) -> LabelOutcome:
+    async def _label(self, claim: Claim) -> None:
         self._labels.pop(claim.run_id, None)  # the run has one more to come
         bench = await self._bench(claim.run_id)
         try:
             given = await asyncio.to_thread(self._given, claim) if bench.config.labels else []
-            return await label(bench, claim.index, self._recorder(claim), given)
+            outcome = await label(bench, claim.index, self._recorder(bench, claim), given)
+        except (PendingError, SpentError):
+            raise
         except LabelerError as error:
-            return LabelOutcome(state="failed", reason=str(error))
+            outcome = LabelOutcome(state="failed", reason=str(error))
+        await asyncio.to_thread(self._catalogue.finish_label, claim, outcome)
 
     def _given(self, claim: Claim) -> list[CandidateRecord]:
         return self._catalogue.candidates(claim.run_id, claim.index)
 
-    async def _control(self, claim: Claim) -> ControlOutcome:
+    async def _control(self, claim: Claim) -> None:
         bench = await self._bench(claim.run_id)
         try:
             run = await asyncio.to_thread(self._catalogue.run, claim.run_id)
             labels = await self._chosen(claim.run_id)
             scores = await asyncio.to_thread(self._catalogue.scores, claim.run_id, claim.index)
             sample = run.config["null_sample"]
-            return await control(bench, claim.index, labels, scores, sample, self._recorder(claim))
+            found = await control(bench, claim.index, labels, scores, sample, self._recorder(bench, claim))
+        except (PendingError, SpentError):
+            raise
         except LabelerError as error:  # the label and its scores stand; only its null is missing, and says so
-            return ControlOutcome(controls={"null": {"failed": str(error)}})
+            found = ControlOutcome(controls={"null": {"failed": str(error)}})
+        await asyncio.to_thread(self._catalogue.finish_control, claim, found)
 
     async def _bench(self, run_id: str) -> Bench:
         if run_id not in self._benches:
@@ -172,24 +192,15 @@ class Drain:
     def _read_labels(self, run_id: str) -> RunLabels:
         return RunLabels.of(self._catalogue.labels(run_id))
 
-    def _recorder(self, claim: Claim) -> Callable[[str, str], Record]:
-        def recorder(backend: str, prompt: str) -> Record:
-            def record(usage: Usage, outcome: str) -> None:
-                self._calls.append(
-                    CallRecord(
-                        run_id=claim.run_id,
-                        index=claim.index,
-                        stage=claim.stage,
-                        backend=backend,
-                        prompt=prompt,
-                        outcome=outcome,
-                        input_tokens=usage.input_tokens,
-                        cached_tokens=usage.cached_tokens,
-                        output_tokens=usage.output_tokens,
-                        usd=usage.usd,
-                    )
-                )
-
-            return record
+    def _recorder(self, bench: Bench, claim: Claim) -> Recorder:
+        def recorder(backend: str, prompt: str) -> Account:
+            return RunAccount(
+                self._ledger,
+                claim,
+                backend,
+                prompt,
+                self._backends.turn(backend),
+                deferred=bench.config.mode != "direct" and is_hosted(backend),
+            )
 
         return recorder

@@ -7,11 +7,13 @@ import dataclasses
 from collections.abc import Sequence
 
 from labeler.catalogue.records import CandidateRecord, LabelOutcome
+from labeler.evidence.near_misses import evidence_with_near_misses
+from labeler.explain import Explainer
 from labeler.features import Explanation
 from labeler.llm.protocol import Recorder
 from labeler.llm.together import together
 from labeler.runs.bench import Bench
-from labeler.runs.config import STANDING
+from labeler.runs.config import STANDING, RunConfig
 from labeler.runs.measuring import measure
 from labeler.runs.scoring import Sample, point, whole
 from labeler.simulate import Simulator
@@ -25,16 +27,14 @@ async def label(bench: Bench, index: int, recorder: Recorder, given: Sequence[Ca
     usable after all retries, InputError where it cannot be asked at all.
     """
     store, config = bench.store, bench.config
-    candidates = list(given) if given else await explain(bench, index, recorder)
+    candidates = list(given) if given else await explain(bench, bench.explainers(recorder), index)
     on_select = await asyncio.to_thread(whole, store, index, "select")
     chosen = 0
     if config.labels != STANDING:
-        chosen, selected = await choose(bench.selector(recorder), [*map(explanation, candidates)], on_select)
-        key = config.key(config.selector)
-        candidates = [
-            dataclasses.replace(candidate, select={} if value is None else {key: value})
-            for candidate, value in zip(candidates, selected, strict=True)
-        ]
+        chosen, candidates = await _choose(bench, candidates, on_select, recorder)
+        if is_weak(candidates[chosen], config) and (stronger := bench.stronger(recorder)):
+            candidates += await explain(bench, stronger, index)
+            chosen, candidates = await _choose(bench, candidates, on_select, recorder)
     found = explanation(candidates[chosen])
     if found.unclear:
         return LabelOutcome(
@@ -50,12 +50,30 @@ async def label(bench: Bench, index: int, recorder: Recorder, given: Sequence[Ca
     )
 
 
-async def explain(bench: Bench, index: int, recorder: Recorder) -> list[CandidateRecord]:
-    """What the run's explainers make of a feature, on ``explain``."""
-    evidence = await asyncio.to_thread(bench.store.evidence, index)
+async def explain(bench: Bench, explainers: Sequence[Explainer], index: int) -> list[CandidateRecord]:
+    """What explainers make of a feature, on ``explain``."""
+    evidence = await asyncio.to_thread(evidence_with_near_misses, bench.store, index)
     background = await asyncio.to_thread(lambda: bench.background)
-    answers = await together(e.explain(evidence, background, bench.config.seed) for e in bench.explainers(recorder))
+    answers = await together(one.explain(evidence, background, bench.config.seed) for one in explainers)
     return [CandidateRecord(**vars(found)) for answer in answers for found in answer]
+
+
+def is_weak(candidate: CandidateRecord, config: RunConfig) -> bool:
+    """Whether a label is one that the stronger explainer is asked about: unclear, or below what it has to reach."""
+    value = candidate.select.get(config.key(config.selector))
+    return explanation(candidate).unclear or value is None or value < config.below
+
+
+async def _choose(
+    bench: Bench, candidates: Sequence[CandidateRecord], on_select: Sample, recorder: Recorder
+) -> tuple[int, list[CandidateRecord]]:
+    """The place of the chosen candidate, and all of them with their scores on ``select``."""
+    key = bench.config.key(bench.config.selector)
+    chosen, values = await choose(bench.selector(recorder), [*map(explanation, candidates)], on_select)
+    return chosen, [
+        dataclasses.replace(candidate, select={} if value is None else {key: value})
+        for candidate, value in zip(candidates, values, strict=True)
+    ]
 
 
 def explanation(candidate: CandidateRecord) -> Explanation:

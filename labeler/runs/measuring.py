@@ -10,7 +10,8 @@ from labeler.catalogue.records import ScoreRecord
 from labeler.evidence.store import EvidenceStore
 from labeler.judge import Judge
 from labeler.llm.errors import LLMError
-from labeler.llm.protocol import Recorder
+from labeler.llm.protocol import PendingError, Recorder
+from labeler.llm.together import merged
 from labeler.runs.bench import Bench
 from labeler.runs.config import STANDING, RunConfig
 from labeler.runs.judging import judge
@@ -31,7 +32,8 @@ async def measure(bench: Bench, index: int, text: str, on_select: Sample, record
     """Score an explanation by the run's simulators and judges, and the look-up of tokens beside it.
 
     Where the headline cannot be had after all retries, LLMError: the feature has failed and may be tried again. Any
-    other score that cannot be had is a record of its own, in the state ``failed`` with the reason.
+    other score that cannot be had is a record of its own, in the state ``failed`` with the reason. PendingError names all
+    that has to be answered before any of the scores can go on.
     """
     store, config = bench.store, bench.config
     everything = await asyncio.to_thread(whole, store, index, "score")
@@ -45,9 +47,12 @@ async def measure(bench: Bench, index: int, text: str, on_select: Sample, record
                 raise LLMError(one.reason or "it gave nothing usable")
         scores.extend(found)
 
+    later: list[PendingError] = []
     for place, simulator in enumerate(bench.simulators(recorder)):
         try:
             sampled, found = await score(simulator, text, index, everything, on_select, config)
+        except PendingError as error:
+            later.append(error)
         except LLMError as error:
             keep([_failed(config.key(simulator.name), simulator, error)])
         else:
@@ -56,9 +61,14 @@ async def measure(bench: Bench, index: int, text: str, on_select: Sample, record
     for judging in bench.judges(recorder):
         try:
             found = [await judge(judging, text, store, index, config)]
+        except PendingError as error:
+            later.append(error)
+            continue
         except LLMError as error:
             found = [_failed(judging.name, judging, error)]
         keep(found)
+    if later:
+        raise merged(later)
     if config.labels == STANDING and not config.simulators:
         return Measured(scores=scores, controls=None)
     # On the same contexts as the headline, so that the two can be compared.

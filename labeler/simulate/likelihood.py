@@ -13,7 +13,7 @@ from labeler.evidence.store import Material
 from labeler.features import FloatArray
 from labeler.llm.given import logprobs_until_given
 from labeler.llm.protocol import Backend, Recorder, TextLogprobs
-from prompts import load_prompt
+from prompts import Load, load_prompt
 
 FLOOR = 0.5
 """Nats that count as nothing: any announcement moves every token a little."""
@@ -31,7 +31,7 @@ class LikelihoodSimulator:
     name = "likelihood"
     free = False
 
-    def __init__(self, backend: Backend, recorder: Recorder) -> None:
+    def __init__(self, backend: Backend, recorder: Recorder, prompts: Load = load_prompt) -> None:
         """Raises InputError where the backend gives no log-probabilities."""
         if not backend.capabilities.logprobs:
             raise InputError(
@@ -41,8 +41,8 @@ class LikelihoodSimulator:
         self.source = backend.name
         self.counts: Counter[str] = Counter()
         self._backend = backend
-        self._announced = load_prompt("likelihood")
-        neutral = load_prompt("likelihood_neutral")
+        self._announced = prompts("likelihood")
+        neutral = prompts("likelihood_neutral")
         self._neutral_prefix = neutral.render()
         self.prompt: str | None = f"{self._announced.source}, {neutral.source}"
         self._record = recorder(backend.name, self._announced.source)

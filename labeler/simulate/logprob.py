@@ -16,7 +16,7 @@ from labeler.fence import plain
 from labeler.llm.errors import MalformedError
 from labeler.llm.given import logprobs_until_given
 from labeler.llm.protocol import Backend, Recorder, TextLogprobs
-from prompts import load_prompt
+from prompts import Load, load_prompt
 
 DIGITS = tuple("0123456789")
 OPEN = "?"
@@ -36,7 +36,7 @@ class LogprobSimulator:
     name = "logprob"
     free = False
 
-    def __init__(self, backend: Backend, recorder: Recorder) -> None:
+    def __init__(self, backend: Backend, recorder: Recorder, prompts: Load = load_prompt) -> None:
         """Raises InputError where the backend gives no log-probabilities."""
         if not backend.capabilities.logprobs:
             raise InputError(
@@ -46,7 +46,7 @@ class LogprobSimulator:
         self.source = backend.name
         self.counts: Counter[str] = Counter()
         self._backend = backend
-        self._prompt = load_prompt("logprob")
+        self._prompt = prompts("logprob")
         self.prompt: str | None = self._prompt.source
         self._record = recorder(backend.name, self._prompt.source)
 

@@ -13,12 +13,13 @@ from labeler.simulate.logprob import LogprobSimulator
 from labeler.simulate.protocol import Simulator
 from labeler.simulate.sparse import SparseSimulator
 from labeler.simulate.sum import SumSimulator
+from prompts import Load, load_prompt
 
 FREE: dict[str, Callable[[], Simulator]] = {
     "embedding": EmbeddingSimulator,
     "lexical": LexicalSimulator,
 }
-ASKING: dict[str, Callable[[Backend, Recorder], Simulator]] = {
+ASKING: dict[str, Callable[[Backend, Recorder, Load], Simulator]] = {
     "sparse": SparseSimulator,
     "likelihood": LikelihoodSimulator,
     "logprob": LogprobSimulator,
@@ -26,13 +27,19 @@ ASKING: dict[str, Callable[[Backend, Recorder], Simulator]] = {
 }
 
 
+NEEDS_LOGPROBS = ("likelihood", "logprob", "sum")
+"""Those that read a model's log-probabilities, and no answers."""
+
+
 def parse_simulator(text: str) -> Method:
     """A simulator's name taken apart; InputError where there is no such thing."""
     return parse_method(text, "simulator", [*ASKING, *FREE], usual="sparse", asking=ASKING)
 
 
-def open_simulator(method: Method, backend: Callable[[str], Backend], recorder: Recorder) -> Simulator:
-    """A simulator ready to predict; ``backend`` opens (or finds) an LLM by name."""
+def open_simulator(
+    method: Method, backend: Callable[[str], Backend], recorder: Recorder, prompts: Load = load_prompt
+) -> Simulator:
+    """A simulator ready to predict; ``backend`` opens (or finds) an LLM by name, ``prompts`` gives a template."""
     if method.llm is None:
         return FREE[method.name]()
-    return ASKING[method.name](backend(method.llm), recorder)
+    return ASKING[method.name](backend(method.llm), recorder, prompts)

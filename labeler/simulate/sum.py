@@ -11,6 +11,7 @@ from labeler.llm.protocol import Backend, Recorder
 from labeler.simulate.embedding import EmbeddingSimulator
 from labeler.simulate.lexical import LexicalSimulator
 from labeler.simulate.likelihood import LikelihoodSimulator
+from prompts import Load, load_prompt
 
 EMBEDDING, LIKELIHOOD, LEXICAL = 0.0031, 0.26, 0.070
 """Standard deviations over the tokens of the sample corpus, for the shipped ordinary labels; ``likelihood`` by SmolLM2-135M.
@@ -25,9 +26,9 @@ class SumSimulator:
     name = "sum"
     free = False
 
-    def __init__(self, backend: Backend, recorder: Recorder) -> None:
+    def __init__(self, backend: Backend, recorder: Recorder, prompts: Load = load_prompt) -> None:
         """Raises InputError where the backend gives no log-probabilities, MissingExtraError without the encoder."""
-        self._likelihood = LikelihoodSimulator(backend, recorder)
+        self._likelihood = LikelihoodSimulator(backend, recorder, prompts)
         self._embedding = EmbeddingSimulator()
         self._lexical = LexicalSimulator()
         self.source = self._likelihood.source

@@ -18,6 +18,7 @@ from tests.fakes.command import run
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [command.name for command in app.registered_commands]
+GROUPS = {group.name: [one.name for one in group.typer_instance.registered_commands] for group in app.registered_groups}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -26,6 +27,12 @@ def test_every_command_is_in_the_readme_and_has_help(name, tmp_path):
     helped = run(tmp_path, name, "--help")
     assert helped.returncode == 0
     assert len(helped.stdout.strip().splitlines()) > 3
+
+
+@pytest.mark.parametrize(("group", "name"), [(group, name) for group, names in GROUPS.items() for name in names])
+def test_every_command_of_a_group_is_in_the_readme_and_has_help(group, name, tmp_path):
+    assert re.search(rf"`(labeler )?{group} {name}\b", README), name
+    assert run(tmp_path, group, name, "--help").returncode == 0
 
 
 def test_every_setting_is_in_the_readme():
@@ -53,8 +60,9 @@ def test_every_option_that_the_readme_shows_is_one(tmp_path):
     ours = [words for words in lines if words and words[0] == "labeler"]
     assert len(ours) >= 8
     for words in ours:
-        assert words[1] in COMMANDS
-        helped = run(tmp_path, words[1], "--help").stdout
+        command = words[1:3] if words[1] in GROUPS else words[1:2]
+        assert command[-1] in GROUPS.get(words[1], COMMANDS)
+        helped = run(tmp_path, *command, "--help").stdout
         for word in words:
             if word.startswith("--"):
                 assert word in helped, words
@@ -75,7 +83,7 @@ def test_make_says_what_there_is():
 def test_the_readme_quotes_the_results_as_they_are():
     """Figures between markers are what ``python -m eval … --save`` wrote."""
     from eval import labelled, reference
-    from eval.bench import evidence, sequential
+    from eval.bench import evidence, sequential, tokens
     from eval.estimator import tables
     from eval.known import command as known
 
@@ -84,6 +92,7 @@ def test_the_readme_quotes_the_results_as_they_are():
     assert between("labelled") == labelled.readme_table().strip()
     assert between("sequential") == sequential.readme_line().strip()
     assert between("known answers") == known.readme_table().strip()
+    assert between("tokens") == tokens.readme_table().strip()
     assert between("evidence") == evidence.readme_table().strip()
 
 

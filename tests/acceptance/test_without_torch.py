@@ -38,13 +38,13 @@ def chat(asked):
         word = asked.prompt.split("⟦")[1].split("⟧")[0].strip()
         return json_answer({"label": word, "description": "", "confidence": 0.9})
     word = asked.prompt.split("<explanation>\n")[1].split("\n")[0]
-    guesses = []
-    for line in asked.prompt.splitlines():
-        if line.startswith("<context id="):
-            words = line.split(">", 1)[1].removesuffix("</context>").split()
-            quotes = [{"text": word, "occurrence": n + 1, "strength": 9} for n in range(words.count(word))]
-            guesses.append({"id": int(line.split('"')[1]), "active": quotes})
-    return json_answer({"contexts": guesses})
+    active, silent = [], []
+    for line in asked.prompt.split("<contexts>\n")[1].split("\n</contexts>")[0].splitlines():
+        number, text = line.split("| ", 1)
+        there = text.split().count(word)
+        active += [f"{number}: {word}#{n + 1}=9" for n in range(there)]
+        silent += [] if there else [int(number)]
+    return json_answer({"active": active, "silent": silent})
 
 
 def test_labels_are_made_over_an_api_and_exported(home):

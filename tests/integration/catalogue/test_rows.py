@@ -74,7 +74,7 @@ def test_the_exported_row_has_everything_that_was_stored(catalogue: Catalogue, t
     placed = ScoreRecord(**{**vars(sparse), "null_percentile": 99.5})
     catalogue.finish_control(claim, ControlOutcome(scores=[placed], controls={"beats_lookup": True}))
     call = {"run_id": run_id, "index": 12, "stage": "label", "backend": "anthropic:claude-haiku-5-5"}
-    catalogue.record_calls(
+    catalogue.reserve(
         [
             CallRecord(**call, outcome="ok", input_tokens=1000, cached_tokens=900, output_tokens=50, usd=0.25),
             CallRecord(**call, outcome="ok", input_tokens=830, output_tokens=42, usd=0.5),
@@ -141,7 +141,7 @@ def test_a_row_without_a_label_is_a_row_all_the_same(catalogue: Catalogue):
     some = [NewFeature(index=0, statistics={}, state="dead", reason="never active"), NewFeature(index=1, statistics={})]
     run_id = catalogue.create_run(NewRun(dictionary="sample", config={}, features=some))
     [claim] = catalogue.claim(1, LEASE, 0.0)
-    catalogue.record_calls([CallRecord(run_id=run_id, index=1, stage="label", backend="b", outcome="malformed")])
+    catalogue.reserve([CallRecord(run_id=run_id, index=1, stage="label", backend="b", outcome="malformed")])
     catalogue.finish_label(claim, failed("two answers could not be read"))
 
     dead, lost = catalogue.rows("sample")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from labeler.catalogue import Catalogue
-from labeler.catalogue.records import CallRecord, NewFeature, NewRun
+from labeler.catalogue.records import CallRecord, NewFeature, NewRun, Settlement
 from labeler.errors import InputError
+from labeler.llm.protocol import Usage
 from tests.integration.catalogue.building import LEASE, Clock, failed, finish, labelled, new_run, work_off
 
 
@@ -193,23 +194,28 @@ def test_progress_sums_calls_and_lists_those_of_unknown_outcome_apart(catalogue:
     )
     unpriced = CallRecord(**call, outcome="malformed", input_tokens=10, output_tokens=1, usd=None)
     cut_off = CallRecord(**call, outcome="unknown", usd=0.5)
+    under_way = CallRecord(**call, outcome="open", usd=0.25)
 
-    # When they are recorded, some of them twice
-    catalogue.record_calls([cut_off])
-    catalogue.record_calls([answered, unpriced, cut_off])
-    catalogue.record_calls([answered])
-    catalogue.record_calls([])
+    # When they are put down, some of them twice
+    assert catalogue.reserve([cut_off]) == set()
+    assert catalogue.reserve([answered, unpriced, cut_off, under_way]) == set()
+    assert catalogue.reserve([answered]) == set()
+    assert catalogue.reserve([]) == set()
 
     # Then each counts once
     progress = catalogue.progress(run_id)
     assert (progress.usd, progress.calls, progress.unpriced_calls) == (0.25, 2, 1)
     assert (progress.input_tokens, progress.cached_tokens, progress.output_tokens) == (110, 40, 10)
-    assert (progress.unknown_calls, progress.unknown_usd) == (1, 0.5)
+    assert (progress.unknown_calls, progress.unknown_usd) == (2, 0.75)
+    assert catalogue.run(run_id).committed_usd == 1.0
 
-    # And when the answer of the last is found after all, it is no longer apart
-    catalogue.record_calls([CallRecord(**call, id=cut_off.id, outcome="ok", usd=0.125)])
+    # And when the one that was under way is settled, it is no longer apart, and what it did not need is given back
+    took = Usage(input_tokens=5, output_tokens=1, usd=0.125)
+    for _ in range(2):
+        catalogue.settle([Settlement(call=under_way.id, outcome="answered", usage=took)])
     progress = catalogue.progress(run_id)
-    assert (progress.usd, progress.calls, progress.unknown_calls, progress.unknown_usd) == (0.375, 3, 0, 0.0)
+    assert (progress.usd, progress.calls, progress.unknown_calls, progress.unknown_usd) == (0.375, 3, 1, 0.5)
+    assert catalogue.run(run_id).committed_usd == 0.875
 
 
 @pytest.mark.parametrize("method", ["progress", "cancel", "resume", "retry", "labels", "indices"])

@@ -32,7 +32,7 @@ def store(tmp_path_factory):
 @pytest.fixture(params=["openai", "anthropic"])
 def api(request, monkeypatch):
     clean(monkeypatch)
-    monkeypatch.setattr("labeler.llm.retry.BASE_SECONDS", 0.0)
+    monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.0)
     return request.param
 
 

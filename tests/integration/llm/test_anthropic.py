@@ -20,6 +20,7 @@ from labeler.llm.errors import (
 from labeler.llm.names import LLMName, open_backend
 from labeler.llm.prices import price
 from labeler.llm.protocol import Request, Usage
+from labeler.llm.structured import read_answer
 from tests.fakes.environment import settings
 from tests.fakes.provider import FakeProvider, answer, fail, hang, json_answer, refusal, reset, truncated
 from tests.integration.llm.schemas import LABEL, Label
@@ -39,7 +40,7 @@ async def ask(request, *behaviours):
     async with FakeProvider(*behaviours) as provider:
         backend = opened(provider)
         try:
-            return await backend.ask(request), provider
+            return read_answer(await backend.ask(request), request, backend.name), provider
         finally:
             await backend.close()
 
@@ -90,6 +91,16 @@ async def test_the_provider_s_own_host_is_paid_for_cache_writes_too():
     expected = Usage(input_tokens=1000, cached_tokens=600, output_tokens=10)
     assert usage.usd == price("anthropic", "claude-haiku-4-5", expected, cache_write_tokens=300)
     assert usage.usd > price("anthropic", "claude-haiku-4-5", expected)
+
+
+async def test_the_body_is_what_is_sent():
+    request = Request(prompt="p", system="s", schema=Label, temperature=0.5, max_tokens=9)
+    async with FakeProvider(json_answer(LABEL)) as provider:
+        backend = opened(provider)
+        body = backend.body(request)
+        await backend.ask(request)
+        await backend.close()
+    assert provider.asked[0].body == body
 
 
 async def test_a_rejected_temperature_is_left_out_from_then_on():

@@ -1,19 +1,19 @@
 """Log-probabilities of prompts from a server that gives them, and from servers that do not."""
 
-import asyncio
 import math
 
 import numpy as np
 import pytest
 
 from labeler.errors import InputError
+from labeler.llm.asking import ATTEMPTS
 from labeler.llm.errors import BusyError, LLMError, MalformedError, RejectedError
 from labeler.llm.given import logprobs_until_given
 from labeler.llm.names import open_backend
-from labeler.llm.protocol import Capabilities, Usage
 from labeler.simulate.likelihood import LikelihoodSimulator
 from labeler.simulate.logprob import LogprobSimulator
 from labeler.simulate.registry import open_simulator, parse_simulator
+from tests.fakes.account import Kept, kept
 from tests.fakes.environment import settings
 from tests.fakes.evidence import make_store
 from tests.fakes.logprob_server import (
@@ -44,13 +44,10 @@ async def no_wait(seconds):
     pass
 
 
-async def given(server, *texts, prefix=PREFIX, among=(), recorded=None):
+async def given(server, *texts, prefix=PREFIX, among=(), account=None):
     backend = opened(server)
     try:
-        calls = [] if recorded is None else recorded
-        return await logprobs_until_given(
-            backend, prefix, texts, among, record=lambda usage, how: calls.append((usage, how)), sleep=no_wait
-        )
+        return await logprobs_until_given(backend, prefix, texts, among, record=account or Kept(), sleep=no_wait)
     finally:
         await backend.close()
 
@@ -86,40 +83,40 @@ async def test_a_token_over_the_border_is_the_texts_and_none_of_the_prefix_is():
 
 
 async def test_every_text_is_a_call_that_is_recorded_with_what_it_took():
-    recorded = []
+    account = Kept()
     async with LogprobServer() as server:
-        await given(server, *TEXTS, recorded=recorded)
+        await given(server, *TEXTS, account=account)
         assert len(server.asked) == len(TEXTS)
-    assert sorted(usage.input_tokens for usage, _ in recorded) == sorted(server.billed)
-    assert {(usage.output_tokens, usage.usd, how) for usage, how in recorded} == {(1, 0.0, "answered")}
+    assert sorted(usage.input_tokens for usage, _ in account.recorded) == sorted(server.billed)
+    assert {(usage.output_tokens, usage.usd, how) for usage, how in account.recorded} == {(1, 0.0, "answered")}
     body = server.asked[0]
     assert (body["echo"], body["max_tokens"], body["logprobs"]) == (True, 1, 1)
 
 
 async def test_a_busy_server_is_asked_again():
-    recorded = []
+    account = Kept()
     async with LogprobServer(busy(), refuses(500, "oh"), busy()) as server:
-        (found,) = await given(server, "a cat", recorded=recorded)
+        (found,) = await given(server, "a cat", account=account)
         assert len(server.asked) == 4
     np.testing.assert_allclose(found.logprobs, by_hand(PREFIX, "a cat")[0], rtol=1e-5)
-    assert [how for _, how in recorded] == ["answered"]
+    assert [how for _, how in account.recorded] == ["answered"]
 
 
 async def test_a_server_that_stays_busy_is_given_up():
     async with LogprobServer(always=busy()) as server:
         with pytest.raises(BusyError, match="429"):
             await given(server, "a cat")
-        assert len(server.asked) == 5
+        assert len(server.asked) == ATTEMPTS
 
 
 @pytest.mark.parametrize("fault", [cut(), uneven(), strange()])
 async def test_lists_that_do_not_fit_are_paid_and_asked_for_again(fault):
-    recorded = []
+    account = Kept()
     async with LogprobServer(fault) as server:
-        (found,) = await given(server, "a cat", recorded=recorded)
+        (found,) = await given(server, "a cat", account=account)
     np.testing.assert_allclose(found.logprobs, by_hand(PREFIX, "a cat")[0], rtol=1e-5)
-    assert [how for _, how in recorded] == ["malformed", "answered"]
-    assert recorded[0][0].input_tokens == server.billed[0]
+    assert [how for _, how in account.recorded] == ["malformed", "answered"]
+    assert account.recorded[0][0].input_tokens == server.billed[0]
 
 
 @pytest.mark.parametrize("fault", [cut(), uneven(), strange(), page()])
@@ -132,27 +129,23 @@ async def test_lists_that_never_fit_are_an_error_and_no_numbers(fault):
 
 @pytest.mark.parametrize("fault", [bare(), written_only(), blank()])
 async def test_a_server_that_says_nothing_of_prompts_is_asked_once_and_told_from_others(fault):
-    recorded = []
+    account = Kept()
     async with LogprobServer(always=fault) as server:
         backend = opened(server)
         assert backend.capabilities.logprobs  # nobody can know before it was asked
         for _ in range(3):
             with pytest.raises(RejectedError, match="gives no log-probabilities of a given text, as vLLM does; use"):
-                await logprobs_until_given(
-                    backend, PREFIX, ["a cat"], record=lambda usage, how: recorded.append((usage, how))
-                )
+                await logprobs_until_given(backend, PREFIX, ["a cat"], record=account)
         await backend.close()
         assert len(server.asked) == 1
-    assert [how for _, how in recorded] == ["rejected"]
+    assert [how for _, how in account.recorded] == ["rejected"]
 
 
 async def test_one_odd_answer_of_a_server_that_gives_them_is_asked_for_again():
     async with LogprobServer(lambda choice: None, bare()) as server:
         backend = opened(server)
         for _ in range(2):
-            (found,) = await logprobs_until_given(
-                backend, PREFIX, ["a cat"], record=lambda usage, how: None, sleep=no_wait
-            )
+            (found,) = await logprobs_until_given(backend, PREFIX, ["a cat"], record=Kept(), sleep=no_wait)
             assert len(found.logprobs) == 2
         await backend.close()
         assert len(server.asked) == 3
@@ -189,7 +182,7 @@ async def test_a_server_that_lists_fewer_is_asked_for_fewer_from_then_on():
     async with LogprobServer(filling=shares, most_listed=5) as server:
         backend = opened(server)
         for _ in range(2):
-            await logprobs_until_given(backend, "W:\n", [" a\t?\n"], ("0",), record=lambda usage, how: None)
+            await logprobs_until_given(backend, "W:\n", [" a\t?\n"], ("0",), record=Kept())
         await backend.close()
     assert [body["logprobs"] for body in server.asked] == [20, 5, 5]
 
@@ -199,29 +192,24 @@ async def test_a_server_that_lists_fewer_is_asked_for_fewer_from_then_on():
 async def test_the_providers_own_hosts_are_refused_when_a_simulator_is_opened(name, llm):
     own = settings(openai_api_key="key-one", anthropic_api_key="key-two")
     with pytest.raises(InputError, match=f"simulator '{name}' needs log-probabilities") as caught:
-        open_simulator(parse_simulator(f"{name}={llm}"), lambda name: open_backend(name, own), unrecorded)
+        open_simulator(parse_simulator(f"{name}={llm}"), lambda name: open_backend(name, own), kept)
     assert "\n" not in str(caught.value)
-
-
-def unrecorded(backend, prompt):
-    return lambda usage, outcome: None
 
 
 async def test_likelihood_over_http_is_likelihood_by_hand(tmp_path):
     store = make_store(tmp_path, n=100)
     material = store.material(store.frame(3, "score").contexts[:20])
-    recorded = []
+    accounts = {}
     async with LogprobServer(busy()) as server:
         backend = opened(server)
-        simulator = LikelihoodSimulator(
-            backend, lambda name, prompt: lambda usage, how: recorded.append((prompt, usage))
-        )
+        simulator = LikelihoodSimulator(backend, lambda name, prompt: accounts.setdefault(prompt, Kept()))
         found = (await simulator.predict(["penny"], material))[0]
         await backend.close()
         n_texts = len({"".join(tokens) for tokens in material.tokens()})
-        assert len(server.billed) == len(recorded) == n_texts + len(material)
-    assert {prompt.split("@")[0] for prompt, _ in recorded} == {"likelihood", "likelihood_neutral"}
-    assert sum(usage.input_tokens for _, usage in recorded) == sum(server.billed)
+        taken = [usage for account in accounts.values() for usage, _ in account.recorded]
+        assert len(server.billed) == len(taken) == n_texts + len(material)
+    assert {prompt.split("@")[0] for prompt in accounts} == {"likelihood", "likelihood_neutral"}
+    assert sum(usage.input_tokens for usage in taken) == sum(server.billed)
     for row, tokens in enumerate(material.tokens()):
         text = "".join(tokens)
         told, neutral = by_hand("Here is a text with penny:\n\n", text)[0], by_hand("Here is a text:\n\n", text)[0]
@@ -235,7 +223,7 @@ async def test_logprob_over_http_is_the_expected_digit(tmp_path):
     material = store.material(store.frame(3, "score").contexts[:10])
     async with LogprobServer(filling=shares) as server:
         backend = opened(server)
-        simulator = LogprobSimulator(backend, unrecorded)
+        simulator = LogprobSimulator(backend, kept)
         found = (await simulator.predict(["penny"], material))[0]
         await backend.close()
     for row, tokens in enumerate(material.tokens()):
@@ -251,28 +239,5 @@ async def test_a_model_that_lists_no_digits_has_failed_and_predicts_no_zeros(tmp
     async with LogprobServer(filling=lambda line: {"?": 1.0}) as server:
         backend = opened(server)
         with pytest.raises(LLMError, match="no digit was among the likeliest words"):
-            await LogprobSimulator(backend, unrecorded).predict(["penny"], material)
+            await LogprobSimulator(backend, kept).predict(["penny"], material)
         await backend.close()
-
-
-async def test_a_call_that_was_cancelled_is_recorded_with_the_most_that_it_can_take():
-    recorded = []
-    hang = asyncio.Event()
-
-    class Slow:
-        capabilities = Capabilities(logprobs=True)
-
-        async def logprobs(self, prefix, texts, among=()):
-            await hang.wait()
-
-        def bound(self, request):
-            return Usage(input_tokens=len(request.prompt))
-
-    task = asyncio.create_task(
-        logprobs_until_given(Slow(), "ab", ["cde"], record=lambda usage, how: recorded.append((usage, how)))
-    )
-    await asyncio.sleep(0.01)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert recorded == [(Usage(input_tokens=5), "unknown")]

@@ -1,11 +1,14 @@
 """The backend of OpenAI's API and of the servers that imitate it, against one that does."""
 
 import asyncio
+import json
 import socket
 
 import pytest
 from pydantic import BaseModel
 
+from labeler.llm.asking import ask_until_answered
+from labeler.llm.chat import THINKING_TOKENS
 from labeler.llm.endpoints import Endpoint
 from labeler.llm.errors import (
     AccessError,
@@ -17,10 +20,11 @@ from labeler.llm.errors import (
     TruncatedError,
 )
 from labeler.llm.names import LLMName, open_backend
-from labeler.llm.openai import THINKING_TOKENS, OpenAIBackend
+from labeler.llm.openai import OpenAIBackend
 from labeler.llm.prices import price
 from labeler.llm.protocol import Request, Usage
-from labeler.llm.retry import ask_until_answered
+from labeler.llm.structured import read_answer
+from tests.fakes.account import Kept
 from tests.fakes.environment import settings
 from tests.fakes.provider import (
     FakeProvider,
@@ -51,12 +55,17 @@ def official(provider, **options):
     return OpenAIBackend(LLMName.parse("openai:gpt-5-nano"), endpoint, **options)
 
 
+async def answered(backend, request):
+    """The answer to one request."""
+    return read_answer(await backend.ask(request), request, backend.name)
+
+
 async def ask(*requests, script=(), backend=opened):
     """The answers to requests, one after the other, and the provider that gave them."""
     async with FakeProvider(*script) as provider:
         used = backend(provider)
         try:
-            return [await used.ask(request) for request in requests], provider
+            return [await answered(used, request) for request in requests], provider
         finally:
             await used.close()
 
@@ -132,9 +141,7 @@ async def test_a_strict_schema_holds_no_defaults():
     schema = provider.asked[0].schema
     assert schema["required"] == ["label", "nothing", "inner", "several"]
     assert schema["$defs"]["Inner"]["properties"] == {"default": {"title": "Default", "type": "string"}}
-    outer = schema["properties"]
-    assert [name for name, part in outer.items() if "default" in part] == []
-    assert outer["inner"]["properties"].keys() == {"default"}
+    assert [name for name, part in schema["properties"].items() if "default" in part] == []
 
 
 async def test_a_server_that_wants_the_newest_name_of_the_limit_gets_it_from_then_on():
@@ -209,11 +216,61 @@ async def test_a_server_that_overlooks_the_schema_is_asked_in_words_the_next_tim
     async with FakeProvider(answer("It is about months."), json_answer(LABEL)) as provider:
         backend = opened(provider)
         with pytest.raises(MalformedError) as caught:
-            await backend.ask(FORMED)
+            await answered(backend, FORMED)
         assert caught.value.usage.output_tokens == 10
-        assert (await backend.ask(FORMED)).parsed == Label(**LABEL)
+        assert (await answered(backend, FORMED)).parsed == Label(**LABEL)
         await backend.close()
     assert [asked.schema is None for asked in provider.asked] == [False, True]
+
+
+async def test_of_many_calls_at_once_one_finds_out_that_a_server_overlooks_the_schema():
+    def behave(asked):
+        return answer("It is about months.", seconds=0.01) if asked.schema else json_answer(LABEL)
+
+    async with FakeProvider(behave) as provider:
+        backend = opened(provider)
+        given = await asyncio.gather(*(answered(backend, FORMED) for _ in range(20)), return_exceptions=True)
+        await backend.close()
+    assert [type(one).__name__ for one in given] == ["MalformedError"] + ["Answer"] * 19
+    assert sum(asked.schema is not None for asked in provider.asked) == 1
+
+
+async def test_what_a_server_does_not_take_is_known_to_the_next_process(tmp_path):
+    def behave(asked):
+        refused = [part for part in ("response_format", "temperature") if part in asked.body]
+        return fail(400, f"cannot take {refused[0]}") if refused else json_answer(LABEL)
+
+    warm = Request(prompt="?", schema=Label, temperature=0.5)
+    async with FakeProvider(behave) as provider:
+        for home in (tmp_path, tmp_path, tmp_path / "another"):
+            backend = opened(provider, home=home)
+            await answered(backend, warm)
+            await backend.close()
+    tried = [[part for part in ("response_format", "temperature") if part in asked.body] for asked in provider.asked]
+    learning = [["response_format", "temperature"], ["temperature"], []]
+    assert tried == [*learning, [], *learning]
+
+
+async def test_the_body_is_what_is_sent():
+    request = Request(prompt="p", system="s", schema=Label, temperature=0.5, max_tokens=9)
+    async with FakeProvider(json_answer(LABEL), json_answer(LABEL)) as provider:
+        for backend in (opened(provider), official(provider)):
+            body = backend.body(request)
+            await backend.ask(request)
+            assert provider.asked[-1].body == body
+            await backend.close()
+
+
+async def test_the_user_s_own_price_is_what_is_counted(tmp_path):
+    async with FakeProvider(answer("x", input_tokens=1000, cached_tokens=600, output_tokens=40)) as provider:
+        own = {f"openai:qwen3@{provider.url}/v1": {"input": 2.0, "cached": 0.5, "output": 8.0}}
+        (tmp_path / "prices.json").write_text(json.dumps(own))
+        backend = opened(provider, prices=tmp_path / "prices.json")
+        reply = await backend.ask(PLAIN)
+        bound = backend.bound(PLAIN)
+        await backend.close()
+    assert reply.usage.usd == pytest.approx((400 * 2 + 600 * 0.5 + 40 * 8) / 1e6)
+    assert bound.usd == pytest.approx((bound.input_tokens * 2 + bound.output_tokens * 8) / 1e6)
 
 
 async def test_a_fenced_answer_to_a_schema_is_taken_and_teaches_nothing():
@@ -278,6 +335,18 @@ async def test_what_a_status_means(status, kind):
     assert str(error).endswith(f": HTTP {status}: nothing for [key]")
     if kind is BusyError:
         assert error.retry_after == 3.0
+
+
+async def test_limits_come_with_answers_and_with_failures():
+    headers = {"x-ratelimit-limit-requests": "500", "x-ratelimit-remaining-requests": "499"}
+    async with FakeProvider(answer("x", headers=headers), fail(429, headers=headers)) as provider:
+        backend = opened(provider)
+        assert (await backend.ask(PLAIN)).limits.requests.limit == 500
+        with pytest.raises(BusyError) as caught:
+            await backend.ask(PLAIN)
+        assert caught.value.limits.requests.remaining == 499
+        assert (await backend.ask(PLAIN)).limits is None
+        await backend.close()
 
 
 async def test_a_spent_quota_is_not_a_busy_provider():
@@ -372,7 +441,7 @@ async def test_the_own_host_gives_no_logprobs_and_is_not_asked_for_any():
 
 
 async def test_what_is_recorded_is_what_was_billed():
-    recorded = []
+    account = Kept()
 
     async def no_sleep(_):
         pass
@@ -380,13 +449,11 @@ async def test_what_is_recorded_is_what_was_billed():
     script = [fail(529), answer("junk"), reset(), json_answer({"label": 1}, output_tokens=33), json_answer(LABEL)]
     async with FakeProvider(*script) as provider:
         backend = opened(provider)
-        given = await ask_until_answered(
-            backend, FORMED, record=lambda usage, outcome: recorded.append((usage, outcome)), sleep=no_sleep
-        )
+        given = await ask_until_answered(backend, FORMED, record=account, sleep=no_sleep)
         await backend.close()
     assert given.parsed == Label(**LABEL)
-    assert [outcome for _, outcome in recorded] == ["malformed", "unknown", "malformed", "answered"]
-    known = [usage for usage, outcome in recorded if outcome != "unknown"]
+    assert [outcome for _, outcome in account.recorded] == ["malformed", "unknown", "malformed", "answered"]
+    known = [usage for usage, outcome in account.recorded if outcome != "unknown"]
     assert [usage.output_tokens for usage in known] == [behaviour.output_tokens for behaviour in provider.billed]
 
 

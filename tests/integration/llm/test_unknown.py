@@ -5,13 +5,14 @@ import asyncio
 import pytest
 
 from labeler.llm.anthropic import AnthropicBackend
+from labeler.llm.asking import ask_until_answered
 from labeler.llm.endpoints import Endpoint
 from labeler.llm.errors import BusyError, TimedOutError, TruncatedError
 from labeler.llm.names import LLMName, open_backend
 from labeler.llm.openai import THINKING_TOKENS, OpenAIBackend
 from labeler.llm.prices import price
 from labeler.llm.protocol import Request, Usage
-from labeler.llm.retry import ask_until_answered
+from tests.fakes.account import Kept
 from tests.fakes.environment import settings
 from tests.fakes.provider import FakeProvider, answer, hang, json_answer, reset, truncated
 from tests.integration.llm.schemas import LABEL, Label
@@ -28,20 +29,21 @@ def official(api, url, **options):
 
 
 class Book:
-    """Asks without pauses, and keeps what was recorded."""
+    """Asks without pauses, and keeps what was put down."""
 
     def __init__(self):
-        self.calls = []
+        self.account = Kept()
+
+    @property
+    def calls(self):
+        return self.account.recorded
 
     async def ask(self, backend, request=FORMED, **options):
         async def no_sleep(_):
             pass
 
-        def record(usage, outcome):
-            self.calls.append((usage, outcome))
-
         try:
-            return await ask_until_answered(backend, request, record=record, sleep=no_sleep, **options)
+            return await ask_until_answered(backend, request, record=self.account, sleep=no_sleep, **options)
         finally:
             await backend.close()
 

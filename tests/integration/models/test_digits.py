@@ -15,6 +15,7 @@ from labeler.models.logprobs import logprobs, one_token
 from labeler.models.names import SMOLLM2, wheel_folder
 from labeler.simulate.logprob import DIGITS, LogprobSimulator, one_line
 from prompts import load_prompt
+from tests.fakes.account import kept
 from tests.fakes.environment import settings
 from tests.fakes.evidence import make_store
 
@@ -57,14 +58,10 @@ class InFloat32:
         return logprobs(self.model, prefix, texts, among)
 
 
-def unrecorded(backend, prompt):
-    return lambda usage, outcome: None
-
-
 async def test_a_batch_behind_a_shared_prefix_is_what_plain_passes_say(model, tmp_path):
     material = make_store(tmp_path, n=100).material(np.arange(5))
     backend = InFloat32(model)
-    simulator = LogprobSimulator(backend, unrecorded)
+    simulator = LogprobSimulator(backend, kept)
     found = (await simulator.predict([LABEL], material))[0]
     assert simulator.counts["unknown"] == 0
     for row in (0, 3):
@@ -75,7 +72,7 @@ async def test_a_batch_behind_a_shared_prefix_is_what_plain_passes_say(model, tm
 
 async def test_the_same_is_said_twice_in_its_own_precision(model, tmp_path):
     material = make_store(tmp_path, n=100).material(np.arange(5))
-    simulator = LogprobSimulator(open_backend(f"local:{SMOLLM2}", settings()), unrecorded)
+    simulator = LogprobSimulator(open_backend(f"local:{SMOLLM2}", settings()), kept)
     first = await simulator.predict([LABEL], material)
     np.testing.assert_array_equal(first, await simulator.predict([LABEL], material))
     tokens = material.tokens()[3]

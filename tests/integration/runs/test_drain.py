@@ -135,7 +135,7 @@ def test_a_prompt_shows_contexts_of_explain_alone(chosen):
 def test_an_answer_of_no_use_fails_the_feature_with_the_reason_and_the_run_goes_on(
     chosen, behaviour, reason, monkeypatch
 ):
-    monkeypatch.setattr("labeler.llm.retry.BASE_SECONDS", 0.01)
+    monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.01)
     with ProviderThread(lambda asked: behaviour) as provider:
         run = dictionary(chosen).label(explainers=[f"openai:m@{provider.url}/v1"], simulators=["lexical"])
         drain(chosen)
@@ -147,7 +147,7 @@ def test_an_answer_of_no_use_fails_the_feature_with_the_reason_and_the_run_goes_
 
 
 def test_busy_servers_are_asked_again_and_failed_features_can_be_retried(chosen, monkeypatch):
-    monkeypatch.setattr("labeler.llm.retry.BASE_SECONDS", 0.01)
+    monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.01)
     trouble = [429, 500, 529, 503]
 
     def sometimes(asked):

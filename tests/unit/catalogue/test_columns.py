@@ -8,8 +8,9 @@ import math
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.dialects import sqlite
 
-from labeler.catalogue.columns import clean_json, clean_number, clean_text
+from labeler.catalogue.columns import WholeText, clean_json, clean_number, clean_text
 
 any_text = st.text(st.characters(exclude_categories=()))
 any_json = st.recursive(
@@ -53,3 +54,13 @@ def test_clean_json_of_numpy_is_plain():
 
 def test_only_finite_numbers_are_numbers():
     assert [clean_number(x) for x in (None, math.nan, math.inf, -math.inf, 2, -0.5)] == [None] * 4 + [2.0, -0.5]
+
+
+@given(any_text | any_text.map("json:".__add__))
+def test_whole_text_comes_out_as_it_went_in(text):
+    stored = WholeText().process_bind_param(text, sqlite.dialect())
+
+    assert clean_text(stored) == stored
+    # Halves of a character that stand side by side are one character to everybody who reads them.
+    found = WholeText().process_result_value(stored, sqlite.dialect())
+    assert found.encode("utf-16", "surrogatepass") == text.encode("utf-16", "surrogatepass")

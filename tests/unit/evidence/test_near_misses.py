@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from labeler.evidence.bringing import bring
-from labeler.evidence.near_misses import near_misses
+from labeler.evidence.near_misses import evidence_with_near_misses, near_misses
 from tests.fakes.evidence import RULES, make_store
 from tests.fakes.foreign.toy import save_toy_contexts
 
@@ -70,3 +70,32 @@ def test_evidence_without_a_pool_has_only_what_came_with_it(tmp_path):
     at_hand = set(store.read(20).contexts.tolist())
     assert all(miss.context.id in at_hand and miss.weight is None for miss in found)
     assert all(not np.any(RULES[2]([t.strip() for t in miss.context.tokens])) for miss in found)
+
+
+def test_an_explainer_is_shown_some_that_were_looked_up_in_explain(store, monkeypatch):
+    monkeypatch.setattr(store, "nearest", lambda index: ((2, 0.9),) if index == 0 else ())
+    found = evidence_with_near_misses(store, 0)
+    at_hand = set(store.frame(0, "explain").contexts[~store.frame(0, "explain").firing].tolist())
+    assert len(found.near_misses) == len({miss.document for miss in found.near_misses}) == 4
+    for at, miss in enumerate(found.near_misses):
+        words = [token.strip() for token in miss.tokens]
+        assert miss.id in at_hand
+        assert max(after_the(words)) == miss.maximum == 0
+        assert ("king" in words) == (at % 2 == 0)  # by turns with those in which a neighbour fires
+        assert at % 2 == 0 or "the" in words
+    assert {miss.split for miss in found.near_misses} == {"explain"}
+    assert [c.id for c in found.contexts] == [c.id for c in store.evidence(0).contexts]
+    assert not store.evidence(0).near_misses
+
+
+def test_of_a_large_pool_a_part_is_looked_at(store, monkeypatch):
+    monkeypatch.setattr("labeler.evidence.near_misses.LOOKED_AT", 50)
+    found = evidence_with_near_misses(store, 0)
+    pool = store.pool("explain")
+    assert len(pool) > 500
+    assert found.near_misses
+    assert {miss.id for miss in found.near_misses} <= set(pool[:: 1 + len(pool) // 50].tolist())
+
+
+def test_a_feature_without_near_misses_has_none(tmp_path):
+    assert evidence_with_near_misses(make_store(tmp_path, rules=RULES[3:]), 0).near_misses == ()

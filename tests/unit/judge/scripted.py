@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from labeler.judge import Answers, Judge, Questions
 from labeler.judge.intruder import Choice, Choices
 from labeler.judge.yes_no import Verdict, Verdicts
-from labeler.llm.protocol import Answer, Capabilities, Request, Usage
+from labeler.llm.protocol import Address, Capabilities, Reply, Request, Usage
+from labeler.llm.unkept import Unkept
 
 Say = Callable[[str], bool]
 """A context, as it is shown -> yes."""
@@ -19,29 +20,37 @@ class Scripted:
     """Says of every context, or of every set, what a function says; leaves out or doubles the last of some calls."""
 
     name = "openai:scripted"
+    address = Address("openai", "scripted", "http://127.0.0.1/v1")
     capabilities = Capabilities(schema=True)
 
     def __init__(self, say: Callable, *, spoils: Sequence[str] = ()) -> None:
         self.say = say
         self.spoils = list(spoils)
-        """``forget``, ``double``, ``stranger``: what is wrong with the first answers, in turn."""
+        """``forget``, ``double``, ``stranger``, ``nothing``, ``but one``: what is wrong with the first answers, in turn."""
         self.asked: list[Request] = []
 
-    async def ask(self, request: Request) -> Answer:
+    def bound(self, request: Request) -> Usage:
+        return Usage()
+
+    async def ask(self, request: Request) -> Reply:
         self.asked.append(request)
         sets = re.findall(r'<evidence id="(\d+)">(.*?)</evidence>', request.prompt, re.DOTALL)
         if sets:
             found = [Choice(id=int(at), odd=self.say(contexts_of(shown))) for at, shown in sets]
             self._spoil(found)
-            return Answer(text="", parsed=Choices(sets=found), usage=Usage())
+            return Reply(text=Choices(sets=found).model_dump_json())
         verdicts = [Verdict(id=at, yes=self.say(text)) for at, text in enumerate(contexts_of(request.prompt), 1)]
         self._spoil(verdicts)
-        return Answer(text="", parsed=Verdicts(contexts=verdicts), usage=Usage())
+        return Reply(text=Verdicts(contexts=verdicts).model_dump_json())
 
     def _spoil(self, entries: list) -> None:
         how = self.spoils.pop(0) if self.spoils else ""
         if how == "forget":
             entries.pop()
+        elif how == "nothing":
+            entries.clear()
+        elif how == "but one":
+            del entries[1:]
         elif how == "double":
             entries.append(entries[-1].model_copy())
         elif how == "stranger":
@@ -54,8 +63,19 @@ def contexts_of(prompt: str) -> list[str]:
     return re.findall(r'<context id="\d+">(.*?)</context>', prompt, re.DOTALL)
 
 
-def unrecorded(*_: object) -> Callable[..., None]:
-    return lambda *_: None
+class Marking(Unkept):
+    """An account that hears which answers were of no use."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marked: list[str] = []
+
+    async def useless(self, key: str) -> None:
+        self.marked.append(key)
+
+
+def unrecorded(*_: object) -> Unkept:
+    return Unkept()
 
 
 def answered(judge: Judge, questions: Questions, text: str = "a label") -> Answers:

@@ -12,7 +12,7 @@ from labeler.judge.yes_no import shown
 from labeler.llm.errors import MalformedError
 from labeler.llm.protocol import Capabilities
 from tests.fakes.evidence import make_store
-from tests.unit.judge.scripted import Scripted, answered, contexts_of, unrecorded
+from tests.unit.judge.scripted import Marking, Scripted, answered, contexts_of, unrecorded
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,22 @@ def test_one_that_stays_without_is_a_failure_and_never_a_no(store):
     backend = Scripted(penny, spoils=["forget"] * 99)
     with pytest.raises(MalformedError, match="1 of 40 questions stayed without a usable answer of openai:scripted"):
         judged(store, backend)
-    assert len(backend.asked) == 4 + 1 + 1
-    assert ROUNDS == 3
+    assert len(backend.asked) == 4 + 1 + ROUNDS
+
+
+def test_rounds_that_gain_something_do_not_count_against_it(store):
+    backend = Scripted(penny, spoils=["but one"] * 9)
+    questions, answers = judged(store, backend, n=10)
+    assert answers.said.tolist() == questions.truth.tolist()
+    assert [len(contexts_of(request.prompt)) for request in backend.asked] == list(range(10, 0, -1))
+
+
+def test_an_answer_without_anything_usable_is_marked_as_useless(store):
+    backend, account = Scripted(penny, spoils=["nothing", "", "forget", "nothing"]), Marking()
+    judge = DetectionJudge(backend, lambda *_: account)
+    questions = judge.questions(store, 3, 40, 0)
+    assert answered(judge, questions, 'the word "penny"').said.tolist() == questions.truth.tolist()
+    assert len(set(account.marked)) == len(account.marked) == 2
 
 
 def test_a_place_out_of_range_is_no_answer(store):

@@ -83,7 +83,6 @@ def endpoint(name, *, gateway=None, listed=None, key=OPENAI_KEY):
     values = settings(openai_api_key=key, openai_base_url=gateway, api_keys=listed)
     return find_endpoint(
         LLMName.parse(name),
-        provider_url="https://api.openai.com/v1",
         key=values.openai_api_key,
         variable="OPENAI_API_KEY",
         gateway=values.openai_base_url,

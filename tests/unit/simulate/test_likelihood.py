@@ -6,6 +6,7 @@ import pytest
 from labeler.errors import InputError
 from labeler.llm.protocol import Capabilities, TextLogprobs, Usage
 from labeler.simulate.likelihood import LikelihoodSimulator, gain, on_tokens
+from tests.fakes.account import kept
 from tests.fakes.evidence import make_store
 
 
@@ -33,10 +34,6 @@ class Announced:
             np.array(values, dtype=np.float32),
             usage=Usage(input_tokens=len(spans), usd=None),
         )
-
-
-def unrecorded(backend, prompt):
-    return lambda usage, outcome: None
 
 
 def test_what_a_label_makes_likelier_is_predicted(tmp_path):
@@ -73,7 +70,7 @@ def test_a_backend_without_logprobs_is_refused():
     backend = Announced()
     backend.capabilities = Capabilities(schema=True)
     with pytest.raises(InputError, match="simulator 'likelihood' needs log-probabilities"):
-        LikelihoodSimulator(backend, unrecorded)
+        LikelihoodSimulator(backend, kept)
 
 
 def test_texts_that_were_cut_otherwise_are_compared_over_what_both_cuts_share():

@@ -1,0 +1,124 @@
+"""``labeler plan``"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from labeler.cli.display import clean, out, print_json
+from labeler.cli.label import parse_features
+from labeler.cli.options import (
+    BATCH,
+    CONTEXTS,
+    ESCALATE,
+    EXPLAINER,
+    FEATURES,
+    JSON,
+    PRECISION,
+    PROMPT,
+    SCORER,
+    SEED,
+    SIMULATOR,
+    read_prompts,
+)
+
+if TYPE_CHECKING:
+    from labeler.runs.planning import Span
+
+
+def plan(
+    name: Annotated[str, typer.Argument(help="The dictionary, as `labeler dictionaries` lists it.")],
+    features: FEATURES = None,
+    explainer: EXPLAINER = None,
+    simulator: SIMULATOR = None,
+    scorer: SCORER = None,
+    contexts: CONTEXTS = 80,
+    precision: PRECISION = 0.15,
+    seed: SEED = 0,
+    escalate: ESCALATE = None,
+    batch: BATCH = False,
+    prompt: PROMPT = None,
+    json: JSON = False,
+) -> None:
+    """What labelling would take: calls, tokens, dollars and hours, before a cent is spent.
+
+    Each explainer by itself, with the same simulators and scorers; with --batch both ways of asking, side by side. The
+    figures come from the real requests of a random sample of the features; nothing is sent, and no key is needed.
+    """
+    from labeler import api
+    from labeler.models.counting import counted_by
+
+    dictionary = api.open(name)
+    chosen = None if features is None else parse_features(features, dictionary.store.indices.tolist())
+    plans = dictionary.plan(
+        chosen,
+        batch=batch,
+        explainers=explainer or ["lexical"],
+        simulators=simulator or ["embedding"],
+        scorers=scorer or [],
+        contexts=contexts,
+        precision=precision,
+        seed=seed,
+        escalate=escalate,
+        prompts=read_prompts(prompt),
+    )
+    if json:
+        print_json([{**asdict(one), "counted_by": counted_by()} for one in plans])
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("explainer", overflow="fold", min_width=20)
+    table.add_column("mode")
+    for column in ("calls", "prompt tokens", "answer tokens", "dollars", "time"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for one in plans:
+        cost = "unknown" if one.usd is None else span(one.usd, amount)
+        numbers = [span(s, rounded) for s in (one.calls, one.input_tokens, one.output_tokens)]
+        hours = span(one.hours, duration)
+        table.add_row(*(Text(clean(cell)) for cell in (one.explainer, one.mode, *numbers, cost, hours)))
+    out.print(table)
+    first = plans[0]
+    out.print(
+        f"for {first.features:,} features, from the requests of {first.sampled}; tokens by {counted_by()}; "
+        "in brackets from the least to the most that is to be expected",
+        highlight=False,
+    )
+    for model in dict.fromkeys(model for one in plans for model in one.unpriced):
+        out.print(f"the price of {clean(model)} is not known; LABELER_PRICES can say it", highlight=False, markup=False)
+
+
+def span(value: Span, shown: Callable[[float], str]) -> str:
+    """A number with its interval."""
+    low, mid, high = shown(value.low), shown(value.mid), shown(value.high)
+    return mid if low == high else f"{mid} [{low} {high}]"
+
+
+def rounded(value: float) -> str:
+    """A number as people read it: two or three digits."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return digits(value / size) + unit
+    return digits(value)
+
+
+def amount(usd: float) -> str:
+    """Dollars, two digits of them where they are few."""
+    return f"{usd:,.0f}" if usd >= 100 else f"{usd:.2f}" if usd >= 1 else f"{usd:.2g}"
+
+
+def duration(hours: float) -> str:
+    """Hours in the unit that fits them."""
+    for size, unit in ((48.0, "d"), (1.0, "h"), (1 / 60, "min")):
+        if hours >= size:
+            return digits(hours / min(size, 24.0)) + unit
+    return digits(hours * 3600) + "s"
+
+
+def digits(value: float) -> str:
+    """A number below a thousand, without a fraction where it has two digits before it."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"

@@ -1,0 +1,65 @@
+"""``labeler requests export`` and ``labeler requests import``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labeler.cli.display import clean, err, out, print_json
+from labeler.cli.label import see_through
+from labeler.cli.options import JSON, RUN
+
+app = typer.Typer(
+    help="What a run begun with --offline has to ask, as files, and the answers back: no key, no network.",
+    no_args_is_help=True,
+)
+
+
+@app.command("export")
+def export(
+    run: RUN,
+    out_folder: Annotated[Path, typer.Option("--out", help="The folder to write to.")],
+    json: JSON = False,
+) -> None:
+    """Write the pending requests as JSONL files in the form of OpenAI's batches, which `vllm run-batch` reads too."""
+    from labeler import api
+
+    found = api.run(run)
+    files = found.export_requests(out_folder)
+    n = found.progress().pending
+    if json:
+        print_json({"run": found.id, "requests": n, "files": [str(path) for path in files]})
+        return
+    out.print(f"{n:,} requests of run {found.id}:", highlight=False)
+    for path in files:
+        out.print(f"  {clean(str(path))}", highlight=False, markup=False, soft_wrap=True)
+    out.print(
+        f"have them answered into another folder, then: labeler requests import {found.id} FOLDER", highlight=False
+    )
+
+
+@app.command("import")
+def import_(
+    run: RUN,
+    folder: Annotated[Path, typer.Argument(help="Where the answers are, as .jsonl files.")],
+    json: JSON = False,
+) -> None:
+    """Take the answers and go on as far as they lead; lines that cannot be used are named, and the rest is."""
+    from labeler import api
+
+    found = api.run(run)
+    taken = found.import_answers(folder)
+    for line in taken.named:
+        err.print(clean(line), highlight=False, markup=False, soft_wrap=True)
+    unnamed = taken.faults.total() - len(taken.named)
+    if unnamed:
+        err.print(f"… and {unnamed:,} more lines that were not used", highlight=False)
+    faults = ", ".join(f"{n:,} {kind}" for kind, n in sorted(taken.faults.items()))
+    err.print(
+        f"{taken.answers:,} answers taken, {taken.missing:,} requests still without one"
+        + (f"; not used: {faults}" if faults else ""),
+        highlight=False,
+    )
+    see_through(found, json)

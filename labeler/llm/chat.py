@@ -1,0 +1,132 @@
+"""OpenAI's chat completions as JSON: what is sent, alone or as a line of a batch, and what comes back."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from labeler.llm.errors import MalformedError
+from labeler.llm.foreign import count, parsed, sound
+from labeler.llm.protocol import Reply, Request, Usage
+from labeler.llm.strict import response_format
+from labeler.llm.structured import instruction
+
+THINKING_TOKENS = 1_000
+"""Room for thinking on OpenAI's own host, beside a request's ``max_tokens``: its limit is on both together."""
+
+NO_COMPLETION = "this is not a chat completion"
+
+Price = Callable[[Usage], float | None]
+"""US dollars for a usage; None where nobody knows."""
+
+_THOUGHT = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)  # of servers that do not take thinking out of the text
+
+
+def chat_body(model: str, request: Request, *, own_host: bool, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The body of a call. ``own_host`` is OpenAI's; ``without`` names what the host does not take.
+
+    That may be ``temperature``, ``reasoning_effort``, ``response_format`` (the form is then asked for in words) and
+    ``max_tokens`` (which then goes by its newest name).
+    """
+    body: dict[str, Any] = {"model": model}
+    system = request.system
+    if request.schema is not None and "response_format" in without:
+        system = f"{system}\n\n{instruction(request.schema)}".strip()
+    elif request.schema is not None:
+        body["response_format"] = response_format(request.schema)
+    body["max_completion_tokens" if own_host or "max_tokens" in without else "max_tokens"] = room(request, own_host)
+    if own_host and "reasoning_effort" not in without:
+        body["reasoning_effort"] = "low"  # what is asked here takes little thought, and thinking is billed
+    if request.temperature is not None and "temperature" not in without:
+        body["temperature"] = request.temperature
+    body["messages"] = [{"role": "system", "content": system}] if system else []
+    body["messages"].append({"role": "user", "content": request.prompt})
+    return body
+
+
+def room(request: Request, own_host: bool) -> int:
+    """How many tokens an answer may take, thinking included."""
+    return request.max_tokens + (THINKING_TOKENS if own_host else 0)
+
+
+def read_reply(body: object, price: Price) -> Reply:
+    """What a completion says, whatever JSON it is.
+
+    Thinking is left out, wherever the server put it. Raises MalformedError for what is no completion.
+    """
+    choices = body.get("choices") if isinstance(body, Mapping) else None
+    if not isinstance(body, Mapping) or not isinstance(choices, list):
+        raise MalformedError(NO_COMPLETION, maybe_billed=True)
+    usage = read_usage(body.get("usage"), price)
+    if not choices:
+        return Reply(usage=usage)
+    choice = choices[0] if isinstance(choices[0], Mapping) else {}
+    message = choice.get("message")
+    text = _text(message.get("content")) if isinstance(message, Mapping) else None
+    if not isinstance(message, Mapping) or text is None:
+        raise MalformedError(NO_COMPLETION, maybe_billed=True)
+    refusal = message.get("refusal")
+    said = sound(refusal) if isinstance(refusal, str) else ""
+    stop: Literal["end", "truncated", "refused"] = "end"
+    if choice.get("finish_reason") == "length":
+        stop = "truncated"
+    elif choice.get("finish_reason") == "content_filter" or said:
+        stop = "refused"
+    return Reply(text=sound(_THOUGHT.sub("", text)), stop=stop, said=said, usage=usage)
+
+
+def read_usage(counts: object, price: Price) -> Usage:
+    """What a completion took; where the server counts nothing, the price is unknown but where nobody is paid."""
+    read = count(counts.get("prompt_tokens")) if isinstance(counts, Mapping) else None
+    written = count(counts.get("completion_tokens")) if isinstance(counts, Mapping) else None
+    if not isinstance(counts, Mapping) or read is None or written is None:
+        return Usage(usd=0.0 if price(Usage(input_tokens=1, output_tokens=1)) == 0 else None)
+    details = counts.get("prompt_tokens_details")
+    cached = count(details.get("cached_tokens")) if isinstance(details, Mapping) else None
+    usage = Usage(input_tokens=read, cached_tokens=min(cached or 0, read), output_tokens=written)
+    return dataclasses.replace(usage, usd=price(usage))
+
+
+def request_line(custom_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A request as a line of a batch's file."""
+    return {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": dict(body)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultLine:
+    """A line of a batch's results."""
+
+    custom_id: str
+    status: int | None
+    """The HTTP status that the request alone would have had; None where it was never made."""
+    body: object
+    """The completion where the status is 200, else what is said of the fault."""
+    code: str = ""
+    """The batch's own word for why it was not made: ``batch_expired``, for one."""
+
+
+def read_result(line: str | bytes) -> ResultLine:
+    """A line of a batch's results taken apart; ValueError, in one line, where it is none."""
+    found = parsed(line)
+    custom_id = found.get("custom_id") if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping) or not isinstance(custom_id, str):
+        raise ValueError("this is no line of a batch's results: it has no custom_id")
+    response, error = found.get("response"), found.get("error")
+    status = response.get("status_code") if isinstance(response, Mapping) else None
+    if isinstance(response, Mapping) and isinstance(status, int) and not isinstance(status, bool):
+        return ResultLine(custom_id=custom_id, status=status, body=response.get("body"))
+    if not error:
+        raise ValueError("this is no line of a batch's results: it has neither a response nor an error")
+    code = error.get("code") if isinstance(error, Mapping) else None
+    return ResultLine(custom_id=custom_id, status=None, body=error, code=code if isinstance(code, str) else "")
+
+
+def _text(content: object) -> str | None:
+    """What a message says; some servers send it in parts, of which those of thinking are left out."""
+    if isinstance(content, list):
+        parts = [part for part in content if isinstance(part, Mapping) and part.get("type") == "text"]
+        return "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
+    return content if isinstance(content, str) else "" if content is None else None

@@ -1,0 +1,161 @@
+"""What a provider allows a minute: read from its headers, or from what the user set."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from labeler.errors import InputError
+from labeler.llm.names import LLMName
+from labeler.llm.protocol import Limits, Window
+
+KINDS = ("requests", "input_tokens", "output_tokens", "tokens")
+"""The windows of ``Limits``."""
+
+_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
+_SLACK = 1.5
+"""How far a minute's reset may be from a minute before it is no minute's: clocks differ, and servers round."""
+_LIKE_A_DAY = 0.05
+"""How near to a day a period must come out to be one."""
+
+_LONGEST = 40
+_NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
+_DURATION_PART = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)(ms|us|µs|ns|d|h|m|s)", re.ASCII)
+_UNITS = {"d": _DAY, "h": _HOUR, "m": _MINUTE, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a call will probably take, or what it took, in tokens."""
+
+    input_tokens: float = 0.0
+    output_tokens: float = 0.0
+
+
+def read_limits(headers: Mapping[str, str], now: float | None = None) -> Limits | None:
+    """What a response's headers tell of limits, in Anthropic's words or in OpenAI's; None where they tell nothing.
+
+    ``now`` is in seconds since the epoch. Raises nothing: what cannot be read is as if it was not there.
+    """
+    now = time.time() if now is None else now
+    said = {str(name).lower(): text.strip() for name, text in headers.items() if isinstance(text, str)}
+    found: dict[str, Window | None] = {}
+    for kind in KINDS:
+        anthropic, openai = f"anthropic-ratelimit-{kind.replace('_', '-')}", "x-ratelimit-{}-" + kind
+        found[kind] = _window(
+            said.get(f"{anthropic}-limit"),
+            said.get(f"{anthropic}-remaining"),
+            _until(said.get(f"{anthropic}-reset"), now),
+        ) or _in_minutes(
+            _window(
+                said.get(openai.format("limit")),
+                said.get(openai.format("remaining")),
+                _duration(said.get(openai.format("reset"))),
+            )
+        )
+    return Limits(**found) if any(found.values()) else None
+
+
+def parse_limits(text: str | None) -> Mapping[str, Limits]:
+    """The setting LABELER_LIMITS: ``MODEL=requests/input/output`` a minute, with commas, by model or bare provider.
+
+    An empty or missing part is no limit. Raises InputError, in one line that does not repeat a base url.
+    """
+    found: dict[str, Limits] = {}
+    for number, entry in enumerate((text or "").split(","), start=1):
+        if not entry.strip():
+            continue
+        model, equals, written = (part.strip() for part in entry.rpartition("="))
+        parts = [part.strip() for part in written.split("/")]
+        figures = [_number(part) for part in parts]
+        malformed = any(part and not figure for part, figure in zip(parts, figures, strict=True))
+        if not equals or len(parts) > 3 or malformed or not any(figures):
+            raise InputError(
+                f"entry {number} of LABELER_LIMITS is not MODEL=requests/input/output, each a number a minute or empty "
+                "(openai:gpt-5-nano=500, anthropic=4000//80000)"
+            )
+        name = _model(model, number)
+        if name in found:
+            raise InputError(f"entry {number} of LABELER_LIMITS names a model that an earlier one names too")
+        windows = (None if figure is None else Window(limit=figure) for figure in figures)
+        found[name] = Limits(**dict(zip(KINDS, windows, strict=False)))
+    return found
+
+
+def given_for(name: str, parsed: Mapping[str, Limits]) -> Limits | None:
+    """What the user set for a model: by its whole name, else by its provider; None where nothing was set."""
+    return parsed.get(name.strip()) or parsed.get(name.strip().partition(":")[0])
+
+
+def a_minute(limits: Limits | None) -> tuple[float | None, float | None]:
+    """The requests and the input tokens that are allowed a minute; None where that is not known."""
+    if limits is None:
+        return None, None
+    return rate(limits.requests), rate(limits.input_tokens or limits.tokens)
+
+
+def rate(window: Window | None) -> float | None:
+    """How many a minute; None where there is no limit."""
+    return None if window is None else window.limit
+
+
+def _model(written: str, number: int) -> str:
+    try:
+        if ":" in written:
+            return str(LLMName.parse(written))
+        return LLMName.parse(f"{written}:any").provider
+    except InputError as error:
+        raise InputError(f"entry {number} of LABELER_LIMITS: {error}") from None
+
+
+def _window(limit: str | None, remaining: str | None, reset: float | None) -> Window | None:
+    most, left = _number(limit), _number(remaining)
+    if most is None or most < 1:  # some servers write 0, or -1, where there is no limit
+        return None
+    return Window(limit=most, remaining=None if left is None else min(left, most), reset_seconds=reset)
+
+
+def _in_minutes(window: Window | None) -> Window | None:
+    """A window of OpenAI's, whose limit may be of an hour or a day without saying so, as so many a minute.
+
+    Its reset is the time until what was used is there again, at ``limit`` a period; so the period is reset * limit /
+    used. A minute's window never takes more than a minute: where the reset is longer, the period is believed, up to a
+    day. Where it is shorter, only a day is believed, and only where it comes out almost exactly: other servers tell when
+    their minute ends, however little of it was used, or round to seconds.
+    """
+    if window is None or window.reset_seconds is None:
+        return window
+    reset = window.reset_seconds
+    used = 0.0 if window.remaining is None else window.limit - window.remaining
+    period = reset * window.limit / used if used > 0 else reset
+    if reset <= _SLACK * _MINUTE and abs(period / _DAY - 1) > _LIKE_A_DAY:
+        return window
+    return Window(limit=window.limit * _MINUTE / min(_DAY, period), remaining=window.remaining, reset_seconds=reset)
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text and _NUMBER.fullmatch(text) else None
+
+
+def _until(text: str | None, now: float) -> float | None:
+    """Seconds until an RFC 3339 time."""
+    if not text or len(text) > _LONGEST:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return max(0.0, moment.timestamp() - now) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _duration(text: str | None) -> float | None:
+    """The seconds of ``1h2m3s``, ``6m0s``, ``120ms``."""
+    if not text or len(text) > _LONGEST:
+        return None
+    parts = _DURATION_PART.findall(text)
+    if not parts or "".join(figure + unit for figure, unit in parts) != text:
+        return None
+    return sum(float(figure) * _UNITS[unit] for figure, unit in parts)

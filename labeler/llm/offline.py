@@ -1,0 +1,86 @@
+"""A model that is asked by others: its requests are written to files, and the answers come back in files.
+
+Nothing here reaches a network, and neither a key nor an SDK is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from labeler.llm.bounds import most_input
+from labeler.llm.chat import chat_body, read_reply, read_result, room
+from labeler.llm.endpoints import address
+from labeler.llm.errors import MalformedError, RejectedError
+from labeler.llm.failures import Failures, said_in
+from labeler.llm.names import LLMName
+from labeler.llm.protocol import Capabilities, Reply, Request, TextLogprobs, Usage
+from labeler.llm.structured import instruction
+
+_EFFORT = frozenset({"reasoning_effort"})
+"""Left out: nobody learns here which models take it."""
+
+_LONGEST = 200
+"""Characters of what is said of a request without an answer."""
+
+
+def open_offline(name: str) -> OfflineBackend:
+    """The backend of a hosted model's name; InputError for a malformed one."""
+    return OfflineBackend(LLMName.parse(name))
+
+
+class OfflineBackend:
+    """One model; its requests are in the form of OpenAI's chat completions, which batch runners read."""
+
+    capabilities = Capabilities(schema=True)
+
+    def __init__(self, name: LLMName) -> None:
+        self.name = str(name)
+        self.address = address(name)
+        self._model = name.model
+        self._own_host = name.provider == "openai" and name.base_url is None
+        # The newest name of the limit is for the providers themselves; servers know the old one.
+        self._without = _EFFORT if name.base_url is not None else _EFFORT | {"max_tokens"}
+        self._failures = Failures(self.name, None)
+
+    async def ask(self, request: Request) -> Reply:
+        """Raises RejectedError: nobody is asked here."""
+        raise RejectedError(
+            self._failures.line("is not asked from here; its answers come with `labeler requests import`")
+        )
+
+    def bound(self, request: Request) -> Usage:
+        """The most that one answer can take; its price is not known, for nobody here pays it."""
+        forms = [] if request.schema is None else [instruction(request.schema)]
+        return Usage(input_tokens=most_input(request, *forms), output_tokens=room(request, self._own_host), usd=None)
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """The JSON of a chat completion."""
+        return chat_body(self._model, request, own_host=self._own_host, without=self._without)
+
+    async def count(self, request: Request) -> int | None:
+        """None: nobody is asked."""
+        return None
+
+    async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
+        """Raises RejectedError: files give none."""
+        raise RejectedError(self._failures.line("files of answers give no log-probabilities; use sparse"))
+
+    async def close(self) -> None:
+        """There is nothing to give back."""
+
+
+def read_line(line: str) -> tuple[str, Reply | None, str | None]:
+    """An answer out of a file, in the form of OpenAI's batches: its request's custom id, and the reply or why there is none.
+
+    Raises ValueError, in one line, for what is no such line.
+    """
+    found = read_result(line)
+    if found.status == 200:
+        try:
+            return found.custom_id, read_reply(found.body, lambda usage: None), None
+        except MalformedError as error:
+            return found.custom_id, None, str(error)
+    what = f"HTTP {found.status}" if found.status is not None else "no answer"
+    said = f"{found.code} {said_in(found.body)}".strip() or "no reason was given"
+    return found.custom_id, None, f"{what}: {Failures('', None).clean(said)[:_LONGEST]}"

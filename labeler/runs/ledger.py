@@ -1,0 +1,82 @@
+"""What a process asks of and writes to the catalogue about calls, in groups: answers, reservations, settlements."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from labeler.catalogue.records import CallRecord, Settlement, StoredAnswer
+from labeler.catalogue.repository import Catalogue
+from labeler.llm.errors import SpentError
+from labeler.llm.transport import TOTAL_SECONDS
+from labeler.runs.grouped import Grouped
+
+STALE_SECONDS = TOTAL_SECONDS + 30.0
+"""A call that is open for longer was killed with its worker: what it reserved will not be given back."""
+
+WAIT_SECONDS = 0.25
+
+
+class Ledger:
+    """Belongs to one event loop; every promise that it makes is in the database when it returns."""
+
+    def __init__(self, catalogue: Catalogue, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+        self._catalogue = catalogue
+        self._sleep = sleep
+        # Threads of its own: what computes in the loop's may take all of those for seconds.
+        self._threads = ThreadPoolExecutor(3, thread_name_prefix="ledger")
+        self._find: Grouped[str, StoredAnswer | None] = Grouped(self._answers, self._threads)
+        self._reserve: Grouped[CallRecord, bool] = Grouped(self._reserved, self._threads)
+        self._settle: Grouped[Settlement, None] = Grouped(self._settled, self._threads)
+        self._mark: Grouped[str, None] = Grouped(self._marked, self._threads)
+
+    async def find(self, key: str) -> StoredAnswer | None:
+        """The answer that is kept under a key."""
+        return await self._find(key)
+
+    async def reserve(self, call: CallRecord) -> None:
+        """Puts down a call that is about to be made.
+
+        Where the budget has no room for its worst case, this waits for open calls, of any worker, to give back what they
+        did not need. Raises SpentError where none is open any more.
+        """
+        while not await self._reserve(call):
+            since = time.time() - STALE_SECONDS
+            if not await asyncio.to_thread(self._catalogue.has_open_calls, call.run_id, since):
+                # Between the two looks the last one may have been settled, so that there is room now.
+                if await self._reserve(call):
+                    return
+                raise SpentError
+            await self._sleep(WAIT_SECONDS)
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Puts down how a call ended, and keeps its reply."""
+        await self._settle(settlement)
+
+    async def useless(self, key: str) -> None:
+        """Marks a kept answer as of no use."""
+        await self._mark(key)
+
+    async def close(self) -> None:
+        """Until everything that was handed over is stored; it is not used afterwards."""
+        for grouped in (self._reserve, self._settle, self._mark):
+            await grouped.flush()  # type: ignore[attr-defined]
+        self._threads.shutdown(wait=False)
+
+    def _answers(self, keys: Sequence[str]) -> list[StoredAnswer | None]:
+        found = self._catalogue.answers(keys)
+        return [found.get(key) for key in keys]
+
+    def _reserved(self, calls: Sequence[CallRecord]) -> list[bool]:
+        refused = self._catalogue.reserve(calls)
+        return [call.id not in refused for call in calls]
+
+    def _settled(self, settlements: Sequence[Settlement]) -> list[None]:
+        self._catalogue.settle(settlements)
+        return [None] * len(settlements)
+
+    def _marked(self, keys: Sequence[str]) -> list[None]:
+        self._catalogue.mark_useless(keys)
+        return [None] * len(keys)

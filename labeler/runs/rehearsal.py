@@ -1,0 +1,67 @@
+"""What would be asked about a feature: the very requests, and nothing sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
+
+from labeler.evidence.near_misses import evidence_with_near_misses
+from labeler.explain import Explainer
+from labeler.explain.lexical import LexicalExplainer
+from labeler.features import Explanation
+from labeler.judge import Judge
+from labeler.llm.protocol import Account, PendingError, PendingRequest
+from labeler.llm.unkept import Unkept
+from labeler.runs.bench import Bench
+from labeler.runs.judging import judge as judged
+from labeler.runs.scoring import score, whole
+from labeler.simulate import Simulator
+
+
+def rehearsing(backend: str, prompt: str) -> Account:
+    """An account in whose name nothing is asked: the first questions come out as a PendingError."""
+    return Unkept(prompt=prompt, deferred=True)
+
+
+async def of_explainer(bench: Bench, explainer: Explainer, index: int) -> list[PendingRequest]:
+    """What an explainer, opened with ``rehearsing``, would ask; nothing of one that asks nobody."""
+    evidence = await asyncio.to_thread(evidence_with_near_misses, bench.store, index)
+    background = await asyncio.to_thread(lambda: bench.background)
+    return await _asked(explainer.explain(evidence, background, bench.config.seed))
+
+
+async def of_simulator(bench: Bench, simulator: Simulator, index: int, text: str) -> list[PendingRequest]:
+    """What a simulator would ask about an explanation, up to where it first looks at the answers."""
+    store = bench.store
+    everything = await asyncio.to_thread(whole, store, index, "score")
+    on_select = await asyncio.to_thread(whole, store, index, "select")
+    return await _asked(score(simulator, text, index, everything, on_select, bench.config))
+
+
+async def of_all_contexts(bench: Bench, simulator: Simulator, index: int, text: str) -> list[PendingRequest]:
+    """What it would ask where it has to see all of the run's contexts, put as if at its first look."""
+    doubled = Bench(replace(bench.config, contexts=2 * bench.config.contexts), bench.store, bench.backends)
+    return await of_simulator(doubled, simulator, index, text)
+
+
+async def of_judge(bench: Bench, judge: Judge, index: int, text: str) -> list[PendingRequest]:
+    """What a judge would ask about an explanation."""
+    return await _asked(judged(judge, text, bench.store, index, bench.config))
+
+
+async def stand_in(bench: Bench, index: int) -> str:
+    """A label to rehearse with where there is none: what token statistics say."""
+    evidence = await asyncio.to_thread(bench.store.evidence, index)
+    background = await asyncio.to_thread(lambda: bench.background)
+    found: Sequence[Explanation] = await LexicalExplainer().explain(evidence, background, bench.config.seed)
+    return found[0].text if found else ""
+
+
+async def _asked(work: Coroutine[Any, Any, object]) -> list[PendingRequest]:
+    try:
+        await work
+    except PendingError as error:
+        return list(error.requests)
+    return []

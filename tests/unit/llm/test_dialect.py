@@ -1,0 +1,164 @@
+"""What a server will not take, learned and remembered, and found out by one call while others wait."""
+
+import asyncio
+
+import pytest
+
+from labeler.llm import dialect as module
+from labeler.llm.dialect import Dialect
+from labeler.llm.errors import BusyError, RejectedError
+from labeler.llm.failures import RejectionError
+
+LESSONS = {"temperature": "temperature", "form": "response_format"}
+
+
+class Server:
+    """Does not take some parts; each of its answers waits until it is let go."""
+
+    def __init__(self, *refused, held=False):
+        self.refused = refused
+        self.asked = []
+        self.under_way = 0
+        self.free = asyncio.Event()
+        if not held:
+            self.free.set()
+
+    def sending(self, offered):
+        async def send(without):
+            parts = set(offered) - without
+            self.asked.append(parts)
+            self.under_way += 1
+            try:
+                await self.free.wait()
+                await asyncio.sleep(0)
+            finally:
+                self.under_way -= 1
+            for part in self.refused:
+                if part in parts:
+                    raise RejectionError("no", f"cannot take {LESSONS[part]}", 400)
+            return "yes"
+
+        return send
+
+
+class Notes:
+    """A memory that shows what it is told."""
+
+    def __init__(self, *known):
+        self.known = frozenset(known)
+        self.told = []
+
+    def recall(self):
+        return self.known
+
+    def remember(self, parts):
+        self.told.append(set(parts))
+
+
+async def settle():
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_one_call_finds_out_while_the_others_wait():
+    server, dialect = Server("temperature", held=True), Dialect(LESSONS, probing=True)
+    calls = [asyncio.create_task(dialect.speak(server.sending(LESSONS), LESSONS)) for _ in range(10)]
+    await settle()
+    assert server.asked == [{"temperature", "form"}]
+    server.free.set()
+    assert await asyncio.gather(*calls) == ["yes"] * 10
+    assert server.asked == [{"temperature", "form"}] + [{"form"}] * 10
+
+
+async def test_what_was_taken_before_is_not_found_out_again_and_a_new_part_is():
+    server, dialect = Server(), Dialect(LESSONS, probing=True)
+    await dialect.speak(server.sending(["form"]), ["form"])
+    server.free.clear()
+    calls = [asyncio.create_task(dialect.speak(server.sending(["form"]), ["form"])) for _ in range(5)]
+    calls += [asyncio.create_task(dialect.speak(server.sending(LESSONS), LESSONS)) for _ in range(5)]
+    await settle()
+    assert server.under_way == 6
+    server.free.set()
+    await asyncio.gather(*calls)
+
+
+async def test_when_the_first_call_fails_the_next_one_finds_out():
+    dialect, asked = Dialect(LESSONS, probing=True), []
+
+    async def send(without):
+        asked.append(len(asked))
+        await asyncio.sleep(0)
+        if len(asked) == 1:
+            raise BusyError("busy")
+        if len(asked) == 2:
+            raise RejectedError("no")
+        return "yes"
+
+    found = await asyncio.gather(*(dialect.speak(send, ["form"]) for _ in range(5)), return_exceptions=True)
+    assert [type(one) for one in found] == [BusyError, RejectedError, str, str, str]
+
+
+async def test_a_call_that_is_cancelled_while_it_finds_out_lets_the_next_one():
+    server, dialect = Server(held=True), Dialect(LESSONS, probing=True)
+    first, second = (asyncio.create_task(dialect.speak(server.sending(["form"]), ["form"])) for _ in range(2))
+    await settle()
+    first.cancel()
+    await settle()
+    assert len(server.asked) == 2
+    server.free.set()
+    assert await second == "yes"
+
+
+async def test_a_slow_server_holds_nobody_up_for_long(monkeypatch):
+    monkeypatch.setattr(module, "PROBE_SECONDS", 0.01)
+    server, dialect = Server(held=True), Dialect(LESSONS, probing=True)
+    calls = [asyncio.create_task(dialect.speak(server.sending(["form"]), ["form"])) for _ in range(5)]
+    async with asyncio.timeout(20):
+        while server.under_way < 5:
+            await asyncio.sleep(0.005)
+    server.free.set()
+    assert await asyncio.gather(*calls) == ["yes"] * 5
+
+
+async def test_without_probing_nobody_waits():
+    server, dialect = Server("temperature", held=True), Dialect(LESSONS)
+    calls = [asyncio.create_task(dialect.speak(server.sending(LESSONS), LESSONS)) for _ in range(10)]
+    await settle()
+    assert server.under_way == 10
+    server.free.set()
+    assert await asyncio.gather(*calls) == ["yes"] * 10
+
+
+async def test_lessons_are_remembered_once_and_recalled():
+    notes = Notes()
+    server, dialect = Server("temperature"), Dialect(LESSONS, memory=notes)
+    for _ in range(3):
+        await dialect.speak(server.sending(LESSONS), LESSONS)
+    assert notes.told == [{"temperature"}]
+    later = Server("temperature")
+    await Dialect(LESSONS, memory=Notes("temperature", "long forgotten")).speak(later.sending(LESSONS), LESSONS)
+    assert later.asked == [{"form"}]
+
+
+async def test_what_was_dropped_is_remembered_with_the_next_answer():
+    notes = Notes()
+    dialect = Dialect(LESSONS, memory=notes)
+    dialect.drop("form")
+    assert notes.told == []
+    server = Server()
+    await dialect.speak(server.sending(LESSONS), LESSONS)
+    assert notes.told == [{"form"}]
+    assert server.asked == [{"temperature"}]
+
+
+async def test_a_rejection_that_no_lesson_mends_is_raised_and_teaches_nothing():
+    notes = Notes()
+    dialect = Dialect(LESSONS, memory=notes)
+
+    async def send(without):
+        raise RejectionError("no", "the prompt 'temperature' is too long", 400)
+
+    with pytest.raises(RejectionError):
+        await dialect.speak(send, LESSONS)
+    assert dialect.without == frozenset()
+    assert notes.told == []

@@ -1,0 +1,90 @@
+"""What a run would take, summed from a sample."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeler.llm.protocol import PendingRequest, Usage
+from labeler.models.counting import count_tokens
+from labeler.runs.planning import ANSWERED_SHARE, Asked, Span, planned, sample_of
+
+
+def request(text="some words", room=100, prompt="explain@1"):
+    body = {"model": "m", "messages": [{"role": "user", "content": text}]}
+    bound = Usage(input_tokens=1_000, output_tokens=room, usd=0.1)
+    return PendingRequest(key=text, backend="openai:m", prompt=prompt, body=body, bound=bound)
+
+
+def dollars(name, usage):
+    return usage.input_tokens * 1e-6 + usage.output_tokens * 1e-5
+
+
+def plan(stages, features=1_000, mode="direct", answered=lambda *_: None, price=dollars, **options):
+    return planned("openai:m", mode, stages, features=features, price=price, answered=answered, seconds=0.0, **options)
+
+
+def asked(requests, share=(1.0, 1.0, 1.0), rounds=1):
+    return Asked(backend="openai:m", share=share, requests=requests, rounds=rounds)
+
+
+def test_equal_requests_of_all_features_leave_nothing_to_guess_but_the_answers():
+    found = plan([asked([[request(), request()]] * 10)])
+    tokens = 2_000 * count_tokens("some words")
+    assert found.calls == Span(2_000, 2_000, 2_000)
+    assert found.input_tokens == Span(tokens, tokens, tokens)
+    assert found.output_tokens == Span(*(2_000 * 100 * share for share in ANSWERED_SHARE))
+    assert found.usd.mid == pytest.approx(tokens * 1e-6 + found.output_tokens.mid * 1e-5)
+
+
+def test_answers_that_were_paid_for_before_are_the_measure():
+    found = plan([asked([[request()]] * 10)], answered=lambda backend, prompt: 40.0 if prompt == "explain@1" else None)
+    assert found.output_tokens == Span(40_000, 40_000, 40_000)
+
+
+def test_a_sample_that_varies_widens_the_interval_and_the_whole_does_not():
+    one, two = [request("a")], [request("a"), request("b")]
+    sampled = plan([asked([one, two] * 5)], features=1_000).calls
+    assert sampled.low < sampled.mid == 1_500 < sampled.high
+    assert plan([asked([one, two] * 5)], features=10).calls == Span(15, 15, 15)
+
+
+def test_stages_add_up_each_with_its_share():
+    explain, simulate = asked([[request()]] * 4), asked([[request()]] * 4, share=(0.5, 0.75, 1.0))
+    assert plan([explain, simulate]).calls == Span(1_500, 1_750, 2_000)
+
+
+def test_a_model_without_a_price_is_named_and_nothing_is_summed():
+    found = plan([asked([[request()]] * 4)], price=lambda *_: None)
+    assert found.usd is None
+    assert found.unpriced == ("openai:m",)
+
+
+def test_what_asks_nobody_costs_nothing():
+    found = plan([asked([[]] * 4)], price=dollars)
+    assert (found.calls, found.usd, found.hours) == (Span(), Span(), Span())
+
+
+def test_a_provider_s_limits_set_the_hours():
+    stages = [asked([[request()]] * 4)]
+    free, limited = plan(stages), plan(stages, a_minute=lambda name: (1.0, None))
+    assert limited.hours.mid == pytest.approx(1_000 / 60) > free.hours.high
+
+
+def test_batches_take_their_time_whatever_their_number():
+    few, many = (plan([asked([[request()]] * 4, rounds=3)], features=n, mode="batch") for n in (10, 100_000))
+    assert few.hours == many.hours
+    assert few.hours.high == 72
+
+
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=12), st.integers(0, 100))
+def test_an_interval_holds_its_middle(counts, more):
+    found = plan([asked([[request()] * n for n in counts])], features=len(counts) + more)
+    for span in (found.calls, found.input_tokens, found.output_tokens, found.usd, found.hours):
+        assert 0 <= span.low <= span.mid + 1e-9
+        assert span.mid <= span.high + 1e-9
+
+
+def test_the_sample_is_of_the_features_and_the_same_for_the_same_seed():
+    assert sample_of(range(100, 110), 0) == list(range(100, 110))
+    some = sample_of(range(1_000), 0)
+    assert some == sorted(set(some)) == sample_of(range(1_000), 0) != sample_of(range(1_000), 1)

@@ -1,0 +1,155 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeler.simulate.quoting import Guesses, on_tokens, quotes_in, read
+
+TOKENS = ("The", " cat", " sat", " on", " the", " C", "at", ".")
+CONTEXTS = [(" a", " cat"), (" a", " dog"), (" a", " cow")]
+
+
+def values(*entries):
+    found = on_tokens(entries, TOKENS, 10)
+    return None if found is None else found.values.tolist()
+
+
+def test_quotes_are_mapped_to_the_tokens_they_overlap():
+    assert values("sat=7") == [0, 0, 7, 0, 0, 0, 0, 0, 0, 0]
+    assert values("Cat=3") == [0, 0, 0, 0, 0, 3, 3, 0, 0, 0]
+    assert values("sat on the=4") == [0, 0, 4, 4, 4, 0, 0, 0, 0, 0]
+    assert values() == [0] * 10
+
+
+def test_marks_are_counted_wherever_they_stand():
+    tokens = ("f", "(", "x", ")", " (", " y")
+    assert on_tokens(["(=4"], tokens, 6).values.tolist() == [0, 4, 0, 0, 0, 0]
+    assert on_tokens(["(#2=4"], tokens, 6).values.tolist() == [0, 0, 0, 0, 4, 0]
+
+
+def test_several_quotes_follow_each_other_or_stand_apart():
+    wanted = [0, 0, 7, 5, 0, 3, 3, 0, 0, 0]
+    assert values("sat=7 on=5 Cat=3") == wanted
+    assert values("sat=7", " on = 5, Cat=3 ") == wanted
+    assert values("sat=7 sat=2 on=5", "Cat=3") == wanted  # the strongest counts
+
+
+@pytest.mark.parametrize("entry", ["", " ", "sat", "sat=", "sat=7 on", "sat=x", "=7", "sat=7.5", "sat=7on"])
+def test_an_entry_that_cannot_be_read_is_no_answer(entry):
+    assert values(entry) is None
+
+
+def test_an_occurrence_is_counted_from_one():
+    tokens = (" a", " b", " a", " b")
+    assert on_tokens(["a#2=5"], tokens, 4).values.tolist() == [0, 0, 5, 0]
+    assert on_tokens(["a=5"], tokens, 4).values.tolist() == [5, 0, 0, 0]
+    assert on_tokens(["a#1=5"], tokens, 4).values.tolist() == [5, 0, 0, 0]
+
+
+def test_a_number_sign_may_be_part_of_the_text():
+    tokens = (" C", "#2", " C", " x=1", ";")
+    assert on_tokens(["C#2=5"], tokens, 5) is None  # the second C, or what stands there
+    assert on_tokens(["#2=5"], tokens, 5).values.tolist() == [0, 5, 0, 0, 0]
+    assert on_tokens(["x=1=5"], tokens, 5).values.tolist() == [0, 0, 0, 5, 0]
+    assert on_tokens(["item#2=5"], (" item", "#2", " one"), 3).values.tolist() == [5, 5, 0]
+
+
+def test_what_is_unambiguous_is_repaired():
+    assert values("SAT=2")[2] == 2
+    assert values("sat#3=2")[2] == 2
+    assert values("sat=0") == [0] * 10
+    assert values("the#2=2").index(2) == 4  # counted with "The"
+
+
+def repaired(*entries):
+    found = on_tokens(entries, TOKENS, 10)
+    return found.n_quotes, found.n_repaired
+
+
+def test_repairs_are_counted():
+    assert repaired("sat=2 sat=2") == (2, 0)
+    assert repaired("Ca=2") == (1, 0)  # a part of a word is what may be quoted
+    assert repaired("sat=2", "SAT=2") == (2, 1)
+    assert repaired("sat#2=2") == (1, 1)
+    assert repaired("sat=0") == (1, 1)
+
+
+def test_a_place_that_could_be_two_is_no_answer():
+    assert on_tokens(["cat#2=5"], (" cat", " concat"), 2) is None
+    assert values("The#2=2") is None  # "The", or the second of both spellings
+
+
+@pytest.mark.parametrize("entry", ["dog=3", "sat=11", "sat=-1", "dog=3 sat=3"])
+def test_what_is_not_in_the_text_or_out_of_range_is_no_answer(entry):
+    assert values(entry) is None
+
+
+def test_an_occurrence_that_is_not_there_is_no_answer():
+    assert on_tokens(["a#3=5"], (" a", " a"), 2) is None
+    assert on_tokens(["a#0=5"], (" a", " a"), 2) is None
+
+
+def test_line_ends_are_quoted_as_they_are_shown_and_do_not_shift_a_quote():
+    tokens = (" a", "\r", "\n", "\r\n", "x", " cat")
+    assert on_tokens(["cat=4"], tokens, 6).values.tolist() == [0, 0, 0, 0, 0, 4]
+    assert on_tokens(["↵=4"], tokens, 6).values.tolist() == [0, 0, 4, 0, 0, 0]
+    assert on_tokens(["↵#2=4"], tokens, 6).values.tolist() == [0, 0, 0, 4, 0, 0]
+
+
+@given(st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=8), st.text(max_size=20), st.integers(-5, 15))
+def test_no_entry_ever_raises(tokens, said, strength):
+    for entry in (said, f"{said}={strength}", f"{said}#{strength}={strength}"):
+        found = on_tokens([entry], tokens, len(tokens))
+        assert found is None or (found.values >= 0).all()
+
+
+@given(st.lists(st.tuples(st.from_regex(r"[a-z#]{1,5}", fullmatch=True), st.integers(0, 10)), min_size=1))
+def test_what_is_written_is_read(quotes):
+    assert quotes_in(" ".join(f"{word}={strength}" for word, strength in quotes)) == quotes
+
+
+@given(st.data())
+def test_every_word_can_be_quoted(data):
+    words = data.draw(st.lists(st.sampled_from(["a", "an", "ant", "cat", "A"]), min_size=1, max_size=9))
+    at = data.draw(st.integers(0, len(words) - 1))
+    occurrence = words[: at + 1].count(words[at])
+    entry = f"{words[at]}#{occurrence}=3" if occurrence > 1 else f"{words[at]}=3"
+    found = on_tokens([entry], [f" {word}" for word in words], len(words))
+    assert found.values.tolist() == [3 * (place == at) for place in range(len(words))]
+    assert found.n_repaired == 0
+
+
+def answered(active, silent):
+    return {
+        at: mapped.values.tolist() for at, mapped in read(Guesses(active=active, silent=silent), CONTEXTS, 2).items()
+    }
+
+
+def test_every_context_is_active_or_silent():
+    assert answered(["1: cat=5", "3| a=2", "3: cow=9"], [2]) == {0: [0, 5], 1: [0, 0], 2: [2, 9]}
+    assert answered(["1: cat=5"], [2, 2, 3]) == {0: [0, 5], 1: [0, 0], 2: [0, 0]}
+
+
+@pytest.mark.parametrize(
+    ("active", "silent", "usable"),
+    [
+        (["1: cat=5"], [3], [0, 2]),  # named nowhere
+        (["1: cat=5", "2: dog=1"], [2, 3], [0, 2]),  # named in both
+        (["1: cat=5", "2: cat=1"], [3], [0, 2]),  # not in its text
+        (["1: cat=5", "2: dog=1", "2: the"], [3], [0, 2]),  # one entry of two cannot be read
+        (["1: cat=5", "cow=9", "2: dog=1"], [3], [2]),  # whose it is nobody knows: of an active one
+        (["1: cat=5", "4: cow=9"], [2, 3, 0, -1, 9], [0, 1, 2]),  # what was not asked about
+        (["1: "], [2, 3], [1, 2]),
+        ([], [], []),
+    ],
+)
+def test_a_context_without_one_usable_answer_is_left_out_and_never_silent(active, silent, usable):
+    assert list(answered(active, silent)) == usable
+
+
+@given(st.lists(st.text(max_size=12)), st.lists(st.integers()))
+def test_only_what_is_named_is_answered(active, silent):
+    found = read(Guesses(active=active, silent=silent), CONTEXTS, 2)
+    for at, mapped in found.items():
+        assert at + 1 in silent or any(str(at + 1) in entry for entry in active)
+        assert np.isfinite(mapped.values).all()
