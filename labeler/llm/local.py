@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
+import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
-
-from jinja2 import TemplateError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from labeler.errors import InputError, MissingExtraError
-from labeler.llm.batching import Batcher, Outcome
+from labeler.llm.batching import Batcher
 from labeler.llm.bounds import most_input
 from labeler.llm.errors import RejectedError
 from labeler.llm.protocol import Address, Backend, Capabilities, Reply, Request, TextLogprobs, Usage
@@ -20,14 +17,12 @@ from labeler.models.names import torch_available
 
 if TYPE_CHECKING:
     from labeler.llm.names import LLMName
-    from labeler.models.generation import Generated
+    from labeler.llm.writing import Writer
     from labeler.models.language import LanguageModel
+    from labeler.models.prefixes import Prefixes
     from labeler.settings import Settings
 
 T = TypeVar("T")
-
-REDRAW_TEMPERATURE = 0.7
-"""Of further draws that leave the temperature to the model: its likeliest words would be the same again."""
 
 # Torch must not run from several threads at once, so all local models of this process share one.
 _WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-model")
@@ -58,17 +53,21 @@ class LocalBackend:
         self.address = Address("local", model)
         self._model_name = model
         self._model: LanguageModel | None = None
+        self._prefixes: Prefixes | None = None
         self._batchers: dict[asyncio.AbstractEventLoop, Batcher] = {}
 
     async def ask(self, request: Request) -> Reply:
-        """One attempt, in a batch with whatever else is being asked; the likeliest answer unless a draw is wanted."""
+        """One attempt, in a batch with whatever else is being asked; the likeliest answer unless a draw is wanted.
+
+        Raises RejectedError for what the model cannot be asked: a schema, too long a prompt, text that is not Unicode.
+        """
         if request.schema is not None:
             raise RejectedError(f"{self.name}: answers in plain text, not by a schema")
         self._check(request.system, request.prompt)
         loop = asyncio.get_running_loop()
         if loop not in self._batchers:
             self._batchers = {known: batcher for known, batcher in self._batchers.items() if not known.is_closed()}
-            self._batchers[loop] = Batcher(lambda requests: _in_worker(lambda: self._outcomes(requests)))
+            self._batchers[loop] = self._batcher()
         return await self._batchers[loop].ask(request)
 
     def bound(self, request: Request) -> Usage:
@@ -117,74 +116,25 @@ class LocalBackend:
 
     def _logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str]) -> list[TextLogprobs]:
         model = self._load()
-        from labeler.models import generation
+        from labeler.models import logprobs
 
         try:
-            return generation.logprobs(model, prefix, texts, among)
+            return logprobs.logprobs(model, prefix, texts, among)
         except InputError as error:
             raise RejectedError(f"{self.name}: {error}") from error
 
-    def _outcomes(self, requests: Sequence[Request]) -> list[Outcome]:
+    def _writer(self) -> Writer:
         model = self._load()
-        from labeler.models import generation
+        from labeler.llm.writing import Writer
+        from labeler.models.prefixes import Prefixes
 
-        outcomes: list[Outcome | None] = [None] * len(requests)
-        turns: dict[int, _Turn] = {}
-        for i, request in enumerate(requests):
-            try:
-                turns[i] = _turn(model, request)
-            except (InputError, TemplateError) as error:
-                outcomes[i] = RejectedError(f"{self.name}: {error}")
-        written = generation.generate(
-            model,
-            [turn.text for turn in turns.values()],
-            max_tokens=[requests[i].max_tokens for i in turns],
-            temperatures=[_temperature(requests[i]) for i in turns],
-            seeds=[zlib.crc32(f"{requests[i].draw} {requests[i].prompt}".encode()) for i in turns],
-            stops=[() if turn.chat else ("\n",) for turn in turns.values()],
-        )
-        for (i, turn), text in zip(turns.items(), written, strict=True):
-            outcomes[i] = self._outcome(turn, text)
-        return [outcome for outcome in outcomes if outcome is not None]
+        if self._prefixes is None:
+            self._prefixes = Prefixes()
+        return Writer(self.name, model, self._prefixes)
 
-    def _outcome(self, turn: _Turn, written: Generated) -> Outcome:
-        usage = Usage(input_tokens=written.input_tokens, output_tokens=written.output_tokens)
-        stop: Literal["end", "truncated"] = "truncated" if turn.chat and written.truncated else "end"
-        return Reply(text=written.text.strip(), stop=stop, usage=usage)
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """What the model is to continue."""
-
-    text: str
-    chat: bool
-
-
-def _turn(model: LanguageModel, request: Request) -> _Turn:
-    """Raises InputError for a request that leaves no room for an answer, TemplateError for one the template refuses."""
-    from labeler.models import generation
-
-    chat = bool(request.system and model.tokenizer.chat_template)
-    plain = f"{request.system}\n\n{request.prompt}" if request.system else request.prompt
-    text = _chat(model, request) if chat else plain
-    generation.prompt_ids(model, text)  # for what it raises
-    return _Turn(text, chat)
-
-
-def _chat(model: LanguageModel, request: Request) -> str:
-    def render(*messages: tuple[str, str]) -> str:
-        turns = [{"role": role, "content": content} for role, content in messages]
-        return str(model.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-
-    try:
-        return render(("system", request.system), ("user", request.prompt))
-    except TemplateError:  # how templates say that they know no system role
-        return render(("user", f"{request.system}\n\n{request.prompt}"))
-
-
-def _temperature(request: Request) -> float | None:
-    return REDRAW_TEMPERATURE if request.temperature is None and request.draw else request.temperature
+    def _batcher(self) -> Batcher:
+        writer = functools.cache(self._writer)
+        return Batcher(lambda newcomers, gone: _in_worker(lambda: writer().advance(newcomers, gone)))
 
 
 async def _in_worker(work: Callable[[], T]) -> T:

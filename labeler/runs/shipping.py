@@ -11,13 +11,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol, cast
 
 from labeler.catalogue.records import BatchRecord, CallRecord, PendingRecord, Settlement
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError, LabelerError
 from labeler.llm.asking import ANSWERED
-from labeler.llm.errors import NO_ROOM, BusyError, LLMError, TimedOutError
+from labeler.llm.errors import NO_ROOM, BusyError, LLMError, MalformedError, TimedOutError
 from labeler.llm.protocol import OPEN, Backend, BatchBackend, BatchLine, Reply, Usage
 
 SHARD = 2_000
@@ -70,7 +71,7 @@ class Shipping:
             return False
         try:
             await self._see_to(batch)
-        except (BusyError, TimedOutError) as error:  # the provider is away, or cannot tell yet
+        except (BusyError, TimedOutError, MalformedError) as error:  # it is away, cannot tell yet, or speaks in riddles
             log.warning("batch %s: %s; it is looked at again", batch.id, error)
             await asyncio.to_thread(self._catalogue.release_batch, batch, self._clock() + AGAIN_SECONDS)
         except (LLMError, InputError) as error:
@@ -121,10 +122,12 @@ class Shipping:
         requests = await asyncio.to_thread(self._catalogue.batch_requests, batch)
         known = await asyncio.to_thread(self._catalogue.provider_ids, batch.backend)
         found = await backend.find(batch.id, len(requests), batch.created_at, known)
-        if found is None:
-            await self._send(batch, backend, requests)
-        else:
+        if found is not None:
             await self._sent(batch, found)
+            return
+        # Nothing left: from the start again, without what was answered meanwhile.
+        await asyncio.to_thread(self._catalogue.mark_batch, batch, "new")
+        await self._send_new(replace(batch, state="new"), backend)
 
     async def _send(self, batch: BatchRecord, backend: BatchBackend, requests: Sequence[PendingRecord]) -> None:
         bodies = {custom_id(batch.id, one.key): dict(one.body) for one in requests}

@@ -6,10 +6,11 @@ import pytest
 
 from labeler.llm.anthropic import AnthropicBackend
 from labeler.llm.asking import ask_until_answered
+from labeler.llm.chat import THINKING_TOKENS
 from labeler.llm.endpoints import Endpoint
 from labeler.llm.errors import BusyError, TimedOutError, TruncatedError
 from labeler.llm.names import LLMName, open_backend
-from labeler.llm.openai import THINKING_TOKENS, OpenAIBackend
+from labeler.llm.openai import OpenAIBackend
 from labeler.llm.prices import price
 from labeler.llm.protocol import Request, Usage
 from tests.fakes.account import Kept

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from labeler.errors import InputError
-from labeler.llm.protocol import Capabilities, TextLogprobs, Usage
+from labeler.llm.protocol import Address, Capabilities, TextLogprobs, Usage
+from labeler.llm.unkept import Unkept
 from labeler.simulate.likelihood import LikelihoodSimulator, gain, on_tokens
 from tests.fakes.account import kept
 from tests.fakes.evidence import make_store
@@ -16,8 +17,13 @@ class Announced:
     name = "local:announced"
     capabilities = Capabilities(logprobs=True, shares_prefix=True)
 
+    address = Address("local", "announced")
+
     def __init__(self) -> None:
         self.passes = 0
+
+    def bound(self, request):
+        return Usage(input_tokens=1, output_tokens=1, usd=0.0)
 
     async def logprobs(self, prefix, texts, among=()):
         self.passes += 1
@@ -43,7 +49,7 @@ def test_what_a_label_makes_likelier_is_predicted(tmp_path):
     backend.name = f"local:{tmp_path}"
     recorded = []
     simulator = LikelihoodSimulator(
-        backend, lambda name, prompt: lambda usage, outcome: recorded.append((prompt, usage, outcome))
+        backend, lambda name, prompt: Unkept(lambda usage, outcome: recorded.append((prompt, usage, outcome)))
     )
     found = asyncio.run(simulator.predict(["penny and", "king and"], store.material(frame.contexts)))
     wanted = frame.truth > 0

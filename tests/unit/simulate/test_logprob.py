@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from labeler.errors import InputError
 from labeler.llm.errors import MalformedError
-from labeler.llm.protocol import Capabilities, TextLogprobs, Usage
+from labeler.llm.protocol import Address, Capabilities, TextLogprobs, Usage
+from labeler.llm.unkept import Unkept
 from labeler.simulate.logprob import DIGITS, LogprobSimulator, Row, expected, one_line
 from prompts import load_prompt
 from tests.fakes.evidence import make_store
@@ -25,9 +26,14 @@ class Oracle:
     name = "local:oracle"
     capabilities = Capabilities(logprobs=True, shares_prefix=True)
 
+    address = Address("local", "oracle")
+
     def __init__(self, unlisted: int = 0) -> None:
         self.unlisted = unlisted
         self.prefixes: list[str] = []
+
+    def bound(self, request):
+        return Usage(input_tokens=1, output_tokens=1, usd=0.0)
 
     async def logprobs(self, prefix, texts, among=()):
         assert tuple(among) == DIGITS
@@ -49,7 +55,9 @@ class Oracle:
 def simulate(backend, tmp_path, *texts):
     material = make_store(tmp_path, n=200).material(np.arange(60))
     recorded = []
-    simulator = LogprobSimulator(backend, lambda name, prompt: lambda usage, how: recorded.append((prompt, how)))
+    simulator = LogprobSimulator(
+        backend, lambda name, prompt: Unkept(lambda usage, how: recorded.append((prompt, how)))
+    )
     return material, asyncio.run(simulator.predict(texts, material)), simulator, recorded
 
 
