@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,16 +24,15 @@ from labeler.evidence.shelf import is_remote
 from labeler.evidence.store import EvidenceStore
 from labeler.features import Evidence, Explanation, Split
 from labeler.home import names, only_worker, open_store
-from labeler.llm.limits import a_minute, given_for, parse_limits
 from labeler.llm.protocol import PendingRequest
 from labeler.models.names import encoder_available, torch_available
 from labeler.progress import Progress, silent
 from labeler.runs.bench import Backends, Bench, open_bench
 from labeler.runs.config import STANDING, Given, Mode, RunConfig, new_run, spread_by_density
 from labeler.runs.files import Taken, export_requests, import_answers
-from labeler.runs.money import check_prices, keyless
-from labeler.runs.planning import Plan, planned, rehearse, sample_of
-from labeler.runs.rehearsal import of_explainer, of_judge, of_simulator, rehearsing, stand_in
+from labeler.runs.money import check_prices
+from labeler.runs.planning import Plan, plans
+from labeler.runs.rehearsal import STAGES, requests_of
 from labeler.settings import Settings, settings
 from labeler.simulate import parse_simulator
 
@@ -243,35 +241,9 @@ class Dictionary:
         Raises what ``label`` raises, but for missing keys, which are not needed.
         """
         config = self._config(**_tuples(options))
-        return asyncio_run(self._planned(config, self.store.indices.tolist() if features is None else features, batch))
-
-    async def _planned(self, config: RunConfig, features: Sequence[int], batch: bool) -> list[Plan]:
-        chosen = keyless(self._settings)
-        backends = Backends(chosen)
-        try:
-            bench = Bench(config, self.store, backends)
-            live = [one.index for one in new_run(config, self.store, features).features if one.state is None]
-            if not live:
-                raise InputError("none of these features would be asked about: all are dead or skipped")
-            stages, seconds = await rehearse(bench, sample_of(live, config.seed), len(live))
-            catalogue = open_catalogue(self._settings)
-            limits = parse_limits(chosen.limits)
-            return [
-                planned(
-                    explainer,
-                    mode,
-                    asked,
-                    features=len(live),
-                    price=partial(backends.price, batch=mode == "batch"),
-                    answered=catalogue.usual_answer,
-                    seconds=seconds,
-                    a_minute=lambda name: a_minute(given_for(name, limits)),
-                )
-                for explainer, asked in stages.items()
-                for mode in (("direct", "batch") if batch else ("direct",))
-            ]
-        finally:
-            await backends.close()
+        wanted = self.store.indices.tolist() if features is None else features
+        usual = open_catalogue(self._settings).usual_answer
+        return asyncio_run(plans(config, self.store, self._settings, wanted, usual, batch=batch))
 
     def requests(
         self, index: int, stage: str = "explain", *, label: str | None = None, **options: Any
@@ -283,28 +255,11 @@ class Dictionary:
         """
         self.store.check_index(index)
         config = self._config(**_tuples(options))
-        found = asyncio_run(self._rehearsed(config, index, stage, label))
+        text = label or self._standing_text(index)
+        found = asyncio_run(requests_of(config, self.store, self._settings, index, stage, text))
         if not found:
             raise InputError(f"stage '{stage}' asks no model here; name one that does, such as anthropic:MODEL")
         return found
-
-    async def _rehearsed(self, config: RunConfig, index: int, stage: str, label: str | None) -> list[PendingRequest]:
-        backends = Backends(keyless(self._settings))
-        try:
-            bench = Bench(config, self.store, backends)
-            found: list[PendingRequest] = []
-            if stage == "explain":
-                for explainer in [*bench.explainers(rehearsing), *bench.stronger(rehearsing)]:
-                    found += await of_explainer(bench, explainer, index)
-            else:
-                text = label or self._standing_text(index) or await stand_in(bench, index)
-                for simulator in bench.simulators(rehearsing) if stage == "simulate" else ():
-                    found += await of_simulator(bench, simulator, index, text)
-                for judge in bench.judges(rehearsing) if stage == "judge" else ():
-                    found += await of_judge(bench, judge, index, text)
-            return found
-        finally:
-            await backends.close()
 
     def _standing_text(self, index: int) -> str | None:
         for row in self.catalogue([index]):
@@ -396,10 +351,8 @@ class Dictionary:
     def _try_prompts(self, config: RunConfig, stored: NewRun) -> None:
         """Fill in a user's own templates for one feature: what fails there would fail for every one."""
         live = [feature.index for feature in stored.features if feature.state is None]
-        if not config.prompts or not live:
-            return
-        for stage in ("explain", "simulate", "judge"):
-            asyncio_run(self._rehearsed(config, live[0], stage, None))
+        for stage in STAGES if config.prompts and live else ():
+            asyncio_run(requests_of(config, self.store, self._settings, live[0], stage))
 
     def runs(self) -> list[Run]:
         """The runs of this dictionary, newest first."""

@@ -12,8 +12,6 @@ from labeler.cli.options import CONTEXTS, ESCALATE, EXPLAINER, JSON, PROMPT, SCO
 from labeler.errors import InputError
 from labeler.llm.bodies import text_of
 
-STAGES = ("explain", "simulate", "judge")
-
 
 def prompt(
     name: Annotated[str, typer.Argument(help="The dictionary, as `labeler dictionaries` lists it.")],
@@ -35,6 +33,7 @@ def prompt(
     from labeler import api
     from labeler.models.counting import counted_by
     from labeler.runs.planning import tokens_of
+    from labeler.runs.rehearsal import STAGES
 
     if stage not in STAGES:
         raise InputError(f"there is no stage '{stage}'; name one of {', '.join(STAGES)}")

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import anthropic
 from pydantic import BaseModel
 
-from labeler.errors import LabelerError
 from labeler.llm.bounds import most_input
 from labeler.llm.dialect import Dialect, Memory
 from labeler.llm.endpoints import NO_KEY, Endpoint, address
@@ -82,15 +81,6 @@ class AnthropicBackend:
     def price(self, usage: Usage, written: int = 0) -> float | None:
         """US dollars for tokens of this model, asked one by one; None where nobody knows."""
         return self._prices(self._llm, usage, base_url=self._endpoint.priced_at, written=written)
-
-    async def count(self, request: Request) -> int | None:
-        """The input tokens of a request as the provider counts them, free of charge; None where it does not."""
-        asked = {k: v for k, v in self.body(request).items() if k in ("model", "system", "messages", "output_config")}
-        try:
-            found, _ = await self._wire.post("/v1/messages/count_tokens", asked)
-        except LabelerError:
-            return None
-        return count(found.get("input_tokens")) if isinstance(found, Mapping) else None
 
     async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
         """Raises RejectedError: Anthropic gives none."""

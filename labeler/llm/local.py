@@ -75,14 +75,14 @@ class LocalBackend:
         return Usage(input_tokens=most_input(request), output_tokens=request.max_tokens, usd=0.0)
 
     def body(self, request: Request) -> dict[str, Any]:
-        """What the model is to go on with, in the form of a chat's request; a model in this process is sent nothing."""
-        turns = [("system", request.system)] if request.system else []
-        turns.append(("user", request.prompt))
-        return {
-            "model": self._model_name,
-            "max_tokens": request.max_tokens,
-            "messages": [{"role": role, "content": content} for role, content in turns],
-        }
+        """What the model is asked, in the form that servers take; nothing is sent, and the model is not loaded."""
+        body: dict[str, Any] = {"model": self._model_name, "max_tokens": request.max_tokens}
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
+        if not request.system:
+            return body | {"prompt": request.prompt, "stop": ["\n"]}
+        turns = (("system", request.system), ("user", request.prompt))
+        return body | {"messages": [{"role": role, "content": content} for role, content in turns]}
 
     async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
         """Raises RejectedError for a text that, with the prefix, is more than the model sees at once, and for an

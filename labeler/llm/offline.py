@@ -58,10 +58,6 @@ class OfflineBackend:
         """The JSON of a chat completion."""
         return chat_body(self._model, request, own_host=self._own_host, without=self._without)
 
-    async def count(self, request: Request) -> int | None:
-        """None: nobody is asked."""
-        return None
-
     async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
         """Raises RejectedError: files give none."""
         raise RejectedError(self._failures.line("files of answers give no log-probabilities; use sparse"))

@@ -101,10 +101,6 @@ class OpenAIBackend:
         """US dollars for tokens of this model, asked one by one; None where nobody knows."""
         return self._prices(self._llm, usage, base_url=self._endpoint.priced_at)
 
-    async def count(self, request: Request) -> int | None:
-        """None: OpenAI counts no tokens beforehand."""
-        return None
-
     async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
         """Each text's in a call of its own; ``among`` are found where they are among the LIKELIEST words at a token.
 

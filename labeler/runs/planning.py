@@ -6,18 +6,24 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
+from labeler.errors import InputError
+from labeler.evidence.store import EvidenceStore
 from labeler.explain import parse_explainer
 from labeler.llm.bodies import text_of
+from labeler.llm.limits import a_minute, given_for, parse_limits
 from labeler.llm.protocol import PendingRequest, Usage
 from labeler.models.counting import count_tokens
-from labeler.runs.bench import Bench
-from labeler.runs.config import NULL_FEATURES
+from labeler.runs.bench import Backends, Bench
+from labeler.runs.config import NULL_FEATURES, RunConfig, new_run
 from labeler.runs.drain import IN_FLIGHT
+from labeler.runs.money import keyless
 from labeler.runs.rehearsal import of_all_contexts, of_explainer, of_judge, of_simulator, rehearsing, stand_in
+from labeler.settings import Settings
 
 SAMPLE = 24
 """Features whose requests are made."""
@@ -90,6 +96,45 @@ Price = Callable[[str, Usage], float | None]
 
 Answered = Callable[[str, str], float | None]
 """The tokens of an answer of a model to a prompt, by what was paid for before; None where nothing was."""
+
+
+async def plans(
+    config: RunConfig,
+    store: EvidenceStore,
+    settings: Settings,
+    features: Sequence[int],
+    answered: Answered,
+    *,
+    batch: bool,
+) -> list[Plan]:
+    """What each explainer's way of a run would take, asked call by call and, with ``batch``, in batches too.
+
+    Nothing is sent, and no key is needed. Raises InputError where none of the features would be asked about.
+    """
+    live = [one.index for one in new_run(config, store, features).features if one.state is None]
+    if not live:
+        raise InputError("none of these features would be asked about: all are dead or skipped")
+    limits = parse_limits(settings.limits)
+    backends = Backends(keyless(settings))
+    modes: tuple[Literal["direct", "batch"], ...] = ("direct", "batch") if batch else ("direct",)
+    try:
+        stages, seconds = await rehearse(Bench(config, store, backends), sample_of(live, config.seed), len(live))
+        return [
+            planned(
+                explainer,
+                mode,
+                asked,
+                features=len(live),
+                price=partial(backends.price, batch=mode == "batch"),
+                answered=answered,
+                seconds=seconds,
+                a_minute=lambda name: a_minute(given_for(name, limits)),
+            )
+            for explainer, asked in stages.items()
+            for mode in modes
+        ]
+    finally:
+        await backends.close()
 
 
 async def rehearse(bench: Bench, sample: Sequence[int], live: int) -> tuple[Mapping[str, list[Asked]], float]:

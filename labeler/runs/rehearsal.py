@@ -8,16 +8,22 @@ from dataclasses import replace
 from typing import Any
 
 from labeler.evidence.near_misses import evidence_with_near_misses
+from labeler.evidence.store import EvidenceStore
 from labeler.explain import Explainer
 from labeler.explain.lexical import LexicalExplainer
 from labeler.features import Explanation
 from labeler.judge import Judge
 from labeler.llm.protocol import Account, PendingError, PendingRequest
 from labeler.llm.unkept import Unkept
-from labeler.runs.bench import Bench
+from labeler.runs.bench import Backends, Bench
+from labeler.runs.config import RunConfig
 from labeler.runs.judging import judge as judged
+from labeler.runs.money import keyless
 from labeler.runs.scoring import score, whole
+from labeler.settings import Settings
 from labeler.simulate import Simulator
+
+STAGES = ("explain", "simulate", "judge")
 
 
 def rehearsing(backend: str, prompt: str) -> Account:
@@ -65,3 +71,28 @@ async def _asked(work: Coroutine[Any, Any, object]) -> list[PendingRequest]:
     except PendingError as error:
         return list(error.requests)
     return []
+
+
+async def requests_of(
+    config: RunConfig, store: EvidenceStore, settings: Settings, index: int, stage: str, text: str | None = None
+) -> list[PendingRequest]:
+    """What a stage of a run would ask about a feature; no key is needed for it.
+
+    What is simulated or judged is ``text``, or a stand-in. Raises what the run itself would raise, but for a missing key.
+    """
+    backends = Backends(keyless(settings))
+    try:
+        bench = Bench(config, store, backends)
+        found: list[PendingRequest] = []
+        if stage == "explain":
+            for explainer in [*bench.explainers(rehearsing), *bench.stronger(rehearsing)]:
+                found += await of_explainer(bench, explainer, index)
+            return found
+        text = text or await stand_in(bench, index)
+        for simulator in bench.simulators(rehearsing) if stage == "simulate" else ():
+            found += await of_simulator(bench, simulator, index, text)
+        for judge in bench.judges(rehearsing) if stage == "judge" else ():
+            found += await of_judge(bench, judge, index, text)
+        return found
+    finally:
+        await backends.close()

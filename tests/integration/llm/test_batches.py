@@ -227,18 +227,6 @@ async def test_nothing_is_found_of_a_batch_that_is_not_there(api, clock):
         await backend.close()
 
 
-async def test_anthropic_counts_tokens_beforehand_and_openai_does_not(clock):
-    request = Request(prompt="How many?", system="You count.", schema=Label, temperature=0.5)
-    with Provider(clock=clock) as provider:
-        claude, gpt = opened("anthropic", provider, clock), opened("openai", provider, clock)
-        counted = await claude.count(request)
-        assert counted == (await claude.ask(request)).usage.input_tokens
-        assert await gpt.count(request) is None
-        await gpt.close()
-    assert await claude.count(request) is None  # nobody is there any more
-    await claude.close()
-
-
 async def test_limits_come_with_every_answer(api, clock):
     knobs = Knobs(requests_per_minute=2, input_tokens_per_minute=10_000, output_tokens_per_minute=1_000)
     with Provider(knobs, clock=clock) as provider:
