@@ -150,4 +150,5 @@ def test_workers_at_once_never_overshoot(catalogue: Catalogue):
         thread.join()
     assert max(seen) <= 1.0 + 1e-9
     assert committed(catalogue, run_id) == round(0.02 * len(taken), 9) <= 1.0
-    assert len(taken) >= 47  # what was given back was used: 0.94 and the room for one worst case
+    # What was given back was used: none is refused before 38 are settled and three others are open.
+    assert len(taken) >= 38

@@ -6,6 +6,7 @@ import pytest
 
 from labeler.judge import open_judge, parse_scorer
 from labeler.llm.names import open_backend
+from labeler.llm.unkept import Unkept
 from labeler.runs.config import RunConfig
 from labeler.runs.judging import foreign_judgements, judge, questions
 from labeler.settings import Settings
@@ -44,7 +45,7 @@ def run(store, api, name, index, text, *script, foreign=()):
         async with FakeProvider(*script) as provider:
             llm = f"{api}:m@{provider.url}" + ("/v1" if api == "openai" else "")
             backend = open_backend(llm, Settings(_env_file=None))
-            recorder = lambda backend, prompt: lambda usage, outcome: calls.append((prompt, outcome))  # noqa: E731
+            recorder = lambda backend, prompt: Unkept(lambda usage, outcome: calls.append((prompt, outcome)))  # noqa: E731
             scorer = open_judge(parse_scorer(f"{name}={llm}"), lambda _: backend, recorder)
             found = await judge(scorer, text, store, index, CONFIG)
             asked = await questions(scorer, store, index, CONFIG)
