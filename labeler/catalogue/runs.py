@@ -13,7 +13,7 @@ from labeler.catalogue import answers
 from labeler.catalogue.claims import FREE, chunks, has_open
 from labeler.catalogue.records import NewFeature, NewRun, RunRecord
 from labeler.catalogue.standing import CARRIED, take_over
-from labeler.catalogue.tables import CANDIDATES, FEATURES, RUNS, SCORES, is_open
+from labeler.catalogue.tables import BATCHES, CANDIDATES, FEATURES, RUNS, SCORES, is_open
 from labeler.errors import InputError
 
 BULK = 10_000
@@ -110,9 +110,12 @@ def resume(connection: Connection, run_id: str, *, break_leases: bool, budget: f
     leased = sa.update(FEATURES).where(
         FEATURES.c.run_id == run_id, is_open(FEATURES), FEATURES.c.lease_token.is_not(None)
     )
+    batches = sa.update(BATCHES).where(BATCHES.c.run_id == run_id, BATCHES.c.lease_token.is_not(None))
     if not break_leases:
         leased = leased.where(FEATURES.c.lease_until <= now)
+        batches = batches.where(BATCHES.c.lease_until <= now)
     connection.execute(leased.values(**FREE))
+    connection.execute(batches.values(**FREE))
 
 
 def retry(connection: Connection, run_id: str) -> int:

@@ -14,6 +14,7 @@ from labeler.errors import InputError, LabelerError
 from labeler.llm.errors import SpentError
 from labeler.llm.names import is_hosted
 from labeler.llm.protocol import Account, PendingError, Recorder
+from labeler.llm.unkept import at_once
 from labeler.runs.account import RunAccount
 from labeler.runs.bench import Backends, Bench, open_bench
 from labeler.runs.control import RunLabels, control
@@ -194,13 +195,8 @@ class Drain:
 
     def _recorder(self, bench: Bench, claim: Claim) -> Recorder:
         def recorder(backend: str, prompt: str) -> Account:
-            return RunAccount(
-                self._ledger,
-                claim,
-                backend,
-                prompt,
-                self._backends.turn(backend),
-                deferred=bench.config.mode != "direct" and is_hosted(backend),
-            )
+            deferred = bench.config.mode != "direct" and is_hosted(backend)
+            turn = at_once if deferred else self._backends.turn(backend)
+            return RunAccount(self._ledger, claim, backend, prompt, turn, deferred=deferred)
 
         return recorder

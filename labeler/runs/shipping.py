@@ -76,6 +76,9 @@ class Shipping:
             await asyncio.to_thread(self._catalogue.release_batch, batch, self._clock() + AGAIN_SECONDS)
         except (LLMError, InputError) as error:
             await self._refused(batch, error)
+        except asyncio.CancelledError:  # this worker is told to stop: the next one need not wait for the lease
+            await asyncio.to_thread(self._catalogue.release_batch, batch, self._clock())
+            raise
         return True
 
     def _next(self) -> BatchRecord | None:
