@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from eval.bench import evidence, sequential, tokens
+from eval.bench import evidence, local, sequential, supply, tokens
 from labeler.cli.display import clean
 from labeler.errors import LabelerError
 
@@ -14,6 +14,8 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pret
 app.command("evidence")(evidence.main)
 app.command("sequential")(sequential.main)
 app.command("tokens")(tokens.main)
+app.command("supply")(supply.main)
+app.command("local")(local.main)
 
 
 @app.callback()

@@ -65,6 +65,11 @@ def dollars(usd: float | None) -> str:
     return "unknown" if usd is None else f"${usd:,.2f}" if usd == 0 or usd >= 1 else f"${usd:.4f}"
 
 
+def counted(n: int, what: str) -> str:
+    """So many of something."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
 @contextmanager
 def collecting() -> Iterator[Report]:
     """A bar a stage, with what is done per second and the time left."""

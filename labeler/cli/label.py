@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeler.cli.display import Following, clean, dollars, err, out, print_json
+from labeler.cli.display import Following, clean, counted, dollars, err, out, print_json
 from labeler.cli.options import (
     BATCH,
     BELOW,
@@ -190,8 +190,7 @@ def facts(run: Run, record: RunRecord, progress: Progress) -> dict[str, object]:
 def money(record: RunRecord, progress: Progress) -> str:
     """What a run has spent, of what, and on what."""
     budget = f" of {dollars(record.budget_usd)}" if record.budget_usd is not None else ""
-    calls = "call" if progress.calls == 1 else "calls"
-    text = f"{dollars(progress.usd)}{budget} for {progress.calls:,} {calls}"
+    text = f"{dollars(progress.usd)}{budget} for {counted(progress.calls, 'call')}"
     if progress.cached_share is not None:
         text += f", {progress.cached_share:.0%} of {progress.input_tokens:,} prompt tokens cached"
     if progress.usd_a_feature:
@@ -216,10 +215,9 @@ def beside(run: Run, record: RunRecord, progress: Progress) -> list[str]:
         more = " --budget USD" if record.reason == NO_ROOM else ""
         lines.append(f"to go on: labeler resume {run.id}{more}")
     elif progress.pending and run.mode == "offline":
-        n = "request waits" if progress.pending == 1 else "requests wait"
-        lines.append(f"{progress.pending:,} {n} for answers: labeler requests export {run.id} --out DIR")
+        lines.append(f"{counted(progress.pending, 'answer')} to come: labeler requests export {run.id} --out DIR")
     elif progress.pending:
-        lines.append(f"{progress.pending:,} requests wait for a batch or are in one")
+        lines.append(f"{counted(progress.pending, 'answer')} to come, in a batch or for one")
     return lines
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.display import clean, err, out, print_json
+from labeler.cli.display import clean, counted, err, out, print_json
 from labeler.cli.label import see_through
 from labeler.cli.options import JSON, RUN
 
@@ -32,7 +32,7 @@ def export(
     if json:
         print_json({"run": found.id, "requests": n, "files": [str(path) for path in files]})
         return
-    out.print(f"{n:,} requests of run {found.id}:", highlight=False)
+    out.print(f"{counted(n, 'request')} of run {found.id}:", highlight=False)
     for path in files:
         out.print(f"  {clean(str(path))}", highlight=False, markup=False, soft_wrap=True)
     out.print(
@@ -58,7 +58,7 @@ def import_(
         err.print(f"… and {unnamed:,} more lines that were not used", highlight=False)
     faults = ", ".join(f"{n:,} {kind}" for kind, n in sorted(taken.faults.items()))
     err.print(
-        f"{taken.answers:,} answers taken, {taken.missing:,} requests still without one"
+        f"{counted(taken.answers, 'answer')} taken, {counted(taken.missing, 'request')} still without one"
         + (f"; not used: {faults}" if faults else ""),
         highlight=False,
     )

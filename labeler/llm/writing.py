@@ -33,9 +33,8 @@ class Writer:
 
     def advance(self, newcomers: Mapping[int, Request], gone: Collection[int]) -> dict[int, Outcome]:
         """Take newcomers in, let go of those that nobody waits for, and go on by one token; returns what is finished."""
-        self._decoder.drop(gone)
         for name in gone:
-            del self._chats[name]
+            self._chats.pop(name, None)
         outcomes: dict[int, Outcome] = {}
         for name, request in newcomers.items():
             try:
@@ -44,21 +43,25 @@ class Writer:
                 self._chats[name] = chat
             except (InputError, TemplateError) as error:
                 outcomes[name] = RejectedError(f"{self._name}: {error}")
-        for name, written in self._step().items():
-            chat = self._chats.pop(name)
-            outcomes[name] = written if isinstance(written, Exception) else _reply(written, chat)
-        return outcomes
-
-    def _step(self) -> dict[int, Generated | Exception]:
+            except Exception as error:  # nobody else's business
+                outcomes[name] = error
         try:
+            self._decoder.drop(gone)
             found = self._decoder.step()
-        except RuntimeError as error:  # out of memory, mostly; whatever it has begun is of no use any more
+        except Exception as error:  # whatever is begun is of no use any more
             found = dict.fromkeys(self._chats, error)
             self._decoder = Decoder(self._model, self._prefixes)
-        return {
-            name: LLMError(f"{self._name}: {_line(each)}") if isinstance(each, RuntimeError) else each
-            for name, each in found.items()
-        }
+        for name, written in found.items():
+            chat = self._chats.pop(name)
+            outcomes[name] = _reply(written, chat) if isinstance(written, Generated) else self._told(written)
+        return outcomes
+
+    def _told(self, error: Exception) -> Exception:
+        """Torch's errors, which mostly say that memory ran out, in one line; others are told as they are."""
+        if not isinstance(error, RuntimeError):
+            return error
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        return LLMError(f"{self._name}: {reason}")
 
 
 def turn(model: LanguageModel, request: Request) -> tuple[str, bool]:
@@ -103,7 +106,3 @@ def _reply(written: Generated, chat: bool) -> Reply:
             output_tokens=written.output_tokens,
         ),
     )
-
-
-def _line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 from labeler.errors import InputError
 from labeler.llm.protocol import TextLogprobs, Usage
 from labeler.models.language import LanguageModel
+from labeler.models.widths import batches
 
 _BATCH_TOKENS = 1_280  # of one forward pass, padding included
 _HEAD_ROWS = 192  # of logits at once, in the model's own precision: 19 MB for 49,152 words in bfloat16
@@ -42,7 +43,7 @@ def logprobs(model: LanguageModel, prefix: str, texts: Sequence[str], among: Seq
     before = model.module.base_model(input_ids=torch.tensor([start], device=model.device), use_cache=True)
     first = logits_of(model, before.last_hidden_state[0, -1]).log_softmax(-1)
     found = {i: nothing for i, ids in enumerate(encoded) if not ids}
-    for batch in _batches([len(ids) for ids in encoded]):
+    for batch in batches([len(ids) for ids in encoded], _BATCH_TOKENS):
         group = [encoded[i] for i in batch]
         later = _later(model, before.past_key_values, group, others).cpu()
         for i, ids, rest in zip(batch, group, later.split([len(ids) - 1 for ids in group]), strict=True):
@@ -122,15 +123,3 @@ def _result(offsets: Sequence[tuple[int, int]], values: Tensor) -> TextLogprobs:
         among=found[:, 1:] if found.shape[1] > 1 else None,
         usage=Usage(input_tokens=len(found)),
     )
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """The texts with tokens in groups of like length, by their index."""
-    batch: list[int] = []
-    for i in sorted((i for i, length in enumerate(lengths) if length), key=lambda i: lengths[i]):
-        if batch and (len(batch) + 1) * lengths[i] > _BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch

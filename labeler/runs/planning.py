@@ -160,9 +160,9 @@ async def rehearse(bench: Bench, sample: Sequence[int], live: int) -> tuple[Mapp
             continue
         some = [await of_simulator(bench, simulator, at, text) for at, text in zip(sample, labels, strict=True)]
         every = [await of_all_contexts(bench, simulator, at, text) for at, text in zip(sample, labels, strict=True)]
-        half = sum(map(len, some)) / max(1, sum(map(len, every)))
-        share = (half * (1 + null), (half + 1) / 2 * (1 + null), 1 + null)
-        measured.append(Asked(backend=simulator.source, share=share, requests=every, rounds=3))
+        # A second look asks about as many contexts again; foreign labels are tried on whatever was looked at, at once.
+        measured.append(Asked(backend=simulator.source, share=(1.0, 1.5, 2.0), requests=some, rounds=2))
+        measured.append(Asked(backend=simulator.source, share=(0.5 * null, 0.75 * null, null), requests=every))
     for judge in bench.judges(rehearsing):
         if not judge.free:
             put = [await of_judge(bench, judge, at, text) for at, text in zip(sample, labels, strict=True)]

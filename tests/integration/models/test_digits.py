@@ -9,7 +9,7 @@ import torch
 
 from labeler.errors import InputError
 from labeler.llm.names import open_backend
-from labeler.llm.protocol import Capabilities
+from labeler.llm.protocol import Address, Capabilities, Usage
 from labeler.models.language import load_language_model
 from labeler.models.logprobs import logprobs, one_token
 from labeler.models.names import SMOLLM2, wheel_folder
@@ -49,10 +49,14 @@ class InFloat32:
     """The model in full precision, in which two ways to one number differ by its rounding only."""
 
     name = "local:float32"
+    address = Address("local", "float32")
     capabilities = Capabilities(logprobs=True, shares_prefix=True)
 
     def __init__(self, model):
         self.model = dataclasses.replace(model, module=copy.deepcopy(model.module).float())
+
+    def bound(self, request):
+        return Usage(output_tokens=request.max_tokens)
 
     async def logprobs(self, prefix, texts, among=()):
         return logprobs(self.model, prefix, texts, among)

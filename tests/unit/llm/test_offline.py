@@ -58,7 +58,6 @@ async def test_nobody_is_asked():
         await backend.ask(REQUEST)
     with pytest.raises(RejectedError, match="use sparse"):
         await backend.logprobs("a", ["b"])
-    assert await backend.count(REQUEST) is None
     assert (backend.capabilities.schema, backend.capabilities.logprobs) == (True, False)
     await backend.close()
 
