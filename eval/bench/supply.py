@@ -215,3 +215,24 @@ def main(
         print(json.dumps({"budget": budget}, indent=1))
     if save:
         results.save("supply", {"features": features, "faults": faults, "budget": budget})
+
+
+def readme_table() -> str:
+    """The figures that were saved, as the README shows them."""
+    found = results.load("supply")
+    lines = [
+        "| four workers, a fault in every fifth call | features with a row | billed | recorded | of unknown outcome, at most |",
+        "|---|---|---|---|---|",
+    ]
+    budget = f"budget of ${found['budget']['budget_usd']:.2f}"
+    for what, part in (("no budget, one worker killed", found["faults"]), (budget, found["budget"])):
+        cells = [
+            f"{part['rows']:,}",
+            f"${part['billed_usd']:.2f}",
+            f"${part['recorded_usd']:.2f}",
+            f"${part['unknown_usd']:.2f}",
+        ]
+        lines.append(f"| {what} | " + " | ".join(cells) + " |")
+    again = found["faults"]["rebought"]
+    tail = f"None of {found['features']:,} features was lost or came twice; {again} answers that had arrived were bought again."
+    return "\n".join([*lines, "", f"{tail} Taken on {found['machine']}."])
