@@ -44,7 +44,9 @@ async def logprobs_until_given(
         async with free:
             return await _kept_or_bought(backend, prefix, text, among, record, sleep)
 
-    return await together(one(text) for text in texts)
+    # The first one alone: a server that gives none says so before the others are put down and sent.
+    first = [await one(text) for text in texts[:1]]
+    return first + await together(one(text) for text in texts[1:])
 
 
 async def _kept_or_bought(
