@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 
 import pytest
-from labeler.llm.keys import key
 from pydantic import BaseModel
 
 from labeler.catalogue import records
@@ -19,6 +18,7 @@ from labeler.llm.errors import (
     TimedOutError,
     TruncatedError,
 )
+from labeler.llm.keys import key
 from labeler.llm.protocol import OPEN, UNKNOWN, Address, Capabilities, PendingError, Reply, Request, Usage
 from tests.fakes.account import Kept
 
