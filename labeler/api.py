@@ -117,7 +117,17 @@ class Run:
         return self._catalogue.retry(self.id)
 
     def resume(self, budget: float | None = None) -> None:
-        """Let a cancelled or paused run go on, with another budget where one is given; call ``work`` next."""
+        """Let a cancelled or paused run go on, with another budget where one is given; call ``work`` next.
+
+        InputError where a budget cannot be kept: what is committed is as much already, or a price is not known.
+        """
+        if budget is not None:
+            record = self.record
+            if not record.committed_usd < budget < float("inf"):
+                raise InputError(
+                    f"run {self.id} has spent or reserved ${record.committed_usd:.4f} already; give a larger --budget"
+                )
+            _check_tools(lambda backends: open_bench(record, self._settings, backends), self._settings, budget)
         self._catalogue.resume(self.id, budget=budget)
 
     def cancel(self) -> None:

@@ -66,10 +66,14 @@ def custom_prompt(name: str, text: str) -> Prompt:
     if name not in names():
         raise InputError(f"there is no prompt '{name}' to replace; there are {', '.join(names())}")
     try:
-        used, given = _variables(text), _variables(_text(name))
+        system, _, user = text.rpartition("\n---\n")
+        used, given = _variables(user), _variables(_text(name))
+        static = _variables(system)
         make_prompt(name, text)
     except TemplateSyntaxError as error:
         raise InputError(f"prompt '{name}', line {error.lineno}: {error.message}") from None
+    if static:
+        raise InputError(f"prompt '{name}' uses {listed(static)} above its line ---, where it is the same for all")
     if used - given:
         raise InputError(f"prompt '{name}' uses {listed(used - given)}, but is given {listed(given)}")
     if given and not used:

@@ -75,7 +75,7 @@ def settle(connection: Connection, settlements: Sequence[Settlement], *, now: fl
         rows = connection.execute(sa.select(*_PUT_DOWN).where(CALLS.c.id.in_(some), CALLS.c.outcome == OPEN)).all()
         for row in rows:
             settlement = wanted[row.id]
-            took = _settle(connection, settlement)
+            took = _settle(connection, settlement, row.usd)
             given_back[row.run_id] = given_back.get(row.run_id, 0.0) + took - (row.usd or 0.0)
             if settlement.reply is not None and row.key is not None:
                 useless = settlement.outcome != ANSWERED
@@ -94,17 +94,18 @@ def settle(connection: Connection, settlements: Sequence[Settlement], *, now: fl
         connection.execute(sa.delete(REQUESTS).where(travelled))
 
 
-def _settle(connection: Connection, settlement: Settlement) -> float:
-    """What a call took, in US dollars as far as they are known."""
+def _settle(connection: Connection, settlement: Settlement, worst: float | None) -> float:
+    """What a call took, in US dollars; its worst case where the provider did not say what it took."""
     if settlement.usage is None:
         connection.execute(sa.delete(CALLS).where(CALLS.c.id == settlement.call))
         return 0.0
+    usd = worst if settlement.usage.usd is None else settlement.usage.usd
     connection.execute(
         sa.update(CALLS)
         .where(CALLS.c.id == settlement.call)
-        .values(outcome=settlement.outcome, **vars(settlement.usage))
+        .values(outcome=settlement.outcome, **{**vars(settlement.usage), "usd": usd})
     )
-    return settlement.usage.usd or 0.0
+    return usd or 0.0
 
 
 def lock(connection: Connection, run_id: str) -> Row[float | None, float, str]:
@@ -128,8 +129,9 @@ def record(connection: Connection, calls: Sequence[CallRecord]) -> None:
 
 
 def has_open(connection: Connection, run_id: str, since: float) -> bool:
-    """Whether a call of a run is being made that was put down after ``since``."""
-    found = sa.exists().where(CALLS.c.run_id == run_id, CALLS.c.outcome == OPEN, CALLS.c.created_at > since)
+    """Whether a call of a run is being made: one that was put down after ``since``, or travels in a batch."""
+    lives = sa.or_(CALLS.c.created_at > since, CALLS.c.mode == "batch")
+    found = sa.exists().where(CALLS.c.run_id == run_id, CALLS.c.outcome == OPEN, lives)
     return bool(connection.scalar(sa.select(found)))
 
 

@@ -112,9 +112,9 @@ def resume(run: RUN, budget: BUDGET = None, json: JSON = False) -> None:
     found = api.run(run)
     record = found.record
     if record.state == "paused" and budget is None and record.budget_usd is not None and record.reason == NO_ROOM:
-        raise InputError(f"run {found.id} has spent its budget of {dollars(record.budget_usd)}; give a larger --budget")
-    if budget is not None and budget <= record.committed_usd:
-        raise InputError(f"run {found.id} has spent {dollars(record.committed_usd)} already; give a larger --budget")
+        raise InputError(
+            f"run {found.id} has no room left in its budget of {dollars(record.budget_usd)}; give a larger --budget"
+        )
     if record.state in ("cancelled", "paused") or budget is not None:
         found.resume(budget)
     see_through(found, json)

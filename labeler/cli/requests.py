@@ -53,9 +53,9 @@ def import_(
     taken = found.import_answers(folder)
     for line in taken.named:
         err.print(clean(line), highlight=False, markup=False, soft_wrap=True)
-    unnamed = taken.faults.total() - len(taken.named)
-    if unnamed:
-        err.print(f"… and {unnamed:,} more lines that were not used", highlight=False)
+    unnamed = taken.faults.total() + taken.missing - len(taken.named)
+    if unnamed > 0:
+        err.print(f"… and {unnamed:,} more", highlight=False)
     faults = ", ".join(f"{n:,} {kind}" for kind, n in sorted(taken.faults.items()))
     err.print(
         f"{counted(taken.answers, 'answer')} taken, {counted(taken.missing, 'request')} still without one"

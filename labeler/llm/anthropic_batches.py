@@ -126,7 +126,8 @@ class AnthropicBatchBackend(AnthropicBackend):
             try:
                 return BatchLine(custom_id=custom_id, reply=read_reply(result.get("message"), self._half))
             except MalformedError as error:
-                return BatchLine(custom_id=custom_id, reason=self._failures.line(str(error)), again=True)
+                line = self._failures.line(str(error))
+                return BatchLine(custom_id=custom_id, reason=line, again=True, maybe_billed=True)
         if kind != "errored":
             return BatchLine(custom_id=custom_id, reason=self._failures.line("no answer", str(kind)), again=True)
         outer = result.get("error")

@@ -138,7 +138,8 @@ class OpenAIBatchBackend(OpenAIBackend):
             try:
                 return BatchLine(custom_id=found.custom_id, reply=read_reply(found.body, self._half))
             except MalformedError as error:
-                return BatchLine(custom_id=found.custom_id, reason=self._failures.line(str(error)), again=True)
+                line = self._failures.line(str(error))
+                return BatchLine(custom_id=found.custom_id, reason=line, again=True, maybe_billed=True)
         said = said_in(found.body)
         if found.status is None:
             reason, again = self._failures.line("no answer", f"{found.code} {said}".strip()), True

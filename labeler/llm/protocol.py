@@ -186,7 +186,9 @@ class BatchLine:
     reason: str | None = None
     """Why there is no reply."""
     again: bool = False
-    """Whether sending it again may help: it expired, or the server failed. Nothing was billed for it either way."""
+    """Whether sending it again may help: it expired, or the server failed."""
+    maybe_billed: bool = False
+    """Whether it may have been answered and paid though the answer cannot be read; nothing was billed otherwise."""
 
 
 class BatchBackend(Backend, Protocol):

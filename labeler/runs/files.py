@@ -42,7 +42,7 @@ class Taken:
     faults: Counter[str] = field(default_factory=Counter)
     """Lines that were not used, by what is wrong with them: ``unknown``, ``doubled``, ``malformed``, ``failed``."""
     named: list[str] = field(default_factory=list)
-    """The first of them, each in a line."""
+    """The first of them, and of the requests that are missing, each in a line."""
 
     def fault(self, kind: str, where: str, what: str) -> None:
         """One more line that is not used."""
@@ -111,7 +111,10 @@ def import_answers(catalogue: Catalogue, run: RunRecord, folder: Path) -> Taken:
                 taken.answers += catalogue.put_answers(run.id, group)
                 group = []
     taken.answers += catalogue.put_answers(run.id, group)
-    taken.missing = len(pending) - taken.answers
+    missing = [one for key, one in pending.items() if key not in seen]
+    taken.missing = len(missing)
+    for one in missing[: max(0, NAMED - len(taken.named))]:
+        taken.named.append(f"missing: no answer to '{one.key}', about feature {one.index}")
     return taken
 
 

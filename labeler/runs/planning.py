@@ -13,7 +13,6 @@ import numpy as np
 
 from labeler.errors import InputError
 from labeler.evidence.store import EvidenceStore
-from labeler.explain import parse_explainer
 from labeler.llm.bodies import text_of
 from labeler.llm.limits import a_minute, given_for, parse_limits
 from labeler.llm.protocol import PendingRequest, Usage
@@ -147,12 +146,13 @@ async def rehearse(bench: Bench, sample: Sequence[int], live: int) -> tuple[Mapp
     began = time.monotonic()
     labels = [await stand_in(bench, index) for index in sample]
     asked_by: dict[str, list[Asked]] = {}
-    for explainer in [*bench.explainers(rehearsing), *bench.stronger(rehearsing)]:
+    for explainer in bench.explainers(rehearsing):
         requests = [await of_explainer(bench, explainer, index) for index in sample]
-        asked_for = ESCALATED_SHARE if explainer.source == _source(config.escalate) else (1.0, 1.0, 1.0)
-        asked_by.setdefault(explainer.source, []).append(
-            Asked(backend=explainer.source, share=asked_for, requests=requests)
-        )
+        asked_by[explainer.source] = [Asked(backend=explainer.source, share=(1.0, 1.0, 1.0), requests=requests)]
+    for explainer in bench.stronger(rehearsing):
+        requests = [await of_explainer(bench, explainer, index) for index in sample]
+        for asked in asked_by.values():
+            asked.append(Asked(backend=explainer.source, share=ESCALATED_SHARE, requests=requests))
     measured: list[Asked] = []
     null = min(NULL_FEATURES, live) / live * config.foreign
     for simulator in bench.simulators(rehearsing):
@@ -196,14 +196,16 @@ def planned(
         read = _total([sum(map(tokens_of, one)) for one in stage.requests], features).times(*stage.share)
         written = _written(stage, features, answered)
         calls, input_tokens, output_tokens = calls + n, input_tokens + read, output_tokens + written
-        cost = _cost(stage.backend, read, written, price)
+        if not n.high:  # it asks nobody
+            continue
+        cost = _cost(stage.backend, n, read, written, price)
         if cost is None:
             unpriced.append(stage.backend)
         else:
             usd = usd + cost
-        if n.high and mode == "direct":
+        if mode == "direct":
             hours = hours + _direct_hours(n, read, *a_minute(stage.backend))
-        elif n.high:
+        else:
             hours = hours + Span(*BATCH_HOURS).times(*(stage.rounds,) * 3)
     return Plan(
         explainer=explainer,
@@ -242,12 +244,16 @@ def _written(stage: Asked, features: int, answered: Answered) -> Span:
     return Span(*ends)
 
 
-def _cost(backend: str, read: Span, written: Span, price: Price) -> Span | None:
-    found = [
-        price(backend, Usage(input_tokens=round(into), output_tokens=round(out)))
-        for into, out in ((read.low, written.low), (read.mid, written.mid), (read.high, written.high))
-    ]
-    return None if None in found else Span(*found)  # type: ignore[arg-type]
+def _cost(backend: str, calls: Span, read: Span, written: Span, price: Price) -> Span | None:
+    """So many calls of the mean size: where long prompts have prices of their own, a sum would be one of them."""
+    ends: list[float] = []
+    for n, into, out in zip(vars(calls).values(), vars(read).values(), vars(written).values(), strict=True):
+        n = max(n, 1e-9)
+        one = price(backend, Usage(input_tokens=round(into / n), output_tokens=round(out / n)))
+        if one is None:
+            return None
+        ends.append(n * one)
+    return Span(*ends)
 
 
 def _direct_hours(calls: Span, read: Span, requests: float | None, tokens: float | None) -> Span:
@@ -263,10 +269,6 @@ def _direct_hours(calls: Span, read: Span, requests: float | None, tokens: float
 def tokens_of(request: PendingRequest) -> int:
     """The tokens that a model would read of a request."""
     return count_tokens(text_of(request.body))
-
-
-def _source(explainer: str | None) -> str | None:
-    return None if explainer is None else parse_explainer(explainer).source
 
 
 def sample_of(live: Sequence[int], seed: int) -> list[int]:

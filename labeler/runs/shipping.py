@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol, cast
 
 from labeler.catalogue.records import BatchRecord, CallRecord, PendingRecord, Settlement
@@ -19,7 +18,8 @@ from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError, LabelerError
 from labeler.llm.asking import ANSWERED
 from labeler.llm.errors import NO_ROOM, BusyError, LLMError, MalformedError, TimedOutError
-from labeler.llm.protocol import OPEN, Backend, BatchBackend, BatchLine, Reply, Usage
+from labeler.llm.protocol import OPEN, UNKNOWN, Backend, BatchBackend, BatchLine, Reply, Usage
+from labeler.runs.ledger import STALE_SECONDS
 
 SHARD = 2_000
 """Requests of one batch at most: several of this size clear in minutes where a large one sits for hours."""
@@ -100,6 +100,9 @@ class Shipping:
     async def _send_new(self, batch: BatchRecord, backend: BatchBackend) -> None:
         """Reserves the money, puts down that it is being sent, and sends it."""
         requests = await asyncio.to_thread(self._catalogue.batch_requests, batch)
+        if not requests:  # all of them were answered meanwhile
+            await asyncio.to_thread(self._catalogue.finish_batch, batch)
+            return
         calls = [_call(batch, one, backend.batch_discount) for one in requests]
         refused = await asyncio.to_thread(self._catalogue.reserve, calls)
         unpaid = [one.key for one, call in zip(requests, calls, strict=True) if call.id in refused]
@@ -108,12 +111,14 @@ class Shipping:
             return
         if unpaid:  # they wait, in a batch of their own, for what others give back
             await asyncio.to_thread(self._catalogue.split_batch, batch, unpaid, self._clock() + AGAIN_SECONDS)
-        await asyncio.to_thread(self._catalogue.mark_batch, batch, "sending")
+        if not await asyncio.to_thread(self._catalogue.mark_batch, batch, "sending"):
+            return  # somebody else sees to it by now
         await self._send(batch, backend, [one for one in requests if one.key not in set(unpaid)])
 
     async def _unpaid(self, batch: BatchRecord, keys: Sequence[str]) -> None:
         """The budget has no room for any of it: it waits while open calls may give some back, else the run stops."""
-        if await asyncio.to_thread(self._catalogue.has_open_calls, batch.run_id, 0.0):
+        since = self._clock() - STALE_SECONDS
+        if await asyncio.to_thread(self._catalogue.has_open_calls, batch.run_id, since):
             await asyncio.to_thread(self._catalogue.release_batch, batch, self._clock() + AGAIN_SECONDS)
             return
         await asyncio.to_thread(self._catalogue.unship, batch, keys)
@@ -128,9 +133,8 @@ class Shipping:
         if found is not None:
             await self._sent(batch, found)
             return
-        # Nothing left: from the start again, without what was answered meanwhile.
-        await asyncio.to_thread(self._catalogue.mark_batch, batch, "new")
-        await self._send_new(replace(batch, state="new"), backend)
+        # Nothing left: from the start again, where its run still runs, and without what was answered meanwhile.
+        await asyncio.to_thread(lambda: self._catalogue.mark_batch(batch, "new", not_before=self._clock()))
 
     async def _send(self, batch: BatchRecord, backend: BatchBackend, requests: Sequence[PendingRecord]) -> None:
         bodies = {custom_id(batch.id, one.key): dict(one.body) for one in requests}
@@ -163,7 +167,9 @@ class Shipping:
                 await asyncio.to_thread(self._store, batch, lines)
                 lines = []
         unsaid = look.reason or "the provider's results do not name it"
-        lines += [(one, BatchLine(custom_id=name, reason=unsaid, again=True)) for name, one in left.items()]
+        for name, one in left.items():
+            unnamed = BatchLine(custom_id=name, reason=unsaid, again=True, maybe_billed=look.reason is None)
+            lines.append((one, unnamed))
         await asyncio.to_thread(self._store, batch, lines)
         await asyncio.to_thread(self._catalogue.finish_batch, batch)
 
@@ -179,8 +185,9 @@ class Shipping:
     async def _refused(self, batch: BatchRecord, error: LabelerError) -> None:
         """The provider does not take it, or this process cannot ask it: the run stops here and says why."""
         log.error("batch %s of run %s: %s", batch.id, batch.run_id, error)
-        if batch.state == "sent":  # what is paid has to be fetched, by whoever can
+        if batch.state != "new":  # it may be out: what is paid has to be fetched, by whoever can
             await asyncio.to_thread(self._catalogue.release_batch, batch, self._clock() + AGAIN_SECONDS)
+            await asyncio.to_thread(self._catalogue.pause, batch.run_id, str(error))
             return
         requests = await asyncio.to_thread(self._catalogue.batch_requests, batch)
         unbilled = [
@@ -218,6 +225,9 @@ def _call(batch: BatchRecord, request: PendingRecord, share: float) -> CallRecor
 
 def _settlement(batch: BatchRecord, request: PendingRecord, line: BatchLine) -> Settlement:
     call = custom_id(batch.id, request.key)
+    if line.reply is None and line.maybe_billed:  # without a price: its worst case stands
+        bound = Usage(input_tokens=request.bound_input, output_tokens=request.bound_output, usd=None)
+        return Settlement(call=call, outcome=UNKNOWN, usage=bound, reply=None)
     if line.reply is None:
         return Settlement(call=call, outcome="failed", usage=None, reply=None)
     return Settlement(call=call, outcome=_outcome(line.reply), usage=_usage(line.reply), reply=line.reply)

@@ -59,6 +59,15 @@ def test_a_plan_holds_what_the_run_then_takes(home, provider):
     assert "prompt tokens cached" in told
 
 
+def test_what_asks_nobody_costs_nothing_and_a_stronger_explainer_comes_on_top(home):
+    (free,) = home.said("plan", "toy")
+    assert (free["explainer"], free["calls"]["high"], free["usd"]["high"]) == ("lexical", 0, 0)
+    (plain,) = home.said("plan", "toy", *home.models)
+    (more,) = home.said("plan", "toy", *home.models, "--escalate", home.dear)
+    assert more["usd"]["low"] == pytest.approx(plain["usd"]["low"])
+    assert more["usd"]["high"] > plain["usd"]["high"]
+
+
 def test_each_explainer_is_planned_by_itself_and_an_unknown_price_is_named(home):
     other = "openai:nobody-knows@http://192.0.2.1/v1"
     plans = home.said("plan", "toy", "--explainer", home.dear, "--explainer", other, "--simulator", "lexical")

@@ -152,3 +152,13 @@ def test_workers_at_once_never_overshoot(catalogue: Catalogue):
     assert committed(catalogue, run_id) == round(0.02 * len(taken), 9) <= 1.0
     # What was given back was used: none is refused before 38 are settled and three others are open.
     assert len(taken) >= 38
+
+
+def test_a_server_that_does_not_say_what_it_took_took_the_worst(catalogue: Catalogue):
+    run_id = run_with(catalogue, budget=1.0)
+    one = call(run_id, 0.6)
+    catalogue.reserve([one])
+    catalogue.settle([Settlement(call=one.id, outcome="answered", usage=Usage(usd=None))])
+    assert committed(catalogue, run_id) == 0.6
+    assert catalogue.progress(run_id).usd == 0.6
+    assert catalogue.reserve([call(run_id, 0.6)]) != set()

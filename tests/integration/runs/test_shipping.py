@@ -260,3 +260,61 @@ def test_a_provider_that_is_away_is_tried_again(catalogue):
     post.submit = away_once
     ship(catalogue, post, Clock())
     check(catalogue, run_id, post)
+
+
+def sent_by_a_killed_worker(catalogue):
+    run_id, post = begin(catalogue), Post(kill_at=2)  # the batch is out, and nobody put that down
+    with pytest.raises(Killed):
+        asyncio.run(Shipping(catalogue, lambda name: post, clock=Clock()).step())
+    return run_id, post
+
+
+def test_a_batch_that_may_be_out_is_not_given_up_by_a_worker_that_is_refused(catalogue):
+    run_id, post = sent_by_a_killed_worker(catalogue)
+    find = post.find
+
+    async def refused(*_):
+        raise RejectedError("openai:m: HTTP 401")
+
+    post.find, clock = refused, Clock()
+    clock.now = 1e9
+    assert asyncio.run(Shipping(catalogue, lambda name: post, clock=clock).step())
+    record = catalogue.run(run_id)
+    assert (record.state, record.reason) == ("paused", "openai:m: HTTP 401")
+    assert record.committed_usd > 0
+    post.find = find
+    catalogue.resume(run_id)
+    ship(catalogue, post, clock)
+    check(catalogue, run_id, post)
+    assert len(post.batches) == 1
+
+
+def test_of_a_cancelled_run_nothing_more_is_sent(catalogue):
+    run_id, post = sent_by_a_killed_worker(catalogue)
+    post.batches.clear()  # it never arrived
+    post.billed.clear()
+    catalogue.cancel(run_id)
+    clock = Clock()
+    clock.now = 1e9
+    ship(catalogue, post, clock)
+    assert post.batches == {}
+    catalogue.resume(run_id)
+    ship(catalogue, post, clock)
+    check(catalogue, run_id, post)
+
+
+def test_a_request_that_the_results_do_not_name_may_have_been_paid(catalogue):
+    run_id, post = begin(catalogue), Post()
+    results = post.results
+
+    async def forgetful(provider_id):
+        async for line in results(provider_id):
+            if provider_id != "theirs-0" or not line.custom_id.endswith(key_of(3)[:32]):
+                yield line
+
+    post.results = forgetful
+    ship(catalogue, post, Clock())
+    progress = catalogue.progress(run_id)
+    assert (progress.calls, progress.unknown_calls) == (N, 1)
+    assert progress.unknown_usd == pytest.approx(0.005)
+    assert len(post.billed) == N + 1

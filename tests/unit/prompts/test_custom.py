@@ -28,6 +28,7 @@ def test_another_text_is_another_version_with_its_own_static_part():
         ("likelihood", "{{ label", "line 1"),
         ("likelihood", "{{ secret }}", "uses {{ secret }}, but is given {{ label }}"),
         ("likelihood", "no variable at all", "shows nothing"),
+        ("likelihood", "Of {{ label }}:\n---\n{{ label }}", "above its line ---"),
         ("likelihood", "{% include 'x' %}{{ label }}{% endif %}", "line 1"),
     ],
 )

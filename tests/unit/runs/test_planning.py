@@ -89,3 +89,13 @@ def test_the_sample_is_of_the_features_and_the_same_for_the_same_seed():
     assert sample_of(range(100, 110), 0) == list(range(100, 110))
     some = sample_of(range(1_000), 0)
     assert some == sorted(set(some)) == sample_of(range(1_000), 0) != sample_of(range(1_000), 1)
+
+
+def test_calls_are_priced_one_by_one():
+    """Where long prompts cost more, a run of many short ones does not."""
+
+    def tiered(name, usage):
+        return usage.input_tokens * (2e-6 if usage.input_tokens > 1_000 else 1e-6)
+
+    found = plan([asked([[request()]] * 4)], features=10_000, price=tiered)
+    assert found.usd.mid == pytest.approx(found.input_tokens.mid * 1e-6)
