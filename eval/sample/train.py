@@ -27,6 +27,7 @@ from labeler.evidence.windows import activations, batches, windows
 from labeler.models.hooks import HookPoint
 from labeler.models.language import load_language_model
 from labeler.models.names import SMOLLM2
+from labeler.models.precision import precision
 
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 HOOK = "blocks.14.hook_resid_post"
@@ -99,14 +100,19 @@ class Autoencoder:
 
     def pre(self, x: Tensor) -> Tensor:
         """Activations before the largest k are kept: [batch, n_features]."""
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with _rough():
             return ((x - self.b_dec) @ self.W_enc).float() + self.b_enc
 
     def decode(self, values: Tensor, indices: Tensor) -> Tensor:
         """Reconstruction from the kept activations: [batch, k] twice -> [batch, d_model]."""
         acts = torch.zeros(len(values), self.W_dec.shape[0]).scatter(-1, indices, values)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with _rough():
             return (acts @ self.W_dec).float() + self.b_dec
+
+
+def _rough() -> torch.autocast:
+    """Products in bfloat16 where this machine is fast at it."""
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision().dtype == torch.bfloat16)
 
 
 def start(recipe: Recipe, train: np.ndarray, scale: float) -> Autoencoder:

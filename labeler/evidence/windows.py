@@ -17,7 +17,7 @@ from labeler.models.language import LanguageModel
 WINDOW = 128
 """Tokens that the model sees at once, beside the one that starts every window."""
 
-ROWS = {"cpu": 16, "cuda": 128}
+ROWS = {"cpu": 16, "cuda": 128, "mps": 32}
 """Full windows a forward pass. On two cores 16 and 32 are fastest, 64 loses a tenth; a GPU wants more to do."""
 
 

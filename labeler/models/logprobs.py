@@ -16,7 +16,7 @@ from labeler.models.language import LanguageModel
 from labeler.models.widths import batches
 
 _BATCH_TOKENS = 1_280  # of one forward pass, padding included
-_HEAD_ROWS = 192  # of logits at once, in the model's own precision: 19 MB for 49,152 words in bfloat16
+_HEAD_ROWS = 192  # of logits at once, in the model's own precision: 38 MB for 49,152 words in float32
 _HEAD_WORDS = 2_048  # of them at once in float32, so that the exponentials stay in the processor's cache
 
 

@@ -1,16 +1,15 @@
 """Texts judged, against a plain forward pass without cache, padding or batch."""
 
+import copy
 import dataclasses
 
 import numpy as np
 import pytest
-import torch
 
 from labeler.errors import InputError
 from labeler.models import logprobs as judging
-from labeler.models.language import load_language_model
 from labeler.models.logprobs import logprobs
-from tests.fakes.tiny_model import CONTEXT, save_tiny_model
+from tests.fakes.tiny_model import CONTEXT
 from tests.unit.models.plain import next_logprobs
 
 TEXTS = [
@@ -39,9 +38,8 @@ def test_logprobs_are_those_of_a_plain_forward_pass(model, prefix):
         np.testing.assert_allclose(result.logprobs, naive_logprobs(model, prefix, text), atol=1e-3)
 
 
-def test_logprobs_in_bfloat16_are_near(model, tmp_path):
-    half = load_language_model(str(save_tiny_model(tmp_path)))
-    assert half.module.dtype == torch.bfloat16
+def test_logprobs_in_bfloat16_are_near(model):
+    half = dataclasses.replace(model, module=copy.deepcopy(model.module).bfloat16())
     for ours, exact in zip(logprobs(half, "cats: ", TEXTS), logprobs(model, "cats: ", TEXTS), strict=True):
         np.testing.assert_allclose(ours.logprobs, exact.logprobs, atol=0.3)
 
