@@ -18,12 +18,12 @@ PROBE_SECONDS = 20.0
 class Memory(Protocol):
     """Keeps lessons for later processes."""
 
-    def recall(self) -> frozenset[str]:
+    def recall(self) -> Collection[str]:
         """The parts that were not taken."""
         ...
 
-    def remember(self, parts: Collection[str]) -> None:
-        """Adds some."""
+    def remember(self, what: str) -> None:
+        """Adds one."""
         ...
 
 
@@ -40,7 +40,7 @@ class Dialect:
         self._memory = memory
         self._probing = probing
         self._probe = asyncio.Lock()
-        self._known = frozenset(memory.recall() & self._lessons.keys()) if memory else frozenset[str]()
+        self._known = frozenset(self._lessons.keys() & set(memory.recall())) if memory else frozenset[str]()
         """The lessons that are in memory."""
         self.without: frozenset[str] = self._known
         """The parts that are left out."""
@@ -96,6 +96,7 @@ class Dialect:
                 return answer
 
     def _remember(self) -> None:
-        if self._memory is not None and not self.without <= self._known:
-            self._memory.remember(self.without)
+        if self._memory is not None:
+            for part in self.without - self._known:
+                self._memory.remember(part)
             self._known |= self.without

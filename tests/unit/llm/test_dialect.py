@@ -51,8 +51,8 @@ class Notes:
     def recall(self):
         return self.known
 
-    def remember(self, parts):
-        self.told.append(set(parts))
+    def remember(self, what):
+        self.told.append({what})
 
 
 async def settle():
