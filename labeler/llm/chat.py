@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from labeler.llm.foreign import count, parsed, sound
 from labeler.llm.protocol import Reply, Request, Usage
 from labeler.llm.strict import response_format
 from labeler.llm.structured import instruction
+from labeler.llm.thoughts import parted
 
 THINKING_TOKENS = 1_000
 """Room for thinking on OpenAI's own host, beside a request's ``max_tokens``: its limit is on both together."""
@@ -21,8 +21,6 @@ NO_COMPLETION = "this is not a chat completion"
 
 Price = Callable[[Usage], float | None]
 """US dollars for a usage; None where nobody knows."""
-
-_THOUGHT = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)  # of servers that do not take thinking out of the text
 
 
 def chat_body(model: str, request: Request, *, own_host: bool, without: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -75,7 +73,7 @@ def read_reply(body: object, price: Price) -> Reply:
         stop = "truncated"
     elif choice.get("finish_reason") == "content_filter" or said:
         stop = "refused"
-    return Reply(text=sound(_THOUGHT.sub("", text)), stop=stop, said=said, usage=usage)
+    return Reply(text=sound(parted(text)[1]), stop=stop, said=said, usage=usage)
 
 
 def read_usage(counts: object, price: Price) -> Usage:

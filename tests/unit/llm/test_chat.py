@@ -61,6 +61,9 @@ def test_what_a_host_does_not_take_is_left_out_or_put_otherwise():
     [
         (completion(" months "), Reply(text=" months ")),
         (completion("<think>hm\n{}</think>\nmonths"), Reply(text="\nmonths")),
+        (completion("hm\n{}</think>\nmonths"), Reply(text="\nmonths")),
+        (completion("<think>hm, {}", "length"), Reply(text="", stop="truncated")),
+        (completion('{"word": "</think>"}'), Reply(text='{"word": "</think>"}')),
         (completion("so <think> is a word </think>"), Reply(text="so <think> is a word </think>")),
         (completion("months", reasoning_content="let me see"), Reply(text="months")),
         (completion(None, reasoning_content="let me"), Reply(text="")),

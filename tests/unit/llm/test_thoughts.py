@@ -1,0 +1,85 @@
+"""Thoughts, parted from what is said."""
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeler.llm.thoughts import parted
+
+ANSWER = '{"label": "months", "description": "names of months"}'
+MARKS = [
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<THOUGHT>", "</THOUGHT>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+    ("<|channel|>analysis<|message|>", "<|channel|>final <|constrain|>json<|message|>"),
+    ("<|channel>thought\n", "<channel|>"),
+    ("<unused94>thought\n", "<unused95>"),
+]
+DRAFT = 'I look at the marks. {"label": "days"} would do, {x: "y"} would not; nor does a lone { or ".\n'
+
+
+@pytest.mark.parametrize(("opening", "closing"), MARKS)
+@pytest.mark.parametrize("before", ["", " \n", "\ufeff"])
+def test_what_stands_between_marks_or_before_the_closing_one_is_thought(opening, closing, before):
+    assert parted(f"{before}{opening}{DRAFT}{closing}\n\n{ANSWER}")[1] == f"\n\n{ANSWER}"
+    assert parted(f"{before}{DRAFT}{closing}\n\n{ANSWER}")[1] == f"\n\n{ANSWER}"
+    assert parted(f"{before}{DRAFT}{closing}") == (f"{before}{DRAFT}{closing}", "")
+
+
+@pytest.mark.parametrize(("opening", "closing"), MARKS)
+def test_thinking_that_was_cut_says_nothing(opening, closing):
+    assert parted(f"\n{opening}{DRAFT}")[1] == ""
+
+
+@pytest.mark.parametrize("mark", [mark for pair in MARKS for mark in pair if "\n" not in mark])
+@pytest.mark.parametrize("form", ["{}", "```json\n{}\n```", "Here it is:\n{}", "Here: {}\nIs that enough?"])
+def test_a_mark_in_a_string_of_the_answer_is_part_of_it(mark, form):
+    for said in (f"the mark {mark} and its like", f"{mark}", f'"{mark}" {{ in \\ quotes', f"}} {mark} {{"):
+        text = form.replace("{}", json.dumps({"silent": [2], "label": said, "inner": {"description": said}}))
+        assert parted(text) == ("", text)
+        assert parted(f"Hm? No.</think>{text}") == ("Hm? No.</think>", text)
+
+
+def test_a_mark_is_one_in_a_string_of_json_that_is_not_quite_right_too():
+    text = '{"label": "the mark </think>", "silent": [1,],}'
+    assert parted(text) == ("", text)
+
+
+def test_a_draft_before_a_closing_mark_is_no_answer():
+    assert parted('{"label": "draft"}</think>')[1] == ""
+    assert parted('```json\n{"label": "draft"}\n```\nno.</think> {"label": "right"}')[1] == ' {"label": "right"}'
+
+
+def test_a_pair_of_marks_within_a_sentence_are_words():
+    for text in ("so <think> is a word </think>", "nothing at all", "", "a < b </thinks>"):
+        assert parted(text) == ("", text)
+
+
+def test_thoughts_one_behind_the_other():
+    assert parted("<think>a</think>\n<think>b</think>c")[1] == "c"
+    assert parted("<think>the mark </think> closes</think>c")[1] == "c"
+
+
+PIECES = st.sampled_from(['"', "{", "}", "\\", "\n", "a", "<think>", "</think>"])
+
+
+@given(st.lists(PIECES, max_size=40).map("".join) | st.text())
+def test_nothing_is_lost(text):
+    thought, said = parted(text)
+    assert thought + said == text
+
+
+@pytest.mark.parametrize("piece", ["{", '{"', '"', "</think>", "{</think>", '{"a":', "<think>", '{"</think>"'])
+def test_long_texts_are_parted_in_no_time(piece):
+    began = time.process_time()
+    parted(piece * (200_000 // len(piece)))
+    assert time.process_time() - began < 3
