@@ -215,9 +215,7 @@ def _finish(
         write_json(each.target / MANIFEST, manifest.stored())
         discard(work)
         return EvidenceStore(each.target)
-    progress("merging", 0, 1, "store")
     merged = building.merge()
-    progress("merging", 1, 1, "store")
     columns, neighbours = from_weights(each.dictionary, model)
     return finish(
         merged,

@@ -162,9 +162,7 @@ def import_cache(
     work = target.with_name(f".importing-{target.name}")
     shutil.rmtree(work, ignore_errors=True)
     try:
-        progress("importing a cache", 0, 1, "caches")
         merged = merge([part], work / "merged", cache.n_features, part.n_contexts)
-        progress("importing a cache", 1, 1, "caches")
         return finish(
             merged,
             part.seen,

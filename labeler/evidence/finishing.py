@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,19 @@ from labeler.evidence.columns import Columns
 from labeler.evidence.neighbours import Neighbours
 from labeler.evidence.parts import Merged, Seen
 from labeler.evidence.rows import Rows
-from labeler.evidence.states import encoded, means
+from labeler.evidence.states import Half, encoded, means
 from labeler.evidence.store import EvidenceStore
 from labeler.evidence.tensors import Tensors, write_tensors
 from labeler.evidence.writing import write_features, write_store
+from labeler.features import IntArray
 from labeler.models.names import encoder_available
-from labeler.progress import Progress
+from labeler.progress import Progress, doing
 
 STATES = 2_048
 """Contexts in a file of states; 50 MB."""
+
+STATES_AT_ONCE = 256
+"""Contexts whose states are kept as soon as they are made; six seconds on two slow cores."""
 
 
 def finish(
@@ -51,26 +55,28 @@ def finish(
     folder.mkdir()
     for table in merged.tables():
         link(table, folder / table.name)
-    progress("writing the store", 0, 1, "store")
     shards, summary = write_features(folder, merged, seen, columns, n_features)
-    progress("writing the store", 1, 1, "store")
     tables = [Tensors(table) for table in merged.tables()]
     rows = Rows(lambda number: tables[number], [len(table["lengths"]) for table in tables])
     if encoder_available():
         for states in pool_states(rows, length, work / f"states-{seen.n_contexts}", like, progress):
             link(states, folder / states.name)
-    write_store(
-        folder,
-        shards=shards,
-        summary=summary,
-        neighbours=neighbours or cofiring((Tensors(folder / shard.file) for shard in shards), rows, n_features),
-        vocabulary=vocabulary,
-        length=length,
-        n_tokens=seen.n_tokens,
-        n_contexts=seen.n_contexts,
-        sampling="population",
-        **origin,
-    )
+    if neighbours is None:
+        with doing("finding neighbours"):
+            neighbours = cofiring((Tensors(folder / shard.file) for shard in shards), rows, n_features)
+    with doing("writing the store"):
+        write_store(
+            folder,
+            shards=shards,
+            summary=summary,
+            neighbours=neighbours,
+            vocabulary=vocabulary,
+            length=length,
+            n_tokens=seen.n_tokens,
+            n_contexts=seen.n_contexts,
+            sampling="population",
+            **origin,
+        )
     replace(folder, target)
     discard(work)
     return EvidenceStore(target)
@@ -88,13 +94,31 @@ def pool_states(rows: Rows, length: int, folder: Path, like: EvidenceStore | Non
         files.append(path)
         part = pool[start : start + STATES]
         if not path.exists():
-            made: dict[int, Any] = {}
-            for batch, of_batch in encoded(rows, part, length):
-                made.update(zip(batch.tolist(), of_batch, strict=True))
-            states = np.stack([made[row] for row in part.tolist()])
-            write_tensors(path, {"states": states, "means": means(states)})
+            for done in _make_states(path, rows, part, length):
+                progress("encoding contexts", start + done, len(pool), "contexts")
         progress("encoding contexts", start + len(part), len(pool), "contexts")
     return files
+
+
+def _make_states(path: Path, rows: Rows, part: IntArray, length: int) -> Iterator[int]:
+    """Write a file of states, by way of pieces that an interrupted call need not make again; yields how many are made."""
+    order = np.argsort(rows.column("lengths", part), kind="stable")  # like lengths together, as they are encoded
+    pieces = []
+    for start in range(0, len(part), STATES_AT_ONCE):
+        piece = path.with_name(f"{path.stem}-from-{start:05d}.safetensors")
+        pieces.append(piece)
+        if not piece.exists():
+            made: list[Half] = []
+            for _, states in encoded(rows, part[order[start : start + STATES_AT_ONCE]], length):
+                made.append(states)
+                yield start + sum(map(len, made))
+            write_tensors(piece, {"states": np.concatenate(made)})
+    found = np.concatenate([Tensors(piece)["states"] for piece in pieces])
+    states = np.empty_like(found)
+    states[order] = found
+    write_tensors(path, {"states": states, "means": means(states)})
+    for piece in pieces:
+        piece.unlink()
 
 
 def _same_pool(rows: Rows, pool: Any, other: EvidenceStore) -> bool:

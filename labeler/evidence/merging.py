@@ -15,6 +15,7 @@ from labeler.evidence.sampling import permanent_number, pool_limit
 from labeler.evidence.settling import settle
 from labeler.evidence.tally import Tally
 from labeler.evidence.tensors import write_tensors
+from labeler.progress import tell
 
 AT_ONCE = 1_500_000
 """Activations in memory at a time, about."""
@@ -41,12 +42,14 @@ def merge(parts: Sequence[Part], folder: Path, n_features: int, n_contexts: int)
     wanted = np.zeros(n_contexts, dtype=bool)
     width = range_width(n_features, sum(part.weight() for part in parts))
     for low in range(0, n_features, width):
+        tell("merging", low, n_features, "features")
         found = [part.between(low, min(low + width, n_features)) for part in parts]
         pairs, tally = Pairs.merge([p for p, _ in found]), Tally.merge([t for _, t in found])
         del found
         pairs = settle(pairs, splits[np.searchsorted(ordinals, pairs.ordinal)], limit)
         wanted[pairs.ordinal] = True
         write_tensors(scratch / f"pairs-{low:010d}.safetensors", {**pairs.arrays(), **tally.arrays()})
+    tell("merging", n_features, n_features, "features")
     for number, table in enumerate(tables(parts, wanted, limit)):
         pool = permanent_number(table.ordinal) <= limit
         write_tensors(scratch / f"contexts-{number:05d}.safetensors", {**table.arrays(), "pool": pool})

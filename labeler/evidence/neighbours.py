@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.evidence.components import connected
+from labeler.progress import tell
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,6 +59,7 @@ def by_direction(W_dec: Tensor) -> Neighbours:
             near = cosines >= NEAR_COSINE
             hub = torch.where(near.any(dim=1), near.int().argmax(dim=1), rows)
             first[start : start + len(rows)] = hub.cpu().numpy()
+            tell("finding neighbours", start + len(rows), n, "features")
     return Neighbours(nearest=nearest, closeness=closeness, group=groups(nearest, closeness, NEAR_COSINE, first))
 
 

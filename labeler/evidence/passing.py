@@ -56,17 +56,24 @@ def read_through(
         return False
     start = min((each.building.seen for each in behind), key=lambda seen: seen.n_contexts)
     first = start.n_contexts
+    done = min(each.building.seen.n_tokens for each in collections)
+
+    def read(more: int) -> None:
+        progress("reading the corpus", done + more, tokens, "tokens")
+
+    read(0)
     for batch in batches(windows(read_corpus(corpus), model, after=start.after), PIECE_TOKENS):
         contexts = cut(batch, first, LENGTH)
         due = [each for each in behind if each.building.seen.n_contexts == first]
         first += len(contexts)
         hooks = list(dict.fromkeys(each.hook for each in due))
-        hidden = dict(zip(hooks, activations(model, hooks, batch), strict=True))
+        hidden = dict(zip(hooks, activations(model, hooks, batch, told=read), strict=True))
         for each in due:
             found = activity(contexts, hidden[each.hook], on_device[each.name])
             each.building.add(contexts, found, (batch[-1].passage, batch[-1].start))
         behind = [each for each in behind if not each.done(tokens)]
-        progress("reading the corpus", min(e.building.seen.n_tokens for e in collections), tokens, "tokens")
+        done = min(each.building.seen.n_tokens for each in collections)
         if not behind:
-            return False
-    return True
+            break
+    progress("reading the corpus", done, done, "tokens")
+    return bool(behind)

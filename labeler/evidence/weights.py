@@ -12,6 +12,7 @@ from labeler.evidence.dictionaries import Dictionary
 from labeler.evidence.neighbours import Neighbours, by_direction
 from labeler.models.hooks import HookPoint
 from labeler.models.language import LanguageModel
+from labeler.progress import tell
 
 
 @torch.inference_mode()
@@ -24,12 +25,15 @@ def promoted_tokens(directions: Tensor, unembedding: Tensor) -> Columns:
     unembedding = unembedding.float()
     unembedding = unembedding - unembedding.mean(dim=0)
     found: dict[str, list[Tensor]] = defaultdict(list)
-    for rows in directions.split(512):
+    for start in range(0, len(directions), 512):
+        tell("finding promoted tokens", start, len(directions), "features")
+        rows = directions[start : start + 512]
         logits = rows.to(unembedding.device).float() @ unembedding.T
         for name, sign in (("promoted", 1.0), ("suppressed", -1.0)):
             values, ids = (sign * logits).topk(min(PROMOTED, logits.shape[1]), dim=-1)
             found[name].append(ids.int().cpu())
             found[f"{name}_logits"].append((sign * values).clamp(-65504, 65504).half().cpu())
+    tell("finding promoted tokens", len(directions), len(directions), "features")
     return {name: torch.cat(parts).numpy() for name, parts in found.items()}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,18 +80,23 @@ def batches(stream: Iterable[Window], tokens: int) -> Iterator[list[Window]]:
 
 @torch.no_grad()
 def activations(
-    model: LanguageModel, hooks: Sequence[HookPoint], batch: Sequence[Window], rows: int | None = None
+    model: LanguageModel,
+    hooks: Sequence[HookPoint],
+    batch: Sequence[Window],
+    rows: int | None = None,
+    told: Callable[[int], None] = lambda tokens: None,
 ) -> list[Tensor]:
     """What passes each hook point on every token of the windows, one after the other: [tokens, width] of every hook.
 
     In the model's dtype, on its device. Every window starts with the model's first token, whose own activations are
     dropped: attention parks itself there, and their norm is a hundred times everyone else's. Windows of like length share a
-    forward pass, as many as have the tokens of ``rows`` full windows together.
+    forward pass, as many as have the tokens of ``rows`` full windows together; ``told`` hears how many tokens are done.
     """
     lengths = np.array([len(window.ids) for window in batch])
     ends = lengths.cumsum()
     room = (rows or ROWS[model.device.type]) * (WINDOW + 1)
     found: list[Tensor] = []
+    done = 0
     for group in _groups(lengths, room):
         # Padding stands on the right, where a causal model cannot see it: no mask is needed.
         ids = torch.zeros(len(group), lengths[group[0]] + 1, dtype=torch.long)
@@ -105,6 +110,8 @@ def activations(
         found = found or [value.new_empty(int(ends[-1]), value.shape[-1]) for value in values]
         for whole, value in zip(found, values, strict=True):
             whole[place.to(model.device)] = value[kept]
+        done += len(place)
+        told(done)
     return found
 
 

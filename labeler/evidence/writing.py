@@ -20,6 +20,7 @@ from labeler.evidence.sampling import pool_limit
 from labeler.evidence.settling import sampled_and_top
 from labeler.evidence.store import NEIGHBOURS, SUMMARY, VOCABULARY
 from labeler.evidence.tensors import Tensors, write_tensors
+from labeler.progress import tell
 
 
 def write_features(
@@ -68,6 +69,7 @@ def write_features(
                 },
             )
         )
+        tell("writing features", high, n_features, "features")
         tokens = histogram.sum(axis=1)
         summary.append(
             {

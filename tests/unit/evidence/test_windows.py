@@ -86,7 +86,10 @@ def alone(model, window):
 @pytest.mark.parametrize("rows", [None, 1, 2, 1_000])
 def test_activations_are_those_of_each_window_by_itself(model, rows):
     batch = list(windows(PASSAGES, model, 8))
-    found = activations(model, HOOKS, batch, rows)
+    told = []
+    found = activations(model, HOOKS, batch, rows, told.append)
+    assert told == sorted(told)
+    assert told[-1] == sum(len(window.ids) for window in batch)
     wanted = [torch.cat(parts) for parts in zip(*(alone(model, window) for window in batch), strict=True)]
     assert [value.shape[1] for value in found] == [48, 32, 32]
     for ours, theirs in zip(found, wanted, strict=True):
