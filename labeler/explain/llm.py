@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from labeler.explain.contexts import quantile_contexts, strengths, within_budget
 from labeler.explain.marking import weighed
@@ -14,6 +15,7 @@ from labeler.features import Context, Evidence, Explanation
 from labeler.fence import one_line, plain
 from labeler.llm.asking import ask_until_answered
 from labeler.llm.protocol import Backend, Recorder, Request
+from labeler.llm.structured import at_most
 from labeler.llm.together import together
 from labeler.words import words
 from prompts import Load, load_prompt
@@ -28,12 +30,18 @@ DRAWS = 3
 """Completions asked of a small model; each sees other contexts."""
 
 
+def _share(value: object) -> object:
+    """``"90%"`` as .9."""
+    percent = re.fullmatch(r"\s*(\d{1,3}(?:\.\d{1,9})?)\s*%\s*", value) if isinstance(value, str) else None
+    return float(percent[1]) / 100 if percent else value
+
+
 class Label(BaseModel):
     """What a feature means."""
 
-    label: str = Field(description="at most 12 words; empty where there is no clear pattern")
-    description: str = Field(description="one sentence of at most 25 words")
-    confidence: float = Field(description="0 to 1")
+    label: Annotated[str, at_most(400)] = Field(description="at most 12 words; empty where there is no clear pattern")
+    description: Annotated[str, at_most(2_000)] = Field(description="one sentence of at most 25 words")
+    confidence: Annotated[float, BeforeValidator(_share)] = Field(description="0 to 1", allow_inf_nan=False)
 
 
 class LlmExplainer:

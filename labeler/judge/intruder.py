@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from pydantic import BaseModel, Field
 
@@ -12,6 +14,7 @@ from labeler.judge.marking import Sheet, sheets, taker, takes
 from labeler.judge.protocol import Answers, Questions
 from labeler.judge.yes_no import shown
 from labeler.llm.protocol import Backend, Recorder
+from labeler.llm.structured import at_most
 from labeler.score import Estimate, share
 from prompts import Load, load_prompt
 
@@ -31,7 +34,7 @@ class Choice(BaseModel):
 class Choices(BaseModel):
     """One entry for every set that was asked about."""
 
-    sets: list[Choice]
+    sets: Annotated[list[Choice], at_most(1_000)]
 
 
 def read(answer: BaseModel) -> list[tuple[int, int | None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
@@ -11,6 +12,7 @@ from labeler.fence import marked, plain
 from labeler.judge.asking import Asker
 from labeler.judge.protocol import Answers, Questions
 from labeler.llm.protocol import Backend, Recorder
+from labeler.llm.structured import at_most
 from labeler.score import Estimate, balanced_accuracy
 from prompts import Load, load_prompt
 
@@ -27,7 +29,7 @@ class Verdict(BaseModel):
 class Verdicts(BaseModel):
     """One entry for every context that was asked about."""
 
-    contexts: list[Verdict] = Field(description="every context, by its number")
+    contexts: Annotated[list[Verdict], at_most(1_000)] = Field(description="every context, by its number")
 
 
 def read(answer: BaseModel) -> list[tuple[int, int | None]]:

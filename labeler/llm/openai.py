@@ -20,8 +20,9 @@ from labeler.llm.limits import read_limits
 from labeler.llm.names import LLMName
 from labeler.llm.prices import Prices
 from labeler.llm.protocol import Capabilities, Reply, Request, TextLogprobs, Usage
+from labeler.llm.reading import is_json
 from labeler.llm.strict import response_format
-from labeler.llm.structured import instruction, is_json
+from labeler.llm.structured import instruction
 from labeler.llm.together import together
 from labeler.llm.transport import CONNECT_SECONDS, TOTAL_SECONDS, http_client
 from labeler.llm.wire import Wire

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Sized
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel
 
 from labeler.llm.errors import MalformedError, RefusedError, RejectedError, TruncatedError
 from labeler.llm.failures import Failures
 from labeler.llm.protocol import Answer, Reply, Request
+from labeler.llm.reading import fit
 
-_FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL | re.IGNORECASE)
+
+def at_most(n: int) -> AfterValidator:
+    """The mark of a field that is malformed where it is longer, in characters or entries.
+
+    It is checked when an answer is read and is no part of the schema that is sent: providers' strict modes take no lengths,
+    and grammars grow with them.
+    """
+
+    def check(value: Sized) -> Sized:
+        if len(value) > n:
+            raise ValueError(f"longer than {n:,}")
+        return value
+
+    return AfterValidator(check)
 
 
 def instruction(schema: type[BaseModel]) -> str:
@@ -43,34 +57,3 @@ def read_answer(reply: Reply, request: Request, name: str) -> Answer:
         return Answer(text=text, parsed=fit(text, request.schema), usage=usage)
     except ValueError as error:
         raise MalformedError(failures.line("the answer does not fit", str(error)), usage=usage) from None
-
-
-def fit(text: str, schema: type[BaseModel]) -> BaseModel:
-    """The answer in a text that is JSON, or that holds it in a fenced block.
-
-    Raises ValueError, in one line, for text that is not JSON or does not fit the schema.
-    """
-    try:
-        return schema.model_validate_json(_unfenced(text))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
-        message = f"{where}: {first['msg']}" if where else first["msg"]
-    raise ValueError(message)
-
-
-def is_json(text: str) -> bool:
-    """Whether a text, or the fenced block in it, is JSON of any form."""
-    try:
-        json.loads(_unfenced(text))
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _unfenced(text: str) -> str:
-    text = text.strip()
-    if text.startswith(("{", "[")):
-        return text  # whatever stands in its strings
-    fenced = _FENCE.search(text)
-    return fenced[1] if fenced else text

@@ -6,12 +6,14 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, Field
 
 from labeler.features import FloatArray
 from labeler.fence import one_line
+from labeler.llm.structured import at_most
 
 _ENTRY = re.compile(r"\s*(\d{1,9})\s*[:|](.*)", re.DOTALL)
 _QUOTE = re.compile(r"\s*(.+?)=\s*(-?\d{1,9})[,;]?(?:\s+|\Z)", re.DOTALL)
@@ -21,10 +23,12 @@ _OCCURRENCE = re.compile(r"(.+)#(\d{1,9})\s*", re.DOTALL)
 class Guesses(BaseModel):
     """What would be active in the contexts of a call; each is named in exactly one of the two."""
 
-    active: list[str] = Field(
+    active: Annotated[list[Annotated[str, at_most(20_000)]], at_most(1_000)] = Field(
         description='for every context with active words "N: word=STRENGTH word=STRENGTH"; word#2 is its second occurrence'
     )
-    silent: list[int] = Field(description="the numbers of the contexts in which nothing is active")
+    silent: Annotated[list[int], at_most(1_000)] = Field(
+        description="the numbers of the contexts in which nothing is active"
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,8 @@ from pydantic import BaseModel
 
 from labeler.llm.errors import MalformedError, RefusedError, RejectedError, TruncatedError
 from labeler.llm.protocol import Answer, Reply, Request, Usage
-from labeler.llm.structured import fit, instruction, is_json, read_answer
+from labeler.llm.reading import fit, is_json
+from labeler.llm.structured import instruction, read_answer
 
 
 class Word(BaseModel):
