@@ -1,47 +1,64 @@
-"""Text of others inside a prompt: fenced off, so that it stays data whatever it says."""
+"""Text of others inside a prompt: fenced off, so that it stays data whatever it says, and with its white space visible."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 
 OPEN, CLOSE = "⟦", "⟧"
 """What marks the firing tokens in a context; corpus text loses these two characters."""
 
-LINE_END = "↵"
-"""What a line's end is shown as, where every context has one line: a feature may fire on it."""
+LINE_END, RETURN, TAB, SPACE, BLANK = "↵", "␍", "⇥", "·", "␣"
+"""What white space is shown as, where a feature may fire on it: a line's end, a carriage return, a tab, each space of
+several, and whatever else cannot be seen. One space is a space, as it is between words."""
+SIGNS = LINE_END + RETURN + TAB + SPACE + BLANK
 
 _TAG = re.compile(r"<(?=[\s/]*(?:evidence|contexts?|explanation)\b)", re.IGNORECASE)
-_LINE_END = re.compile("[\n\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_UNSEEN = re.compile("  +|[^\\S ]|[\x00-\x1f\x7f\u200b\u2060\ufeff]")
+_SIGN_OF = {
+    "\n": LINE_END,
+    "\x85": LINE_END,
+    "\u2028": LINE_END,
+    "\u2029": LINE_END,
+    "\r": RETURN,
+    "\t": TAB,
+    " ": SPACE,
+}
 
 
 def plain(text: str) -> str:
     """Text that cannot close its fence, open another, or pass for a mark; character for character as long as before."""
-    text = text.replace(OPEN, "[").replace(CLOSE, "]")
-    return _CONTROL.sub(" ", _TAG.sub("‹", text))
+    return _CONTROL.sub(" ", _harmless(text))
 
 
 def one_line(text: str) -> str:
-    """``plain`` text on one line, so that it cannot pass for another; character for character as long as before."""
-    return _LINE_END.sub(LINE_END, plain(text))
+    """``plain`` text on one line with signs for its white space; character for character as long as before.
+
+    All contexts are shown so. Shown as a whole: a run of spaces may be several tokens.
+    """
+    return _UNSEEN.sub(lambda unseen: _SIGN_OF.get(unseen[0][0], BLANK) * len(unseen[0]), _harmless(text))
 
 
 def marked(tokens: Sequence[str], strengths: Sequence[int]) -> str:
-    """A context with its firing tokens between marks: neighbours that fire share one pair of marks.
+    """A context on one line with its firing tokens between marks: neighbours that fire share one pair of marks.
 
     The text is fenced as a whole, for a tag can be made of several tokens; the marks are set by offset.
     """
-    text = plain("".join(tokens))
+    text = one_line("".join(tokens))
+    ends = accumulate(map(len, tokens))
     parts: list[str] = []
     inside = False
-    start = 0
-    for token, strength in zip(tokens, strengths, strict=True):
+    for token, strength, end in zip(tokens, strengths, ends, strict=True):
         if (strength > 0) != inside:
             parts.append(OPEN if strength > 0 else CLOSE)
             inside = strength > 0
-        parts.append(text[start : start + len(token)])
-        start += len(token)
+        parts.append(text[end - len(token) : end])
     if inside:
         parts.append(CLOSE)
     return "".join(parts)
+
+
+def _harmless(text: str) -> str:
+    return _TAG.sub("‹", text.replace(OPEN, "[").replace(CLOSE, "]"))

@@ -108,7 +108,7 @@ def true_quotes(context: Context, maximum: float) -> list[str]:
     """What a model that knows the truth would quote: active words, as strong as the strongest of their tokens.
 
     Neighbours that are about as strong are quoted together, what is barely active is left out, as the prompt says.
-    Active tokens that are no part of a word are quoted as they are shown; spaces cannot be.
+    Active tokens that are no part of a word are quoted as they are shown.
     """
     text = one_line(context.text)
     joined: list[tuple[int, int, list[int]]] = []
@@ -125,6 +125,7 @@ def true_quotes(context: Context, maximum: float) -> list[str]:
 def active_parts(context: Context, maximum: float) -> list[tuple[int, int, int]]:
     """Words, and tokens that are no part of any, that are not just barely active: begin, end and strength, in order."""
     values = strengths(context, maximum)
+    shown = one_line(context.text)
     found = words(context.tokens)
     parts = [(word.start, word.end, max(values[at] for at in word.tokens)) for word in found]
     in_words = {at for word in found for at in word.tokens}
@@ -132,7 +133,7 @@ def active_parts(context: Context, maximum: float) -> list[tuple[int, int, int]]
     parts += [
         (end - len(token), end, values[at])
         for at, (token, end) in enumerate(zip(context.tokens, ends, strict=True))
-        if at not in in_words and token.strip(" ")
+        if at not in in_words and shown[end - len(token) : end].strip(" ")
     ]
     return sorted(part for part in parts if part[2] > BARELY)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from labeler.evidence.store import EvidenceStore
-from labeler.fence import marked, plain
+from labeler.fence import marked, one_line
 from labeler.judge.asking import Asker
 from labeler.judge.protocol import Answers, Questions
 from labeler.llm.protocol import Backend, Recorder
@@ -70,10 +70,10 @@ class YesNoJudge(ABC):
 
 
 def shown(questions: Questions) -> list[str]:
-    """Every context as a prompt shows it: fenced, and marked where marks are asked about."""
+    """Every context as a prompt shows it: fenced, on one line, and marked where marks are asked about."""
     tokens = questions.material.tokens()
     if questions.marks is None:
-        return [plain("".join(context)) for context in tokens]
+        return [one_line("".join(context)) for context in tokens]
     return [
         marked(context, [int(at in marks) for at in range(len(context))])
         for context, marks in zip(tokens, questions.marks, strict=True)

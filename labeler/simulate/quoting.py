@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +14,18 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from labeler.features import FloatArray
-from labeler.fence import one_line
+from labeler.fence import SIGNS, SPACE, one_line
 from labeler.llm.structured import at_most
 
 _ENTRY = re.compile(r"\s*(\d{1,9})\s*[:|](.*)", re.DOTALL)
-_QUOTE = re.compile(r"\s*(.+?)=\s*(-?\d{1,9})[,;]?(?:\s+|\Z)", re.DOTALL)
+_QUOTE = re.compile(r"(.+?)=\s*(-?\d{1,9})[,;]?(?:\s|\Z)", re.DOTALL)
 _OCCURRENCE = re.compile(r"(.+)#(\d{1,9})\s*", re.DOTALL)
+_BLANKS = re.compile(f"[ {SIGNS}]+")
+# Scripts that put no spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, Chinese, Japanese and their neighbours.
+_UNSPACED = re.compile(
+    "[\u0e00-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u2e80-\u312f\u31a0-\ua4cf\ua9e0-\ua9ff\uaa60-\uaadf"
+    "\uf900-\ufaff\uff66-\uff9f\U0001aff0-\U0001b16f\U00020000-\U0003ffff]"
+)
 
 
 class Guesses(BaseModel):
@@ -74,9 +82,12 @@ def on_tokens(entries: Sequence[str], tokens: Sequence[str], length: int) -> Map
     What is unambiguous is repaired: a quote in another case, an occurrence that is not there of a word that stands there
     once, the strength 0, which is silence. Which of several places is meant, or how much 11 of 10 is, only the model knows.
     """
-    text = one_line("".join(tokens))  # what the model saw, as long as what there is
-    ends = np.cumsum([len(token) for token in tokens])
+    shown = one_line("".join(tokens))  # what the model saw, as long as what there is
+    text = shown.strip(" ")
+    cut = len(shown) - len(shown.lstrip(" "))
+    ends = np.cumsum([len(token) for token in tokens]) - cut
     starts = ends - [len(token) for token in tokens]
+    blank = np.array([_is_blank(shown[cut + a : cut + b]) for a, b in zip(starts, ends, strict=True)], dtype=bool)
     values = np.zeros(length, dtype=np.float32)
     n_quotes = n_repaired = 0
     for entry in entries:
@@ -90,15 +101,20 @@ def on_tokens(entries: Sequence[str], tokens: Sequence[str], length: int) -> Map
             n_quotes += 1
             n_repaired += place.repaired or strength == 0
             hit = (starts < place.end) & (place.begin < ends)
+            if _is_blank(text[place.begin : place.end]) and (hit & blank).any():
+                hit &= blank  # not the word behind whose token begins with the last of the spaces
             values[: len(tokens)][hit] = np.maximum(values[: len(tokens)][hit], strength)
     return Mapped(values, n_quotes, n_repaired)
 
 
 def quotes_in(entry: str) -> list[tuple[str, int]]:
-    """What is quoted in an entry without its number, and how strong each is; nothing where part of it cannot be read."""
+    """What is quoted in an entry without its number, and how strong each is; nothing where part of it cannot be read.
+
+    One space parts quotes; what white space stands beyond it may be quoted too.
+    """
     found = []
-    at = 0
-    while at < len(entry):
+    at = int(entry.startswith(" "))
+    while entry[at:].strip():
         quote = _QUOTE.match(entry, at)
         if quote is None:
             return []
@@ -130,24 +146,68 @@ def place_of(quoted: str, text: str) -> Place | None:
 
 
 def locate(word: str, occurrence: int, text: str) -> Place | None:
-    """Where a word stands in a text, as a word or else as a part of one; None where it does not, or may in two places."""
-    wanted = word.strip()
+    """Where a word stands in a text, as a word or else as a part of one; None where it does not, or may in two places.
+
+    The text is ``one_line``; the word may have white space itself in the place of its signs.
+    """
+    wanted = one_line(word).strip(" ") or one_line(word)
     if not wanted:
         return None
-    # A word ends where its letters do; a mark may touch what it likes.
-    before, behind = (r"(?<!\w)" if wanted[0].isalnum() else ""), (r"(?!\w)" if wanted[-1].isalnum() else "")
+    alone = one_line(word.strip()) or wanted  # what stands around a word may only part it from others
     ways = [
-        [hit.span() for hit in re.finditer(pattern, text, flags)]
-        for pattern, flags in (
-            (before + re.escape(wanted) + behind, re.NOFLAG),
-            (re.escape(wanted), re.NOFLAG),
-            (re.escape(wanted), re.IGNORECASE),
-        )
+        *(hits(wanted, text, whole) for whole in (True, False)),
+        *(hits(alone, text, whole) for whole in (True, False) if alone != wanted),
+        nearly(wanted, text) or nearly(alone, text),
     ]
-    strictest = next((hits for hits in ways if hits), [])
+    strictest = next((spans for spans in ways if spans), [])
     if 1 <= occurrence <= len(strictest):
         return Place(*strictest[occurrence - 1], repaired=strictest is ways[-1])
     # A word that stands there once has no second place, unless it was counted among parts of words or in another case.
-    meant = {hits[occurrence - 1] for hits in ways if 1 <= occurrence <= len(hits)}
+    meant = {spans[occurrence - 1] for spans in ways if 1 <= occurrence <= len(spans)}
     meant |= set(strictest) if len(strictest) == 1 else set()
     return Place(*meant.pop(), repaired=True) if len(meant) == 1 else None
+
+
+def hits(wanted: str, text: str, whole: bool) -> list[tuple[int, int]]:
+    """Where a quote stands to the letter, from left to right; ``whole``: where it neither begins nor ends inside a word."""
+    found = []
+    at = text.find(wanted)
+    while at >= 0:
+        end = at + len(wanted)
+        inside = whole and (_in_word(text[at - 1 : at], wanted[0]) or _in_word(text[end : end + 1], wanted[-1]))
+        if not inside:
+            found.append((at, end))
+        at = text.find(wanted, at + 1 if inside else end)
+    return found
+
+
+def nearly(wanted: str, text: str) -> list[tuple[int, int]]:
+    """Where a quote stands in another case, or with other white space between its words.
+
+    Of a quote that is white space alone, which a model may miscount, the stretches of its kind that are nearest in length.
+    """
+    if not _is_blank(wanted):
+        words = map(re.escape, _BLANKS.split(wanted))
+        return [found.span() for found in re.finditer(_BLANKS.pattern.join(words), text, re.IGNORECASE)]
+    kinds = "".join(f"{re.escape(sign)}+" for sign, _ in itertools.groupby(wanted))
+    spans = [found.span() for found in re.finditer(f" |{SPACE}+" if set(wanted) == {SPACE} else kinds, text)]
+    off = [abs(end - begin - len(wanted)) for begin, end in spans]
+    return [span for span, by in zip(spans, off, strict=True) if by == min(off)]
+
+
+def _in_word(neighbour: str, edge: str) -> bool:
+    """Whether an edge of a quote goes on with what stands beside it; a mark, and a script without spaces, never does."""
+    return (
+        bool(neighbour)
+        and (edge.isalnum() or _is_accent(edge))
+        and (neighbour.isalnum() or neighbour == "_" or _is_accent(neighbour))
+        and not (_UNSPACED.match(edge) or _UNSPACED.match(neighbour))
+    )
+
+
+def _is_accent(character: str) -> bool:
+    return unicodedata.category(character).startswith("M")
+
+
+def _is_blank(shown: str) -> bool:
+    return _BLANKS.fullmatch(shown) is not None

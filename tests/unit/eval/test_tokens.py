@@ -25,7 +25,8 @@ def context(*pieces):
         (context((" the", 0), (" sl", 3), ("ave", 8), (" the", 5)), ["slave=8", "the#2=5"]),
         (context((" New", 5), (" York", 7), (" C", 1), ("ity", 2), (".", 9)), ["New York=7", "City=2", ".=9"]),
         (context((" a", 1), ("\n", 4), ("b", 0), ("\n", 3)), ["↵=4", "↵#2=3"]),
-        (context((" a", 0), ("  ", 9), ("C", 0), ("#2", 6)), ["#2=6"]),
+        (context((" a", 0), ("  ", 9), ("C", 0), ("#2", 6)), ["··=9", "#2=6"]),
+        (context((" a", 0), (" ", 9), ("\t", 6)), ["⇥=6"]),
         (context((" a", 0)), []),
     ],
 )
@@ -33,7 +34,7 @@ def test_true_quotes_are_read_as_what_they_mean(shown, quotes):
     assert true_quotes(shown, 10.0) == quotes
     found = on_tokens(quotes, shown.tokens, len(shown.tokens))
     assert found.n_repaired == 0
-    told = [value > 1 and bool(token.strip(" ")) for token, value in zip(shown.tokens, shown.activations, strict=True)]
+    told = [value > 1 and token != " " for token, value in zip(shown.tokens, shown.activations, strict=True)]
     assert (found.values > 0)[told].all()
 
 

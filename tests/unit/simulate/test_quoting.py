@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labeler.fence import one_line
 from labeler.simulate.quoting import Guesses, on_tokens, quotes_in, read
 
 TOKENS = ("The", " cat", " sat", " on", " the", " C", "at", ".")
@@ -94,6 +95,117 @@ def test_line_ends_are_quoted_as_they_are_shown_and_do_not_shift_a_quote():
     assert on_tokens(["cat=4"], tokens, 6).values.tolist() == [0, 0, 0, 0, 0, 4]
     assert on_tokens(["↵=4"], tokens, 6).values.tolist() == [0, 0, 4, 0, 0, 0]
     assert on_tokens(["↵#2=4"], tokens, 6).values.tolist() == [0, 0, 0, 4, 0, 0]
+
+
+CODE = ("if", " x", ":", "\n", "   ", " return", "\r\n", "\t", "y", " ", " #", "\n", "        ", " z")
+"""Shown as ``if x:↵····return␍↵⇥y  #↵·········z``, with two dots for the spaces before the number sign."""
+
+
+def strong(*entries, tokens=CODE):
+    """Which tokens are hit."""
+    found = on_tokens(entries, tokens, len(tokens))
+    return None if found is None else np.flatnonzero(found.values).tolist()
+
+
+@pytest.mark.parametrize(
+    ("entry", "hit"),
+    [
+        ("⇥=5", [7]),
+        ("\t=5", [7]),
+        ("␍↵=5", [6]),
+        ("\r\n=5", [6]),
+        ("↵#3=5", [11]),
+        ("\n#3=5", [11]),
+        ("···=5", [4]),
+        ("   =5", [4]),
+        ("    =5", [4]),  # the token of spaces, and not the word that begins with the last of them
+        ("····#2=5", [12]),
+        ("    #2=5", [12]),
+        ("·········=5", [12]),
+        ("···········=5", [12]),  # two too many: the run that is nearest
+        ("↵····return=5", [3, 4, 5]),
+        ("\n    return=5", [3, 4, 5]),
+        ("⇥y=5", [7, 8]),
+        ("return=5 ⇥=3 ↵#2=2", [5, 6, 7]),
+        ("return=5\ty=3", [5, 8]),  # parted by a tab
+        ("return=5 \t=3", [5, 7]),
+        ("x: return=5", [1, 2, 3, 4, 5]),  # as if there were no line
+    ],
+)
+def test_white_space_is_quoted_by_its_signs_or_as_it_is(entry, hit):
+    assert strong(entry) == hit
+
+
+def test_one_space_is_quoted_as_it_is():
+    assert strong("  #2=5", tokens=("a", " ", "b", " ", "c")) == [3]
+    assert strong("·#2=5", tokens=("a", " ", "b", " ", "c")) == [3]
+    assert strong(" =5", tokens=("a", "b")) is None
+
+
+def test_signs_may_be_part_of_the_text():
+    tokens = (" ·", " ⇥", "\t", " ↵", "\n", " A", " · B")
+    assert [strong(entry, tokens=tokens) for entry in ("·=5", "⇥=5", "⇥#2=5", "↵#2=5")] == [[0], [1], [2], [4]]
+    assert strong("·#2=5", tokens=tokens) == [6]
+    assert strong("A · B=5", tokens=tokens) == [5, 6]
+
+
+def test_scripts_without_spaces_have_no_word_to_stand_alone_in():
+    tokens = ("私", "の", "猫", "は", "、", "の", "。", "彼", "の", "iPhone", "の", "本")
+    assert [strong(f"の#{n}=5", tokens=tokens) for n in (1, 2, 3, 4)] == [[1], [5], [8], [10]]
+    assert strong("iPhone=5", tokens=tokens) == [9]
+    assert strong("猫は、=5", tokens=tokens) == [2, 3, 4]
+    thai = ("ผม", "ที่", "ไป", " ", "ที่", " ", "บ้าน", "ที่")
+    assert [strong(f"ที่#{n}=5", tokens=thai) for n in (1, 2, 3)] == [[1], [4], [7]]
+
+
+def test_an_accent_belongs_to_its_letter():
+    assert strong("क=5", tokens=("कि", " क")) == [1]  # not the consonant of a syllable with another vowel
+    assert strong("e=5", tokens=("e\u0301", " e")) == [1]
+
+
+PIECES = [
+    *("\t", " ", "  ", "    ", "\n", "\n\n", "\r", "\r\n", "\xa0", "\u3000", "\x0b", "\u2028"),
+    *("の", "は", "東京", "。", "ที่", "🙂", "👨\u200d👩", "👨", " cat", " dog", " في", "(", " ==", "·", "⇥", "␣", " ⟦"),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=25), st.data())
+def test_whatever_is_quoted_as_it_is_shown_with_its_number_is_found(tokens, data):
+    at = data.draw(st.integers(0, len(tokens) - 1))
+    begin = sum(map(len, tokens[:at]))
+    shown = one_line("".join(tokens))
+    line, cut = shown.strip(" "), len(shown) - len(shown.lstrip(" "))
+    quoted = shown[begin : begin + len(tokens[at])].strip(" ")
+    begin = shown.index(quoted, begin) - cut
+    before = line[:begin].count(quoted) if quoted else 0
+    counted = [found for found in places(quoted, line) if found == begin]
+    if not quoted or not counted:  # a space at an edge, or a part of a longer run
+        return
+    entry = f"{quoted}#{before + 1}=7" if before else f"{quoted}=7"
+    found = on_tokens([entry], tokens, len(tokens))
+    ends = np.cumsum([len(token) for token in tokens]) - cut
+    overlap = (ends - [len(token) for token in tokens] < begin + len(quoted)) & (begin < ends)
+    hit = found.values[: len(tokens)] == 7
+    assert hit[at]
+    assert not (hit & ~overlap).any()
+    assert found.n_repaired == 0
+
+
+def places(quoted, line):
+    """Where a reader who goes from left to right finds it."""
+    found, at = [], line.find(quoted) if quoted else -1
+    while at >= 0:
+        found.append(at)
+        at = line.find(quoted, at + len(quoted))
+    return found
+
+
+@given(st.lists(st.sampled_from(["\t", "  ", "\r", "\n", "x", " y", "の", "🙂"]), min_size=1, max_size=20), st.data())
+def test_white_space_itself_is_read_as_its_signs(tokens, data):
+    text = "".join(tokens)
+    begin, end = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+    literal, shown = text[begin:end].strip(" "), one_line(text[begin:end].strip(" "))
+    assert strong(f" {literal}=7", tokens=tokens) == strong(f" {shown}=7", tokens=tokens)
 
 
 @given(st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=8), st.text(max_size=20), st.integers(-5, 15))
