@@ -63,6 +63,41 @@ class Scripted:
         return Reply(text=json.dumps({"active": active, "silent": silent}), usage=Usage(input_tokens=10))
 
 
+class Code:
+    """Contexts that are code, in which a feature may be active on white space."""
+
+    length = 5
+
+    def tokens(self):
+        return [("if", " x", ":\r\n", "    ", " y"), ("\t", "a", " b", "\t", "   "), (" a", " b", " c")]
+
+    def __len__(self):
+        return 3
+
+
+class Quoting(Scripted):
+    """Quotes one sign wherever it stands, by its number in the line as it is shown."""
+
+    def __init__(self, sign: str) -> None:
+        super().__init__()
+        self.sign = sign
+
+    async def ask(self, request) -> Reply:
+        counts = {number: text.count(self.sign) for number, text in lines_of(request.prompt)}
+        active = [f"{number}: {self.sign}#{at}=9" for number, n in counts.items() for at in range(1, n + 1)]
+        return Reply(text=json.dumps({"active": active, "silent": [number for number, n in counts.items() if not n]}))
+
+
+@pytest.mark.parametrize(
+    ("sign", "hit"), [("⇥", [(1, 0), (1, 3)]), ("····", [(0, 3)]), ("···", [(0, 3), (1, 4)]), ("␍", [(0, 2)])]
+)
+def test_white_space_is_quoted_by_the_signs_that_a_model_sees(sign, hit):
+    simulator = SparseSimulator(Quoting(sign), lambda *_: Marking())
+    found = asyncio.run(simulator.predict(["white space"], Code()))[0]
+    assert [tuple(place) for place in np.argwhere(found > 0).tolist()] == hit
+    assert simulator.counts["repaired"] == simulator.counts["asked again"] == 0
+
+
 def simulate(backend, tmp_path, n_silent=82):
     store = make_store(tmp_path, n=900)
     frame = store.frame(3, "score")
