@@ -9,19 +9,21 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
 from eval.results import FOLDER
-from labeler.cli.demo import sentence, table
-from labeler.demo import FEATURES, collect_sample, label_as_demo, verdicts
+from labeler.cli.demo import recorded_table, sentence, told
+from labeler.recorded_demo import KEYS, bill, demo_dictionary, label_demo, unanswered, verdicts
 
 
 def main() -> None:
-    """Draw the finished demo's table into eval/results/demo.svg."""
-    dictionary = collect_sample()
-    run = label_as_demo(dictionary, dictionary.spread(FEATURES))
+    """Draw the demo's table into eval/results/demo.svg."""
+    dictionary = demo_dictionary()
+    run = label_demo(dictionary)
     run.work()
-    console = Console(record=True, width=132, file=io.StringIO())
-    console.print(table(list(run.rows()), dictionary.store.manifest.n_tokens))
-    for verdict in verdicts(run):
+    console = Console(record=True, width=160, file=io.StringIO())
+    console.print(recorded_table(list(run.rows()), dictionary))
+    for verdict in verdicts(run, KEYS):
         console.print(sentence(verdict), highlight=False)
+    for line in told(bill(run), unanswered(run)):
+        console.print(line, highlight=False)
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / "demo.svg"
     svg = console.export_svg(title="labeler demo", theme=MONOKAI)

@@ -71,10 +71,10 @@ class Verdict:
     difference: Average
 
 
-def verdicts(run: api.Run) -> list[Verdict]:
-    """The paired difference between a label's score and the mean of its null, for both simulators."""
+def verdicts(run: api.Run, keys: Sequence[str]) -> list[Verdict]:
+    """The paired difference between a label's score and the mean of its null, for each of some simulators."""
     found = []
-    for key in KEYS:
+    for key in keys:
         pairs = []
         for row in run.rows():
             score = next((s for s in run.scores(row["index"]) if s.key == key), None)

@@ -48,9 +48,12 @@ class Endpoint:
 
 
 def address(name: LLMName, base_url: str | None = None) -> Address:
-    """Where a name's model is asked: at ``base_url``, else where the name says, else at its provider's own host."""
-    url = base_url or name.base_url or PROVIDER_URLS[name.provider]
-    return Address(name.provider, name.model, url.rstrip("/"))
+    """Where a name's model is asked: at ``base_url``, else where the name says, else at its provider's own host.
+
+    Nowhere, where the provider has none.
+    """
+    url = base_url or name.base_url or PROVIDER_URLS.get(name.provider)
+    return Address(name.provider, name.model, url and url.rstrip("/"))
 
 
 def find_endpoint(

@@ -15,7 +15,9 @@ _OPENERS = {
     "anthropic": "labeler.llm.anthropic_batches:open_anthropic",
     "openai": "labeler.llm.openai_batches:open_openai",
     "local": "labeler.llm.local:open_local",
+    "recorded": "labeler.llm.recorded:open_recorded",
 }
+_WITHOUT_SERVER = ("local", "recorded")
 
 _BASE_URL = re.compile(r"@(?=https?://)", re.IGNORECASE)
 
@@ -45,7 +47,7 @@ class LLMName:
             raise InputError(f"{shown} names no model; write {provider}:model")
         if not base_urls:
             return cls(provider, model)
-        if provider == "local":
+        if provider in _WITHOUT_SERVER:
             raise InputError(f"{shown} runs in this process and takes no base url; for a server write openai:model@url")
         Origin.of(base_urls[0], f"the base url of {shown}")
         return cls(provider, model, base_urls[0])
@@ -55,7 +57,10 @@ class LLMName:
 
 
 def is_hosted(name: str) -> bool:
-    """Whether a model is asked over the network; InputError for a malformed name."""
+    """Whether a model is somebody else's to run: asked over the network, in files, or beforehand.
+
+    InputError for a malformed name.
+    """
     return LLMName.parse(name).provider != "local"
 
 

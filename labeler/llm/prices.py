@@ -126,7 +126,7 @@ def price(
     tokens that the provider put into its cache: Anthropic takes a quarter more for them, so the worst case of a call
     to it has all of its input there. Prices are those of single calls, not of batches.
     """
-    if provider == "local" or (base_url is not None and Origin.of(base_url).loopback):
+    if provider in ("local", "recorded") or (base_url is not None and Origin.of(base_url).loopback):
         return 0.0
     # Imported here: its table takes most of a second, and `labeler --help` needs no prices.
     import genai_prices
