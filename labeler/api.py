@@ -9,36 +9,33 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from labeler.catalogue.export import writer
-from labeler.catalogue.imports import Labels, of_mapping, read
-from labeler.catalogue.records import NewRun, RunRecord, ScoreRecord
-from labeler.catalogue.records import Progress as RunProgress
-from labeler.catalogue.report import Report, report
-from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError
-from labeler.evidence.manifest import Manifest
-from labeler.evidence.near_misses import NearMiss, near_misses
-from labeler.evidence.shelf import is_remote
-from labeler.evidence.store import EvidenceStore
-from labeler.features import Evidence, Explanation, Split
-from labeler.home import names, only_worker, open_store
-from labeler.llm.protocol import PendingRequest
 from labeler.models.names import encoder_available, torch_available
 from labeler.progress import Progress, silent
-from labeler.runs.bench import Backends, Bench, open_bench
-from labeler.runs.config import STANDING, Given, Mode, RunConfig, new_run, spread_by_density
-from labeler.runs.files import Taken, export_requests, import_answers
-from labeler.runs.money import check_prices
-from labeler.runs.planning import Plan, plans
-from labeler.runs.rehearsal import STAGES, requests_of
 from labeler.settings import Settings, settings
-from labeler.simulate import parse_simulator
+
+# What a call needs is imported there: a look at a row should not have to wait for the SDKs of language models.
+if TYPE_CHECKING:
+    from labeler.catalogue.imports import Labels
+    from labeler.catalogue.records import NewRun, RunRecord, ScoreRecord
+    from labeler.catalogue.records import Progress as RunProgress
+    from labeler.catalogue.report import Report
+    from labeler.catalogue.repository import Catalogue
+    from labeler.evidence.manifest import Manifest
+    from labeler.evidence.near_misses import NearMiss
+    from labeler.evidence.store import EvidenceStore
+    from labeler.features import Evidence, Split
+    from labeler.llm.protocol import PendingRequest
+    from labeler.runs.bench import Backends, Bench
+    from labeler.runs.config import Given, Mode, RunConfig
+    from labeler.runs.files import Taken
+    from labeler.runs.planning import Plan
 
 T = TypeVar("T")
 
-Watch = Callable[[RunProgress], None]
+Watch = Callable[["RunProgress"], None]
 """Called a few times a second with where a run is."""
 
 
@@ -59,11 +56,15 @@ class Run:
     @property
     def explains(self) -> bool:
         """Whether it makes labels, and does not only score those that are there."""
+        from labeler.runs.config import RunConfig
+
         return RunConfig.of(self.record.config).labels is None
 
     @property
     def mode(self) -> Mode:
         """How its hosted models are asked."""
+        from labeler.runs.config import RunConfig
+
         return RunConfig.of(self.record.config).mode
 
     def batches(self) -> dict[str, int]:
@@ -72,6 +73,8 @@ class Run:
 
     def export_requests(self, folder: str | Path) -> list[Path]:
         """Write what waits for an answer to files in OpenAI's batch form; InputError where nothing does."""
+        from labeler.runs.files import export_requests
+
         return export_requests(self._catalogue, self.record, Path(folder))
 
     def import_answers(self, folder: str | Path) -> Taken:
@@ -79,6 +82,8 @@ class Run:
 
         InputError where there is no such folder, or no file of answers in it.
         """
+        from labeler.runs.files import import_answers
+
         return import_answers(self._catalogue, self.record, Path(folder))
 
     def progress(self) -> RunProgress:
@@ -102,6 +107,7 @@ class Run:
 
         Interrupted, it gives back what was in flight; called again, it goes on. Returns the last progress.
         """
+        from labeler.runs.bench import open_bench
         from labeler.runs.waiting import wait
 
         if self.record.state == "finished":
@@ -121,6 +127,8 @@ class Run:
 
         InputError where a budget cannot be kept: what is committed is as much already, or a price is not known.
         """
+        from labeler.runs.bench import open_bench
+
         if budget is not None:
             record = self.record
             if not record.committed_usd < budget < float("inf"):
@@ -146,6 +154,7 @@ class Run:
 @contextmanager
 def _embedded(run: Run) -> Iterator[None]:
     """An embedded worker for one run; leases that a killed process left behind are freed where no other can be alive."""
+    from labeler.home import only_worker
     from workers.embedded import embedded_worker
 
     chosen = run._settings
@@ -192,10 +201,14 @@ class Dictionary:
 
     def near_misses(self, index: int, split: Split, n: int) -> list[NearMiss]:
         """At most n contexts of each kind that were looked up and found silent, though something speaks for them."""
+        from labeler.evidence.near_misses import near_misses
+
         return near_misses(self.store, index, split, n)
 
     def spread(self, n: int) -> list[int]:
         """n features at equal steps through the live ones by density."""
+        from labeler.runs.config import spread_by_density
+
         return spread_by_density(self.store, n)
 
     def label(
@@ -250,6 +263,8 @@ class Dictionary:
         One plan an explainer; with ``batch`` another for the same through batches. ``options`` are those of ``label``.
         Raises what ``label`` raises, but for missing keys, which are not needed.
         """
+        from labeler.runs.planning import plans
+
         config = self._config(**_tuples(options))
         wanted = self.store.indices.tolist() if features is None else features
         usual = open_catalogue(self._settings).usual_answer
@@ -263,6 +278,8 @@ class Dictionary:
         What is simulated or judged is ``label``, else the catalogue's, else one of token statistics. ``options`` are
         those of ``label``. Raises InputError where the stage asks no model.
         """
+        from labeler.runs.rehearsal import requests_of
+
         self.store.check_index(index)
         config = self._config(**_tuples(options))
         text = label or self._standing_text(index)
@@ -272,6 +289,8 @@ class Dictionary:
         return found
 
     def _standing_text(self, index: int) -> str | None:
+        from labeler.features import Explanation
+
         for row in self.catalogue([index]):
             if row["label"]:
                 return Explanation(label=row["label"], description=row["description"] or "", explainer="").text
@@ -298,6 +317,8 @@ class Dictionary:
         scores that are not made anew. Features without a label are left out. Without ``simulators`` it is ``embedding``
         that scores, or, where ``scorers`` are given, they alone. Raises InputError; nothing is stored then.
         """
+        from labeler.runs.config import STANDING
+
         wanted = None if features is None else {self.store.check_index(index) for index in features}
         given: Mapping[int, Given]
         if labels is None:
@@ -327,11 +348,16 @@ class Dictionary:
     def _brought(
         self, labels: str | Path | Mapping[int, str | Sequence[str]], wanted: Collection[int] | None
     ) -> Labels:
+        from labeler.catalogue.imports import of_mapping, read
+
         if isinstance(labels, Mapping):
             return of_mapping(labels, self.store.check_index, wanted)
         return read(Path(labels), self.store.check_index, wanted)
 
     def _config(self, *, simulators: tuple[str, ...], **fields: Any) -> RunConfig:
+        from labeler.runs.config import RunConfig
+        from labeler.simulate import parse_simulator
+
         encoder = encoder_available()
         free = [method.name for method in map(parse_simulator, simulators) if method.llm is None]
         return RunConfig(
@@ -351,6 +377,9 @@ class Dictionary:
         without_label: int = 0,
         budget: float | None = None,
     ) -> Run:
+        from labeler.runs.bench import Bench
+        from labeler.runs.config import new_run
+
         stored = new_run(config, self.store, indices, given, without_label, budget)
         _check_tools(lambda backends: Bench(config, self.store, backends), self._settings, budget)
         self._try_prompts(config, stored)
@@ -360,6 +389,8 @@ class Dictionary:
 
     def _try_prompts(self, config: RunConfig, stored: NewRun) -> None:
         """Fill in a user's own templates for one feature: what fails there would fail for every one."""
+        from labeler.runs.rehearsal import STAGES, requests_of
+
         live = [feature.index for feature in stored.features if feature.state is None]
         for stage in STAGES if config.prompts and live else ():
             asyncio_run(requests_of(config, self.store, self._settings, live[0], stage))
@@ -375,6 +406,8 @@ class Dictionary:
 
     def report(self) -> Report:
         """The catalogue as a whole, from its rows: states, mean scores, by density, against the controls."""
+        from labeler.catalogue.report import report
+
         return report(self.catalogue())
 
     def spent(self) -> Spent:
@@ -389,12 +422,16 @@ class Dictionary:
 
     def export(self, path: str | Path, format: str = "jsonl") -> int:
         """Write the catalogue to a file and say how many rows it has; InputError for an unknown format."""
+        from labeler.catalogue.export import writer
+
         write = writer(format)
         return write(self.catalogue(), Path(path))
 
 
 def open(name: str, home: str | Path | None = None) -> Dictionary:
     """A dictionary by its name; InputError where there is none."""
+    from labeler.home import open_store
+
     chosen = _settings(home)
     return Dictionary(name, open_store(chosen.shelf, name), chosen)
 
@@ -448,6 +485,8 @@ def collect_together(
 
 def writable_shelf(chosen: Settings) -> Path:
     """The folder that new evidence goes to; InputError where dictionaries are read from a URL."""
+    from labeler.evidence.shelf import is_remote
+
     if is_remote(chosen.shelf):
         raise InputError(
             "LABELER_DICTIONARIES is a URL, which is only read; unset it to make evidence here, then copy its folder there"
@@ -476,6 +515,8 @@ def import_evidence(
 
 def dictionaries(home: str | Path | None = None) -> list[str]:
     """The names of the dictionaries that are here."""
+    from labeler.home import names
+
     return names(_settings(home).shelf)
 
 
@@ -484,6 +525,8 @@ def look(name: str, *, verify: bool = False, home: str | Path | None = None) -> 
 
     Every file must be there and as long as it was written; with ``verify`` it must hold the same bytes.
     """
+    from labeler.home import open_store
+
     try:
         store = open_store(_settings(home).shelf, name)
     except InputError as error:
@@ -511,6 +554,9 @@ def _check_tools(open_it: Callable[[Backends], Bench], chosen: Settings, budget:
 
     So is a model whose price nobody knows, where there is a budget to be kept.
     """
+
+    from labeler.runs.bench import Backends
+    from labeler.runs.money import check_prices
 
     async def check() -> None:
         backends = Backends(chosen)
@@ -548,6 +594,8 @@ def check_broker(chosen: Settings) -> None:
 
 def open_catalogue(chosen: Settings) -> Catalogue:
     """The catalogue of these settings, one for each database in a process."""
+    from labeler.catalogue.repository import Catalogue
+
     url = chosen.database
     if (os.getpid(), url) not in _CATALOGUES:
         _CATALOGUES[os.getpid(), url] = Catalogue(url)

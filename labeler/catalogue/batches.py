@@ -187,12 +187,6 @@ def provider_ids(connection: Connection, backend: str) -> list[str]:
     return list(connection.scalars(query))
 
 
-def counts(connection: Connection, run_id: str) -> dict[str, int]:
-    """A run's batches by their state."""
-    query = sa.select(BATCHES.c.state, sa.func.count()).where(BATCHES.c.run_id == run_id).group_by(BATCHES.c.state)
-    return {state: n for state, n in connection.execute(query)}  # noqa: C416 - rows are no pairs to mypy
-
-
 _BATCH = [BATCHES.c[field.name] for field in dataclasses.fields(BatchRecord) if field.name != "token"]
 
 

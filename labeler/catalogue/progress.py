@@ -1,48 +1,67 @@
-"""How far a run is, and what it has cost."""
+"""How far a run is, and what it has cost: plain SQL, which SQLite and PostgreSQL read alike.
+
+It is run over SQLAlchemy's connections and, where a command only looks, over a driver's own (``glance``): importing
+SQLAlchemy takes longer than the look.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from labeler.catalogue.records import OPEN, UNKNOWN, Progress
 
-from labeler.catalogue import requests
-from labeler.catalogue.calls import KNOWN, sums
-from labeler.catalogue.records import Progress
-from labeler.catalogue.tables import CALLS, FEATURES
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
 
-_BORN_DONE = ("dead", "skipped")
+Query = Callable[[str, Sequence[Any]], Sequence[Sequence[Any]]]
+"""The rows of a statement that has ``?`` for each of its parameters."""
+
+MARKS = {"sqlite": "?", "postgresql": "%s"}
+"""What each database's driver writes for a parameter."""
+
+_KNOWN = f"outcome NOT IN ('{OPEN}', '{UNKNOWN}')"
+_TOKENS = ("input_tokens", "cached_tokens", "output_tokens")
 
 
-def progress(connection: Connection, run_id: str) -> Progress:
+def query_of(connection: Connection) -> Query:
+    """Statements over a connection of SQLAlchemy's."""
+    mark = MARKS[connection.dialect.name]
+
+    def query(statement: str, parameters: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        return connection.exec_driver_sql(statement.replace("?", mark), tuple(parameters)).all()
+
+    return query
+
+
+def progress(query: Query, run_id: str) -> Progress:
     """Counts, tokens and money of one run."""
-    leased = FEATURES.c.lease_token.is_not(None).label("leased")
-    groups = connection.execute(
-        sa.select(FEATURES.c.stage, FEATURES.c.state, FEATURES.c.parked, leased, sa.func.count().label("n"))
-        .where(FEATURES.c.run_id == run_id)
-        .group_by(FEATURES.c.stage, FEATURES.c.state, FEATURES.c.parked, leased)
-    ).all()
     by_state: Counter[str] = Counter()
     by_stage: Counter[tuple[str, bool]] = Counter()
     parked = 0
-    for stage, state, waits, held, n in groups:
-        by_stage[stage, bool(held)] += n
+    for stage, state, waits, leased, n in query(
+        "SELECT stage, state, parked, lease_token IS NOT NULL, count(*) FROM run_features WHERE run_id = ? "
+        "GROUP BY stage, state, parked, lease_token IS NOT NULL",
+        [run_id],
+    ):
+        by_stage[stage, bool(leased)] += n
         parked += n if waits and stage == "label" else 0
         if state is not None:
             by_state[state] += n
-    first, last = connection.execute(
-        sa.select(sa.func.min(FEATURES.c.finished_at), sa.func.max(FEATURES.c.finished_at)).where(
-            FEATURES.c.run_id == run_id, FEATURES.c.state.not_in(_BORN_DONE)
-        )
-    ).one()
-    cost = connection.execute(
-        sa.select(
-            *sums(),
-            sa.func.count().filter(~KNOWN).label("unknown"),
-            sa.func.coalesce(sa.func.sum(CALLS.c.usd).filter(~KNOWN), 0.0).label("unknown_usd"),
-        ).where(CALLS.c.run_id == run_id)
-    ).one()
+    ((first, last),) = query(
+        "SELECT min(finished_at), max(finished_at) FROM run_features WHERE run_id = ? AND state NOT IN ('dead', 'skipped')",
+        [run_id],
+    )
+    tokens = ", ".join(f"coalesce(sum({name}) FILTER (WHERE {_KNOWN}), 0)" for name in _TOKENS)
+    ((usd, calls, unpriced, unknown, unknown_usd, *counted),) = query(
+        f"SELECT coalesce(sum(usd) FILTER (WHERE {_KNOWN}), 0.0), count(*) FILTER (WHERE {_KNOWN}), "  # noqa: S608
+        f"count(*) FILTER (WHERE {_KNOWN} AND usd IS NULL), count(*) FILTER (WHERE NOT {_KNOWN}), "
+        f"coalesce(sum(usd) FILTER (WHERE NOT {_KNOWN}), 0.0), {tokens} FROM calls WHERE run_id = ?",
+        [run_id],
+    )
+    ((pending,),) = query("SELECT count(*) FROM requests WHERE run_id = ?", [run_id])
+    read, cached, written = map(int, counted)
     return Progress(
         total=by_stage.total(),
         by_state=dict(by_state),
@@ -52,15 +71,21 @@ def progress(connection: Connection, run_id: str) -> Progress:
         in_control=by_stage["control", False] + by_stage["control", True],
         done=by_stage["done", False],
         failed=by_state["failed"],
-        usd=cost.usd,
-        calls=cost.calls,
-        input_tokens=cost.input_tokens,
-        cached_tokens=cost.cached_tokens,
-        output_tokens=cost.output_tokens,
-        unpriced_calls=cost.unpriced,
-        unknown_calls=cost.unknown,
-        unknown_usd=cost.unknown_usd,
-        pending=requests.count(connection, run_id),
+        usd=float(usd),
+        calls=calls,
+        input_tokens=read,
+        cached_tokens=cached,
+        output_tokens=written,
+        unpriced_calls=unpriced,
+        unknown_calls=unknown,
+        unknown_usd=float(unknown_usd),
+        pending=pending,
         first_finished_at=first,
         last_finished_at=last,
     )
+
+
+def batch_counts(query: Query, run_id: str) -> dict[str, int]:
+    """A run's batches by their state."""
+    found = query("SELECT state, count(*) FROM batches WHERE run_id = ? GROUP BY state", [run_id])
+    return {state: n for state, n in found}  # noqa: C416 - rows are no pairs to mypy

@@ -263,7 +263,7 @@ class Catalogue:
     def batch_counts(self, run_id: str) -> dict[str, int]:
         """A run's batches by their state."""
         with self._reader.connect() as connection:
-            return dict(batches.counts(connection, run_id))
+            return progress.batch_counts(progress.query_of(connection), run_id)
 
     def labels(self, run_id: str) -> list[ChosenLabel]:
         """The chosen labels of a run's labelled features, in index order."""
@@ -293,7 +293,7 @@ class Catalogue:
         """How far a run is and what it has cost."""
         with self._reader.connect() as connection:
             runs.get(connection, run_id)
-            return progress.progress(connection, run_id)
+            return progress.progress(progress.query_of(connection), run_id)
 
     def run(self, run_id_or_prefix: str) -> RunRecord:
         """The run with this id, or the only one whose id begins so; InputError where there is none or several."""

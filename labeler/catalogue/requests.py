@@ -75,11 +75,6 @@ def pending(reader: Engine, run_id: str) -> Iterator[PendingRecord]:
         after = (found[-1].index, found[-1].key)
 
 
-def count(connection: Connection, run_id: str) -> int:
-    """How many those are."""
-    return int(connection.scalar(sa.select(sa.func.count()).where(REQUESTS.c.run_id == run_id)) or 0)
-
-
 def put_answers(connection: Connection, run_id: str, found: Sequence[tuple[str, Reply]], *, now: float) -> int:
     """Stores answers that somebody else got to questions of a run; how many were to one that is pending."""
     answers.hold(connection)

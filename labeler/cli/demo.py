@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from labeler.cli.display import Following, clean, collecting, counted, dollars, err, out, score_text
-from labeler.settings import settings
 
 if TYPE_CHECKING:
     from labeler.api import Dictionary, Run
@@ -187,6 +186,8 @@ def sentence(verdict: Verdict) -> str:
 
 def after(run: Run, rows: Sequence[dict[str, Any]], key: str) -> None:
     """Where the catalogue is, what to try next, and what a key would buy."""
+    from labeler.settings import settings
+
     chosen = settings()
     where = str(chosen.home / "labeler.db") if chosen.database_url is None else "the database of LABELER_DATABASE_URL"
     best = max(rows, key=lambda row: (row["scores"].get(key) or {}).get("value") or -1.0)

@@ -155,7 +155,7 @@ def report(run: Run, json: bool, detached: bool = False) -> None:
     """What came of a run."""
     record, progress = run.record, run.progress()
     if json:
-        print_json(facts(run, record, progress))
+        print_json(facts(record, progress, run.batches()))
         return
     if detached:
         out.print(f"run {run.id}: {progress.total} features are waiting; labeler status {run.id}", highlight=False)
@@ -171,11 +171,11 @@ def report(run: Run, json: bool, detached: bool = False) -> None:
         out.print(f"to try the failed ones again: labeler retry {run.id}", highlight=False)
 
 
-def facts(run: Run, record: RunRecord, progress: Progress) -> dict[str, object]:
+def facts(record: RunRecord, progress: Progress, batches: dict[str, int]) -> dict[str, object]:
     """A run for another program."""
     return {
-        "run": run.id,
-        "dictionary": run.dictionary,
+        "run": record.id,
+        "dictionary": record.dictionary,
         "state": record.state,
         "reason": record.reason,
         "budget_usd": record.budget_usd,
@@ -183,7 +183,7 @@ def facts(run: Run, record: RunRecord, progress: Progress) -> dict[str, object]:
         **vars(progress),
         "cached_share": progress.cached_share,
         "usd_a_feature": progress.usd_a_feature,
-        "batches": run.batches(),
+        "batches": batches,
     }
 
 

@@ -15,6 +15,7 @@ from labeler.cli.label import report
 from labeler.cli.options import JSON
 
 if TYPE_CHECKING:
+    from labeler.catalogue.glance import Glance
     from labeler.evidence.manifest import Manifest
     from labeler.evidence.store import EvidenceStore
 
@@ -78,14 +79,14 @@ def status(
     json: JSON = False,
 ) -> None:
     """Where runs are: features, states, money."""
-    from labeler import api
-
     if run is not None:
+        from labeler import api
+
         report(api.run(run), json)
         return
-    found = [(each, each.record, each.progress()) for each in api.runs()]
+    found = _runs()
     if json:
-        print_json([run_facts(each, record, progress) for each, record, progress in found])
+        print_json([run_facts(each.record, each.progress, each.batches) for each in found])
         return
     if not found:
         out.print("no runs yet; start one with `labeler label NAME`", highlight=False)
@@ -93,12 +94,13 @@ def status(
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("run", "dictionary", "state", "labelled", "unclear", "failed", "open", "of", "spent", "begun (UTC)"):
         table.add_column(column)
-    for each, record, progress in found:
+    for each in found:
+        record, progress = each.record, each.progress
         counts = [progress.by_state.get(state, 0) for state in ("labelled", "unclear", "failed")]
         numbers = [*counts, progress.total - progress.done, progress.total]
         cells = [
-            each.id,
-            each.dictionary,
+            record.id,
+            record.dictionary,
             record.state,
             *map(str, numbers),
             dollars(progress.usd),
@@ -106,3 +108,16 @@ def status(
         ]
         table.add_row(*(Text(cell) for cell in cells))
     out.print(table)
+
+
+def _runs() -> list[Glance]:
+    """All runs, newest first."""
+    from labeler.catalogue.glance import Glance, glance
+    from labeler.settings import settings
+
+    found = glance(settings().database)
+    if found is not None:
+        return found
+    from labeler import api
+
+    return [Glance(each.record, each.progress(), each.batches()) for each in api.runs()]

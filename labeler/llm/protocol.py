@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from labeler.errors import LabelerError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pydantic import BaseModel
 
 
 @dataclass(frozen=True, kw_only=True)
