@@ -30,6 +30,7 @@ from labeler import api
 from labeler.evidence.building import Building
 from labeler.evidence.contexts import Contexts
 from labeler.evidence.pairs import Pairs
+from labeler.home import open_store
 from labeler.runs.config import Mode
 from labeler.settings import Settings
 
@@ -106,7 +107,7 @@ class Fleet:
 
     def begin(self, one: str, mode: Mode, contexts: int, budget: float | None = None) -> api.Run:
         """A run over all features, explained and simulated through one API."""
-        dictionary = api.Dictionary("words", api.open_store(self.settings.shelf, "words"), self.settings)
+        dictionary = api.Dictionary("words", open_store(self.settings.shelf, "words"), self.settings)
         config = dictionary._config(
             explainers=(self.model(one),),
             simulators=(self.model(one), "lexical"),

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Annotated
 
 import typer
 
-from labeler.cli import bring, collect, demo, export, label, listing, plan, prompt, report, requests, score, show, work
+from labeler import __version__
+from labeler.cli import (
+    bring,
+    check,
+    collect,
+    demo,
+    export,
+    label,
+    listing,
+    plan,
+    prompt,
+    report,
+    requests,
+    score,
+    show,
+    work,
+)
 from labeler.cli.display import clean
 from labeler.errors import LabelerError
 
@@ -16,9 +33,9 @@ app = typer.Typer(
     help="Names for the features of a neural network, each with a score measured on text its explainer never saw.\n\n"
     "Start with `labeler demo`: the main job on a shipped sample, no key, no server.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.demo)
 app.command("collect")(collect.collect)
@@ -37,6 +54,22 @@ app.command("show")(show.show)
 app.command("export")(export.export)
 app.add_typer(requests.app, name="requests")
 app.command("worker")(work.worker)
+app.command("check")(check.check)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"labeler {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version, and nothing else.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 def main() -> None:

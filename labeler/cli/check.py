@@ -1,0 +1,45 @@
+"""``labeler check``"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from labeler.cli.display import clean, counted, out, print_json
+from labeler.cli.options import JSON
+
+MODEL = typer.Option(help="Ask this model one small question; it costs what a call costs.")
+FORGET = typer.Option(help="Forget what was learned of this model's server, or of 'all'.")
+MARKS = {"ok": ("✓", "green"), "absent": ("–", "dim"), "failed": ("✗", "bold red")}
+
+
+def check(
+    model: Annotated[str | None, MODEL] = None, forget: Annotated[str | None, FORGET] = None, json: JSON = False
+) -> int:
+    """What this machine and these settings can do: extras, precision, keys, servers, models. Exit 1 where something fails."""
+    from labeler import checks
+    from labeler.llm import servers
+    from labeler.settings import settings
+
+    chosen = settings()
+    if forget is not None:
+        n = servers.forget(chosen, None if forget == "all" else forget)
+        out.print(f"{counted(n, 'lesson')} forgotten", highlight=False)
+        return 0
+    found = []
+    area = ""
+    for finding in checks.check(chosen, model):
+        found.append(finding)
+        if json:
+            continue
+        if finding.area != area:
+            area = finding.area
+            out.print(Text(area, style="bold"))
+        mark, style = MARKS[finding.state]
+        line = Text.assemble("  ", (mark, style), f" {clean(finding.name):<20} ", clean(finding.said))
+        out.print(line, soft_wrap=True)
+    if json:
+        print_json([vars(finding) for finding in found])
+    return int(any(finding.state == "failed" for finding in found))
