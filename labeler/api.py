@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -82,9 +83,11 @@ class Run:
 
         InputError where there is no such folder, or no file of answers in it.
         """
+        from labeler.llm.offline import open_offline
         from labeler.runs.files import import_answers
 
-        return import_answers(self._catalogue, self.record, Path(folder))
+        opened = functools.cache(lambda name: open_offline(name, self._settings))
+        return import_answers(self._catalogue, self.record, Path(folder), lambda name, reply: opened(name).heard(reply))
 
     def progress(self) -> RunProgress:
         """How far it is and what it has cost."""

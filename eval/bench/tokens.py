@@ -96,6 +96,10 @@ class Rehearsed:
         """See the protocol."""
         return {"system": request.system, "prompt": request.prompt}
 
+    def fits(self, request: Request) -> bool:
+        """See the protocol."""
+        return True
+
     async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
         """See the protocol."""
         raise RejectedError(f"{self.name} gives no log-probabilities")

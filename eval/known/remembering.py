@@ -30,6 +30,10 @@ class Remembering:
         """See the protocol."""
         return self._backend.bound(request)
 
+    def fits(self, request: Request) -> bool:
+        """See the protocol."""
+        return self._backend.fits(request)
+
     async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
         """See the protocol; whatever looks up alternatives is asked afresh."""
         if among:

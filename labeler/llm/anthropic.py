@@ -11,8 +11,8 @@ from typing import Any, Literal
 import anthropic
 from pydantic import BaseModel
 
-from labeler.llm.bounds import most_input
-from labeler.llm.dialect import Dialect, Memory
+from labeler.llm.bounds import most_input, n_bytes
+from labeler.llm.dialect import Dialect
 from labeler.llm.endpoints import NO_KEY, Endpoint, address
 from labeler.llm.errors import MalformedError, RejectedError
 from labeler.llm.failures import Failures
@@ -21,6 +21,9 @@ from labeler.llm.limits import read_limits
 from labeler.llm.names import LLMName
 from labeler.llm.prices import Prices
 from labeler.llm.protocol import Capabilities, Reply, Request, TextLogprobs, Usage
+from labeler.llm.servers import ServerMemory
+from labeler.llm.sizes import Sizes
+from labeler.llm.thoughts import tokens_of
 from labeler.llm.transport import CONNECT_SECONDS, TOTAL_SECONDS, http_client
 from labeler.llm.wire import Wire
 
@@ -41,7 +44,7 @@ class AnthropicBackend:
         endpoint: Endpoint,
         *,
         prices: Prices | None = None,
-        memory: Memory | None = None,
+        memory: ServerMemory | None = None,
         seconds: float = TOTAL_SECONDS,
     ) -> None:
         self.name = str(name)
@@ -51,6 +54,7 @@ class AnthropicBackend:
         self._prices = prices or Prices()
         self._failures = Failures(self.name, endpoint.key)
         self._dialect = Dialect({"temperature": "temperature"}, memory=memory, probing=not endpoint.official)
+        self._sizes = Sizes(memory=memory)
         # Every value that the SDK would otherwise take from the environment is given here or held back by the client.
         self._client = anthropic.AsyncAnthropic(
             api_key=endpoint.key or NO_KEY,
@@ -63,20 +67,29 @@ class AnthropicBackend:
         self._wire = Wire(self._client, anthropic, self._failures, seconds)
 
     async def ask(self, request: Request) -> Reply:
-        """One attempt, after at most one unbilled rejection of the temperature."""
+        """One attempt, after a few unbilled rejections of the temperature, or of so much room."""
         offered = {"temperature"} if request.temperature is not None else set()
-        return await self._dialect.speak(lambda without: self._send(request, without), offered)
+        return await self._sizes.ask(
+            lambda sized: self._dialect.speak(functools.partial(self._send, sized), offered),
+            self._sized(request),
+            n_bytes(request, *_forms(request)),
+        )
 
     def bound(self, request: Request) -> Usage:
         """The most that one call can take: all of its input put into the cache, which costs more than reading it."""
-        forms = [] if request.schema is None else [json.dumps(_output_format(request.schema))]
-        usage = Usage(input_tokens=most_input(request, *forms), output_tokens=request.max_tokens)
+        forms = _forms(request)
+        room = self._sizes.room(request, n_bytes(request, *forms))
+        usage = Usage(input_tokens=most_input(request, *forms), output_tokens=room)
         usd = self._prices.most(self._llm, usage, base_url=self._endpoint.priced_at)
         return dataclasses.replace(usage, usd=usd)
 
+    def fits(self, request: Request) -> bool:
+        """See the protocol."""
+        return self._sizes.fits(request, n_bytes(request, *_forms(request)))
+
     def body(self, request: Request) -> dict[str, Any]:
         """The JSON of a message, without what the model is known not to take."""
-        return _body(self._llm.model, request, self._dialect.without)
+        return _body(self._llm.model, self._sized(request), self._dialect.without)
 
     def price(self, usage: Usage, written: int = 0) -> float | None:
         """US dollars for tokens of this model, asked one by one; None where nobody knows."""
@@ -89,6 +102,9 @@ class AnthropicBackend:
     async def close(self) -> None:
         """Give back connections."""
         await self._client.close()
+
+    def _sized(self, request: Request) -> Request:
+        return dataclasses.replace(request, room=self._sizes.room(request, n_bytes(request, *_forms(request))))
 
     async def _send(self, request: Request, without: frozenset[str]) -> Reply:
         found, headers = await self._wire.post("/v1/messages", _body(self._llm.model, request, without))
@@ -112,7 +128,10 @@ def read_reply(body: object, price: Price) -> Reply:
         stop = "refused"
     elif body.get("stop_reason") in ("max_tokens", "model_context_window_exceeded"):
         stop = "truncated"
-    return Reply(text=sound(text), stop=stop, usage=_usage(body.get("usage"), price))
+    shown = (block.get("thinking") for block in content if isinstance(block, Mapping))
+    thought = "".join(one for one in shown if isinstance(one, str))
+    usage = _usage(body.get("usage"), price)
+    return Reply(text=sound(text), stop=stop, usage=usage, thought=tokens_of(thought, text, usage.output_tokens))
 
 
 def _usage(counts: object, price: Price) -> Usage:
@@ -131,7 +150,7 @@ def _usage(counts: object, price: Price) -> Usage:
 def _body(model: str, request: Request, without: frozenset[str]) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": model,
-        "max_tokens": request.max_tokens,
+        "max_tokens": request.max_tokens if request.room is None else request.room,
         "messages": [{"role": "user", "content": request.prompt}],
     }
     if request.system:
@@ -141,6 +160,10 @@ def _body(model: str, request: Request, without: frozenset[str]) -> dict[str, An
     if request.temperature is not None and "temperature" not in without:
         body["temperature"] = request.temperature
     return body
+
+
+def _forms(request: Request) -> list[str]:
+    return [] if request.schema is None else [json.dumps(_output_format(request.schema))]
 
 
 @functools.lru_cache(maxsize=64)

@@ -124,10 +124,12 @@ class AnthropicBatchBackend(AnthropicBackend):
         kind = result.get("type")
         if kind == "succeeded":
             try:
-                return BatchLine(custom_id=custom_id, reply=read_reply(result.get("message"), self._half))
+                reply = read_reply(result.get("message"), self._half)
             except MalformedError as error:
                 line = self._failures.line(str(error))
                 return BatchLine(custom_id=custom_id, reason=line, again=True, maybe_billed=True)
+            self._sizes.heard(reply)
+            return BatchLine(custom_id=custom_id, reply=reply)
         if kind != "errored":
             return BatchLine(custom_id=custom_id, reason=self._failures.line("no answer", str(kind)), again=True)
         outer = result.get("error")

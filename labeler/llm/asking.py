@@ -8,10 +8,12 @@ import random
 from collections.abc import Awaitable, Callable
 
 from labeler.errors import LabelerError
-from labeler.llm.errors import LLMError, MalformedError, RefusedError, TruncatedError
+from labeler.llm.errors import LLMError, MalformedError, RefusedError, TooLongError, TruncatedError
 from labeler.llm.keys import key
 from labeler.llm.protocol import UNKNOWN, Account, Answer, Backend, PendingError, PendingRequest, Reply, Request, Usage
+from labeler.llm.sizes import MOST_TOKENS
 from labeler.llm.structured import read_answer
+from labeler.llm.thoughts import is_begun
 
 BASE_SECONDS = 0.5
 CAP_SECONDS = 30.0
@@ -21,7 +23,9 @@ ATTEMPTS = 8
 USELESS_RETRIES = 2
 """How often a refused or malformed answer, or a page that is none, is asked for again: each is paid, or may be."""
 ROOM = 4
-"""By how much ``max_tokens`` grows, once, after an answer of a wanted form was cut."""
+"""By how much ``max_tokens`` grows after an answer of a wanted form was cut."""
+WIDENINGS = 3
+"""How often it grows for a model that was cut in thought; beside it grows what is left for thinking (``labeler.llm.sizes``)."""
 
 ANSWERED = "answered"
 
@@ -40,24 +44,32 @@ async def ask_until_answered(
     """The answer to a request, out of what is kept or bought; several useless replies are gone through on the way.
 
     After a refused or malformed reply the request is another draw (``draw`` + 1000, + 2000), so that neither a cache
-    nor a seed returns the same again. A reply to a schema that was cut is asked for once more with four times the room,
-    for a reasoning model spends the limit on thinking. Every reply is kept, also a useless one: work that is done again
-    goes the same way without paying. Raises the last error where it gives up, PendingError where nothing may be asked
-    now, SpentError where the budget has no room.
+    nor a seed returns the same again. A reply to a schema that was cut is asked for with four times the room, once where
+    the answer had begun and several times where the model was cut in thought. Every reply is kept, also a useless one:
+    work that is done again goes the same way without paying. Raises the last error where it gives up,
+    TooLongError where the model's context leaves a wider answer no room, PendingError where nothing may be asked now,
+    SpentError where the budget has no room.
     """
-    may_widen, draw, useless = request.schema is not None, request.draw, 0
+    draw, useless, widened, cut_at = request.draw, 0, 0, 0
     while True:
         asked = key(backend.address, request)
         reply = await record.find(asked)
         if reply is None:
+            bound = backend.bound(request)
+            if widened and 0 < bound.output_tokens <= cut_at:
+                raise TooLongError(
+                    f"{backend.name}: the answer was cut at {cut_at} tokens, and the model's context leaves no more"
+                )
+            # Settled here: what is learned of the model meanwhile must not make a call larger than what is put down.
+            sized = dataclasses.replace(request, room=bound.output_tokens)
             if record.deferred:
-                raise PendingError([_pending(asked, request, backend, record)])
+                raise PendingError([_pending(asked, sized, bound, backend, record)])
             reply = await buy(
-                lambda question=request: backend.ask(question),  # type: ignore[misc]
-                backend.bound(request),
+                lambda question=sized: backend.ask(question),  # type: ignore[misc]
+                bound,
                 asked,
                 record,
-                outcome=lambda found, question=request: outcome_of(found, question, backend.name),  # type: ignore[misc]
+                outcome=lambda found, question=sized: outcome_of(found, question, backend.name),  # type: ignore[misc]
                 attempts=attempts,
                 sleep=sleep,
                 uniform=uniform,
@@ -66,10 +78,13 @@ async def ask_until_answered(
             return dataclasses.replace(read_answer(reply, request, backend.name), key=asked)
         except TruncatedError:
             await record.useless(asked)
-            if not may_widen:
+            cut_at = reply.usage.output_tokens
+            most = WIDENINGS if cut_at < MOST_TOKENS and not is_begun(reply.text) else 1
+            if request.schema is None or widened >= most:
                 raise
-            may_widen = False
-            request = dataclasses.replace(request, max_tokens=ROOM * request.max_tokens)
+            widened += 1
+            least = max(cut_at + 1, request.max_tokens if request.least is None else request.least)
+            request = dataclasses.replace(request, max_tokens=ROOM * request.max_tokens, least=least)
         except (RefusedError, MalformedError):
             await record.useless(asked)
             useless += 1
@@ -146,11 +161,11 @@ def _name(error: LLMError) -> str:
     return type(error).__name__.removesuffix("Error").lower()
 
 
-def _pending(asked: str, request: Request, backend: Backend, record: Account) -> PendingRequest:
+def _pending(asked: str, request: Request, bound: Usage, backend: Backend, record: Account) -> PendingRequest:
     return PendingRequest(
         key=asked,
         backend=backend.name,
         prompt=record.prompt,
         body=backend.body(request),
-        bound=backend.bound(request),
+        bound=bound,
     )

@@ -13,8 +13,12 @@ def most_input(request: Request, *forms: str) -> int:
 
     A token of the hosted models stands for at least one byte of what it was made from.
     """
-    longest = max(map(_n_bytes, forms), default=0)
-    return _n_bytes(request.system) + _n_bytes(request.prompt) + longest + FRAMING_TOKENS
+    return n_bytes(request, *forms) + FRAMING_TOKENS
+
+
+def n_bytes(request: Request, *forms: str) -> int:
+    """How long a request is, in bytes, with the longest of the forms that its schema may be sent in."""
+    return sum(map(_n_bytes, (request.system, request.prompt))) + max(map(_n_bytes, forms), default=0)
 
 
 def _n_bytes(text: str) -> int:

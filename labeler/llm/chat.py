@@ -12,10 +12,13 @@ from labeler.llm.foreign import count, parsed, sound
 from labeler.llm.protocol import Reply, Request, Usage
 from labeler.llm.strict import response_format
 from labeler.llm.structured import instruction
-from labeler.llm.thoughts import parted
+from labeler.llm.thoughts import parted, tokens_of
 
 THINKING_TOKENS = 1_000
 """Room for thinking on OpenAI's own host, beside a request's ``max_tokens``: its limit is on both together."""
+
+_BESIDE = ("reasoning_content", "reasoning")
+"""Where servers with a reasoning parser put what was thought."""
 
 NO_COMPLETION = "this is not a chat completion"
 
@@ -46,7 +49,9 @@ def chat_body(model: str, request: Request, *, own_host: bool, without: frozense
 
 
 def room(request: Request, own_host: bool) -> int:
-    """How many tokens an answer may take, thinking included."""
+    """How many tokens an answer may take, thinking included, by what was settled or is left to every model there."""
+    if request.room is not None:
+        return request.room
     return request.max_tokens + (THINKING_TOKENS if own_host else 0)
 
 
@@ -73,7 +78,9 @@ def read_reply(body: object, price: Price) -> Reply:
         stop = "truncated"
     elif choice.get("finish_reason") == "content_filter" or said:
         stop = "refused"
-    return Reply(text=sound(parted(text)[1]), stop=stop, said=said, usage=usage)
+    thought, text = parted(text)
+    spent = _thought(body.get("usage"), message, thought, text, usage.output_tokens)
+    return Reply(text=sound(text), stop=stop, said=said, usage=usage, thought=spent)
 
 
 def read_usage(counts: object, price: Price) -> Usage:
@@ -86,6 +93,16 @@ def read_usage(counts: object, price: Price) -> Usage:
     cached = count(details.get("cached_tokens")) if isinstance(details, Mapping) else None
     usage = Usage(input_tokens=read, cached_tokens=min(cached or 0, read), output_tokens=written)
     return dataclasses.replace(usage, usd=price(usage))
+
+
+def _thought(counts: object, message: Mapping[str, Any], thought: str, said: str, written: int) -> int:
+    """How many tokens were thinking: by the server's own count, else by what it shows of thoughts and answer."""
+    details = counts.get("completion_tokens_details") if isinstance(counts, Mapping) else None
+    counted = count(details.get("reasoning_tokens")) if isinstance(details, Mapping) else None
+    if counted:
+        return counted
+    beside = next((message[name] for name in _BESIDE if isinstance(message.get(name), str)), "")
+    return tokens_of(thought + beside, said, written)
 
 
 def request_line(custom_id: str, body: Mapping[str, Any]) -> dict[str, Any]:

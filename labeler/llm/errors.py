@@ -62,6 +62,10 @@ class RejectedError(LLMError):
     """The provider will not take this request, now or later: 400, 404, 413, 422."""
 
 
+class TooLongError(RejectedError):
+    """The request is too long for the model: asking about fewer things at once may help."""
+
+
 class AccessError(InputError):
     """The key is missing or not accepted (401, 403): nothing can be asked of this provider."""
 

@@ -67,7 +67,7 @@ async def _kept_or_bought(
             (found,) = await backend.logprobs(prefix, [text], among)
             return Reply(text=written(found), usage=found.usage)
 
-        bound = backend.bound(Request(prompt=prefix + text, max_tokens=1))
+        bound = backend.bound(Request(prompt=prefix + text, max_tokens=1, room=1))
         reply = await buy(ask, bound, asked, record, sleep=sleep)
     return read(reply, len(among))
 

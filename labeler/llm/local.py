@@ -74,6 +74,10 @@ class LocalBackend:
         """The most that one call can take; nobody is paid."""
         return Usage(input_tokens=most_input(request), output_tokens=request.max_tokens, usd=0.0)
 
+    def fits(self, request: Request) -> bool:
+        """True: the model, which would have to be loaded for it, says no itself."""
+        return True
+
     def body(self, request: Request) -> dict[str, Any]:
         """What the model is asked, in the form that servers take; nothing is sent, and the model is not loaded."""
         body: dict[str, Any] = {"model": self._model_name, "max_tokens": request.max_tokens}

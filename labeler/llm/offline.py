@@ -5,17 +5,21 @@ Nothing here reaches a network, and neither a key nor an SDK is needed.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from labeler.llm.bounds import most_input
-from labeler.llm.chat import chat_body, read_reply, read_result, room
+from labeler.llm.bounds import most_input, n_bytes
+from labeler.llm.chat import THINKING_TOKENS, chat_body, read_reply, read_result
 from labeler.llm.endpoints import address
 from labeler.llm.errors import MalformedError, RejectedError
 from labeler.llm.failures import Failures, said_in
 from labeler.llm.names import LLMName
 from labeler.llm.protocol import Capabilities, Reply, Request, TextLogprobs, Usage
+from labeler.llm.servers import ServerMemory
+from labeler.llm.sizes import Sizes
 from labeler.llm.structured import instruction
+from labeler.settings import Settings
 
 _EFFORT = frozenset({"reasoning_effort"})
 """Left out: nobody learns here which models take it."""
@@ -24,9 +28,11 @@ _LONGEST = 200
 """Characters of what is said of a request without an answer."""
 
 
-def open_offline(name: str) -> OfflineBackend:
-    """The backend of a hosted model's name; InputError for a malformed one."""
-    return OfflineBackend(LLMName.parse(name))
+def open_offline(name: str, settings: Settings | None = None) -> OfflineBackend:
+    """The backend of a hosted model's name, with what the home remembers of it; InputError for a malformed one."""
+    parsed = LLMName.parse(name)
+    memory = None if settings is None else ServerMemory(settings.home, address(parsed))
+    return OfflineBackend(parsed, memory)
 
 
 class OfflineBackend:
@@ -34,13 +40,14 @@ class OfflineBackend:
 
     capabilities = Capabilities(schema=True)
 
-    def __init__(self, name: LLMName) -> None:
+    def __init__(self, name: LLMName, memory: ServerMemory | None = None) -> None:
         self.name = str(name)
         self.address = address(name)
         self._model = name.model
         self._own_host = name.provider == "openai" and name.base_url is None
         # The newest name of the limit is for the providers themselves; servers know the old one.
         self._without = _EFFORT if name.base_url is not None else _EFFORT | {"max_tokens"}
+        self._sizes = Sizes(thinking=THINKING_TOKENS if self._own_host else 0, memory=memory)
         self._failures = Failures(self.name, None)
 
     async def ask(self, request: Request) -> Reply:
@@ -51,12 +58,22 @@ class OfflineBackend:
 
     def bound(self, request: Request) -> Usage:
         """The most that one answer can take; its price is not known, for nobody here pays it."""
-        forms = [] if request.schema is None else [instruction(request.schema)]
-        return Usage(input_tokens=most_input(request, *forms), output_tokens=room(request, self._own_host), usd=None)
+        forms = _forms(request)
+        room = self._sizes.room(request, n_bytes(request, *forms))
+        return Usage(input_tokens=most_input(request, *forms), output_tokens=room, usd=None)
+
+    def fits(self, request: Request) -> bool:
+        """See the protocol."""
+        return self._sizes.fits(request, n_bytes(request, *_forms(request)))
+
+    def heard(self, reply: Reply) -> None:
+        """Learns from a reply that came in a file how much the model thinks."""
+        self._sizes.heard(reply)
 
     def body(self, request: Request) -> dict[str, Any]:
         """The JSON of a chat completion."""
-        return chat_body(self._model, request, own_host=self._own_host, without=self._without)
+        sized = dataclasses.replace(request, room=self._sizes.room(request, n_bytes(request, *_forms(request))))
+        return chat_body(self._model, sized, own_host=self._own_host, without=self._without)
 
     async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
         """Raises RejectedError: files give none."""
@@ -64,6 +81,10 @@ class OfflineBackend:
 
     async def close(self) -> None:
         """There is nothing to give back."""
+
+
+def _forms(request: Request) -> list[str]:
+    return [] if request.schema is None else [instruction(request.schema)]
 
 
 def read_line(line: str) -> tuple[str, Reply | None, str | None]:

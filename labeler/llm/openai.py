@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import openai
 
-from labeler.llm.bounds import most_input
-from labeler.llm.chat import chat_body, read_reply, read_usage, room
-from labeler.llm.dialect import Dialect, Memory
+from labeler.llm.bounds import most_input, n_bytes
+from labeler.llm.chat import THINKING_TOKENS, chat_body, read_reply, read_usage
+from labeler.llm.dialect import Dialect
 from labeler.llm.echoed import NONE_GIVEN, read_echoed
 from labeler.llm.endpoints import NO_KEY, Endpoint, address
 from labeler.llm.errors import MalformedError, RejectedError
@@ -21,6 +22,8 @@ from labeler.llm.names import LLMName
 from labeler.llm.prices import Prices
 from labeler.llm.protocol import Capabilities, Reply, Request, TextLogprobs, Usage
 from labeler.llm.reading import is_json
+from labeler.llm.servers import ServerMemory
+from labeler.llm.sizes import Sizes
 from labeler.llm.strict import response_format
 from labeler.llm.structured import instruction
 from labeler.llm.together import together
@@ -51,7 +54,7 @@ class OpenAIBackend:
         endpoint: Endpoint,
         *,
         prices: Prices | None = None,
-        memory: Memory | None = None,
+        memory: ServerMemory | None = None,
         seconds: float = TOTAL_SECONDS,
     ) -> None:
         self.name = str(name)
@@ -65,6 +68,7 @@ class OpenAIBackend:
         self._failures = Failures(self.name, endpoint.key)
         lessons = _LESSONS_OF_OWN_HOST if endpoint.official else _LESSONS_OF_OTHERS
         self._dialect = Dialect(lessons, memory=memory, probing=not endpoint.official)
+        self._sizes = Sizes(thinking=THINKING_TOKENS if endpoint.official else 0, memory=memory)
         self._dialect_of_logprobs = Dialect({"likeliest": "logprobs"}, memory=memory)
         self._gives_logprobs: bool | None = None if self.capabilities.logprobs else False
         # Every value that the SDK would otherwise take from the environment is given here or held back by the client.
@@ -78,25 +82,35 @@ class OpenAIBackend:
         self._wire = Wire(self._client, openai, self._failures, seconds)
 
     async def ask(self, request: Request) -> Reply:
-        """One attempt, after at most three unbilled rejections of what the server will not take."""
+        """One attempt, after a few unbilled rejections of what the server will not take, or not with so much room."""
         offered = {"reasoning_effort" if self._endpoint.official else "max_tokens"}
         if request.temperature is not None:
             offered.add("temperature")
         if request.schema is not None:
             offered.add("response_format")
-        return await self._dialect.speak(lambda without: self._send(request, without), offered)
+        return await self._sizes.ask(
+            lambda sized: self._dialect.speak(functools.partial(self._send, sized), offered),
+            self._sized(request),
+            n_bytes(request, *_forms(request)),
+        )
 
     def bound(self, request: Request) -> Usage:
         """The most that one call can take, whichever way the server has its schema and with all room for thinking."""
-        schema = request.schema
-        forms = [] if schema is None else [json.dumps(response_format(schema)), instruction(schema)]
-        usage = Usage(input_tokens=most_input(request, *forms), output_tokens=room(request, self._endpoint.official))
+        forms = _forms(request)
+        room = self._sizes.room(request, n_bytes(request, *forms))
+        usage = Usage(input_tokens=most_input(request, *forms), output_tokens=room)
         usd = self._prices.most(self._llm, usage, base_url=self._endpoint.priced_at)
         return dataclasses.replace(usage, usd=usd)
 
+    def fits(self, request: Request) -> bool:
+        """See the protocol."""
+        return self._sizes.fits(request, n_bytes(request, *_forms(request)))
+
     def body(self, request: Request) -> dict[str, Any]:
         """The JSON of a chat completion, without what the server is known not to take."""
-        return chat_body(self._model, request, own_host=self._endpoint.official, without=self._dialect.without)
+        return chat_body(
+            self._model, self._sized(request), own_host=self._endpoint.official, without=self._dialect.without
+        )
 
     def price(self, usage: Usage) -> float | None:
         """US dollars for tokens of this model, asked one by one; None where nobody knows."""
@@ -112,6 +126,9 @@ class OpenAIBackend:
     async def close(self) -> None:
         """Give back connections."""
         await self._client.close()
+
+    def _sized(self, request: Request) -> Request:
+        return dataclasses.replace(request, room=self._sizes.room(request, n_bytes(request, *_forms(request))))
 
     async def _send(self, request: Request, without: frozenset[str]) -> Reply:
         official = self._endpoint.official
@@ -159,6 +176,11 @@ class OpenAIBackend:
         if not isinstance(completion, dict) or not isinstance(completion.get("choices"), list):
             raise MalformedError(self._failures.line("this is not a completion"), maybe_billed=True)
         return completion
+
+
+def _forms(request: Request) -> list[str]:
+    schema = request.schema
+    return [] if schema is None else [json.dumps(response_format(schema)), instruction(schema)]
 
 
 def _n_listed(among: Sequence[str], without: frozenset[str]) -> int:

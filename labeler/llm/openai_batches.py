@@ -136,10 +136,12 @@ class OpenAIBatchBackend(OpenAIBackend):
     def _line(self, found: ResultLine) -> BatchLine:
         if found.status == 200:
             try:
-                return BatchLine(custom_id=found.custom_id, reply=read_reply(found.body, self._half))
+                reply = read_reply(found.body, self._half)
             except MalformedError as error:
                 line = self._failures.line(str(error))
                 return BatchLine(custom_id=found.custom_id, reason=line, again=True, maybe_billed=True)
+            self._sizes.heard(reply)
+            return BatchLine(custom_id=found.custom_id, reply=reply)
         said = said_in(found.body)
         if found.status is None:
             reason, again = self._failures.line("no answer", f"{found.code} {said}".strip()), True

@@ -26,11 +26,16 @@ class Request:
     schema: type[BaseModel] | None = None
     """The form of the answer; a backend without schemas refuses such a request (see ``Capabilities``)."""
     max_tokens: int = 500
-    """The most that the answer may take, thinking included; a backend may leave more room for that (see ``bound``)."""
+    """The most that the answer itself may take; a backend leaves more room for a model that thinks (see ``bound``)."""
     temperature: float | None = None
     """None leaves it to the provider; backends whose models reject it leave it out."""
     draw: int = 0
     """Which of several answers to the same question this is."""
+    room: int | None = None
+    """The most that answer and thinking may take together, once that is settled; None leaves it to the backend. It is
+    no part of the question: what is learned of a model changes no key."""
+    least: int | None = None
+    """The least room that is worth asking with; None stands for ``max_tokens``. No part of the question either."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +85,8 @@ class Reply:
     usage: Usage = field(default_factory=Usage)
     limits: Limits | None = None
     """What the provider told of its limits on the way."""
+    thought: int = field(default=0, compare=False)
+    """How many of the output tokens were thinking, as far as can be told; it is not kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +153,10 @@ class Backend(Protocol):
 
     def bound(self, request: Request) -> Usage:
         """The most that one call can take, in tokens and in money; asks nobody, and raises nothing."""
+        ...
+
+    def fits(self, request: Request) -> bool:
+        """Whether a request is no longer than the model takes, by what is known of it so far; asks nobody."""
         ...
 
     def body(self, request: Request) -> dict[str, Any]:

@@ -52,6 +52,10 @@ class RecordedBackend:
         """Nothing: nobody is asked."""
         return Usage()
 
+    def fits(self, request: Request) -> bool:
+        """True: nothing is sent."""
+        return True
+
     def body(self, request: Request) -> dict[str, Any]:
         """The JSON of a chat completion."""
         return chat_body(self._model, request, own_host=False)

@@ -36,6 +36,9 @@ _MEANINGS = {
     "reasoning_effort": "takes no reasoning effort",
     "max_tokens": "calls the limit of an answer max_completion_tokens",
     "likeliest": "lists few alternatives of a token",
+    "thinking": "thinks, and gets room for it beside its answers, in tokens",
+    "context": "takes in and writes at once no more than so many tokens",
+    "written": "writes no more than so many tokens",
 }
 
 

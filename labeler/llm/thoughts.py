@@ -40,6 +40,20 @@ def parted(text: str) -> tuple[str, str]:
     return text[:at], text[at:]
 
 
+def tokens_of(thought: str, said: str, written: int) -> int:
+    """How many of the written tokens were thoughts, those included that a server does not show.
+
+    What is shown of them counts by its share; what is said has a token for two bytes at most.
+    """
+    shown = written * len(thought) // max(1, len(thought) + len(said))
+    return max(0, shown, written - len(said.encode("utf-8", "replace")) // 2)
+
+
+def is_begun(said: str) -> bool:
+    """Whether an answer in JSON has begun; an answer that was cut before that was cut in its thoughts."""
+    return said.lstrip("\ufeff \t\r\n")[:1] in ("{", "[", "`")
+
+
 def _alone(text: str, begin: int) -> int | None:
     """The end of the last closing mark that no string holds, where there are more of them than of opening ones."""
     marks = list(_CLOSING.finditer(text, begin))

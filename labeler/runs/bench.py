@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from labeler.catalogue.records import RunRecord
 from labeler.errors import InputError
@@ -44,8 +44,8 @@ class Backends:
         """
         offline = offline and is_hosted(name)
         if (name, offline) not in self._open:
-            opened = open_offline(name) if offline else open_backend(name, self._settings)
-            self._open[name, offline] = opened
+            opener: Callable[[str, Settings], Backend] = open_offline if offline else open_backend
+            self._open[name, offline] = opener(name, self._settings)
         return self._open[name, offline]
 
     def turn(self, name: str) -> TakeTurn:

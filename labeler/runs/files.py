@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,9 +76,15 @@ def export_requests(catalogue: Catalogue, run: RunRecord, folder: Path) -> list[
     return files
 
 
-def import_answers(catalogue: Catalogue, run: RunRecord, folder: Path) -> Taken:
+def import_answers(
+    catalogue: Catalogue,
+    run: RunRecord,
+    folder: Path,
+    heard: Callable[[str, Reply], None] = lambda backend, reply: None,
+) -> Taken:
     """Store the answers to a run's requests that stand in a folder's ``.jsonl`` files.
 
+    ``heard`` is told of each, with the model that was asked.
     A line that is no answer, answers nothing that was asked, or comes again is named, and the others are used. Raises
     InputError where there is no such folder, or no file in it that holds answers.
     """
@@ -106,6 +112,7 @@ def import_answers(catalogue: Catalogue, run: RunRecord, folder: Path) -> Taken:
                 taken.fault("failed", where, reason or "no reason was given")
             else:
                 seen.add(key)
+                heard(pending[key].backend, reply)
                 group.append((key, reply))
             if len(group) >= GROUP:
                 taken.answers += catalogue.put_answers(run.id, group)

@@ -23,6 +23,9 @@ class Scripted:
     def bound(self, request) -> Usage:
         return Usage()
 
+    def fits(self, request) -> bool:
+        return True
+
     async def ask(self, request) -> Reply:
         self.asked.append(request)
         return Reply(text=json.dumps(self.answer))

@@ -32,6 +32,9 @@ class Scripted:
     def bound(self, request: Request) -> Usage:
         return Usage()
 
+    def fits(self, request: Request) -> bool:
+        return True
+
     async def ask(self, request: Request) -> Reply:
         self.asked.append(request)
         sets = re.findall(r'<evidence id="(\d+)">(.*?)</evidence>', request.prompt, re.DOTALL)

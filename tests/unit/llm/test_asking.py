@@ -16,6 +16,7 @@ from labeler.llm.errors import (
     RejectedError,
     SpentError,
     TimedOutError,
+    TooLongError,
     TruncatedError,
 )
 from labeler.llm.keys import key
@@ -27,7 +28,7 @@ ANSWER = Reply(text="yes", usage=Usage(input_tokens=5, output_tokens=1, usd=0.02
 FORMED = Reply(text='{"word": "yes"}', usage=Usage(input_tokens=5, output_tokens=1, usd=0.02))
 JUNK = Reply(text=" ", usage=PAID)
 REFUSED = Reply(stop="refused", said="no", usage=PAID)
-CUT = Reply(text="cu", stop="truncated", usage=PAID)
+CUT = Reply(text='{"wo', stop="truncated", usage=PAID)
 
 
 class Form(BaseModel):
@@ -262,6 +263,45 @@ async def test_an_answer_that_is_cut_again_is_given_up():
         await ask(backend, Request(prompt="?", schema=Form, max_tokens=50))
     assert [request.max_tokens for request in backend.asked] == [50, 200]
     assert ask.recorded == [(PAID, "truncated")] * 2
+
+
+@pytest.mark.parametrize("thought", ["", "I look at the marks", "first { and then"])
+async def test_a_model_that_is_cut_in_thought_gets_more_room_a_few_times(thought):
+    cut = Reply(text=thought, stop="truncated", usage=PAID)
+    ask, backend = Asking(), Scripted(cut, cut, cut, FORMED)
+    request = Request(prompt="?", schema=Form, max_tokens=50)
+    assert (await ask(backend, request)).parsed == Form(word="yes")
+    assert [one.max_tokens for one in backend.asked] == [50, 200, 800, 3200]
+    assert (await ask(backend, request)).parsed == Form(word="yes")
+    assert len(backend.asked) == 4
+    with pytest.raises(TruncatedError):
+        await Asking()(Scripted(cut), request)
+
+
+async def test_what_is_sent_is_what_was_put_down_for_it_whatever_is_learned_meanwhile():
+    class Learning(Scripted):
+        grown = 0
+
+        def bound(self, request):
+            return Usage(input_tokens=100, output_tokens=request.max_tokens + self.grown, usd=0.5)
+
+        async def ask(self, request):
+            self.grown += 1_000
+            return await super().ask(request)
+
+    ask, backend = Asking(), Learning(BusyError("busy"), ANSWER)
+    await ask(backend, Request(prompt="?", max_tokens=50))
+    assert [one.room for one in backend.asked] == [50, 50]
+
+
+async def test_where_the_context_leaves_a_wider_answer_no_room_it_is_too_long():
+    class Narrow(Scripted):
+        def bound(self, request):
+            return Usage(input_tokens=100, output_tokens=min(60, request.max_tokens), usd=0.5)
+
+    cut = Reply(stop="truncated", usage=Usage(input_tokens=7, output_tokens=60, usd=0.01))
+    with pytest.raises(TooLongError, match="cut at 60 tokens"):
+        await Asking()(Narrow(cut), Request(prompt="?", schema=Form, max_tokens=60))
 
 
 async def test_a_truncated_answer_in_plain_text_is_put_down_though_not_asked_for_again():

@@ -53,6 +53,7 @@ def test_everything_that_an_answer_depends_on_is_in_the_key():
     keys = [key(HERE, REQUEST), *(key(HERE, one) for one in changed), *(key(one, REQUEST) for one in addresses)]
     assert len(set(keys)) == len(keys)
     assert key(HERE, dataclasses.replace(REQUEST)) == keys[0]
+    assert key(HERE, dataclasses.replace(REQUEST, room=900, least=7)) == keys[0]
 
 
 def test_a_temperature_is_a_number_however_it_is_written():

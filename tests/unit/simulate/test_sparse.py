@@ -45,6 +45,9 @@ class Scripted:
     def bound(self, request) -> Usage:
         return Usage()
 
+    def fits(self, request) -> bool:
+        return True
+
     async def ask(self, request) -> Reply:
         self.asked.append(request)
         active, silent = [], []
