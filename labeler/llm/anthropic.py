@@ -16,7 +16,7 @@ from labeler.llm.dialect import Dialect
 from labeler.llm.endpoints import NO_KEY, Endpoint, address
 from labeler.llm.errors import MalformedError, RejectedError
 from labeler.llm.failures import Failures
-from labeler.llm.foreign import count, sound
+from labeler.llm.foreign import count, sound, written
 from labeler.llm.limits import read_limits
 from labeler.llm.names import LLMName
 from labeler.llm.prices import Prices
@@ -24,7 +24,7 @@ from labeler.llm.protocol import Capabilities, Reply, Request, TextLogprobs, Usa
 from labeler.llm.servers import ServerMemory
 from labeler.llm.sizes import Sizes
 from labeler.llm.thoughts import tokens_of
-from labeler.llm.transport import CONNECT_SECONDS, TOTAL_SECONDS, http_client
+from labeler.llm.transport import CONNECT_SECONDS, IDLE_SECONDS, TOTAL_SECONDS, http_client
 from labeler.llm.wire import Wire
 
 NO_MESSAGE = "this is not a message of Claude"
@@ -46,6 +46,7 @@ class AnthropicBackend:
         prices: Prices | None = None,
         memory: ServerMemory | None = None,
         seconds: float = TOTAL_SECONDS,
+        idle: float = IDLE_SECONDS,
     ) -> None:
         self.name = str(name)
         self.address = address(name, endpoint.base_url)
@@ -64,7 +65,7 @@ class AnthropicBackend:
             open_telemetry=False,
             http_client=http_client(anthropic.DefaultAioHttpClient, endpoint),
         )
-        self._wire = Wire(self._client, anthropic, self._failures, seconds)
+        self._wire = Wire(self._client, anthropic, self._failures, seconds, idle)
 
     async def ask(self, request: Request) -> Reply:
         """One attempt, after a few unbilled rejections of the temperature, or of so much room."""
@@ -108,6 +109,9 @@ class AnthropicBackend:
 
     async def _send(self, request: Request, without: frozenset[str]) -> Reply:
         found, headers = await self._wire.post("/v1/messages", _body(self._llm.model, request, without))
+        told = self._failures.of_body(found, headers)
+        if told is not None:
+            raise told
         try:
             reply = read_reply(found, self.price)
         except MalformedError as error:
@@ -123,6 +127,9 @@ def read_reply(body: object, price: Price) -> Reply:
     # By type: thinking may come first.
     blocks = [block for block in content if isinstance(block, Mapping) and block.get("type") == "text"]
     text = "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
+    # Some servers have an answer of a wanted form as the input of a tool.
+    inputs = [block.get("input") for block in content if isinstance(block, Mapping) and block.get("type") == "tool_use"]
+    text = "\n".join([text, *map(written, inputs)]).strip("\n") if inputs else text
     stop: Literal["end", "truncated", "refused"] = "end"
     if body.get("stop_reason") == "refusal":
         stop = "refused"

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from labeler.llm.errors import MalformedError
-from labeler.llm.foreign import count, parsed, sound
+from labeler.llm.foreign import count, parsed, sound, written
 from labeler.llm.protocol import Reply, Request, Usage
 from labeler.llm.strict import response_format
 from labeler.llm.structured import instruction
 from labeler.llm.thoughts import parted, tokens_of
+from labeler.llm.told import told
 
 THINKING_TOKENS = 1_000
 """Room for thinking on OpenAI's own host, beside a request's ``max_tokens``: its limit is on both together."""
@@ -79,6 +80,8 @@ def read_reply(body: object, price: Price) -> Reply:
     elif choice.get("finish_reason") == "content_filter" or said:
         stop = "refused"
     thought, text = parted(text)
+    # Some servers have an answer of a wanted form as the arguments of a function.
+    text = "\n".join(part for part in (text, *_arguments(message)) if part)
     spent = _thought(body.get("usage"), message, thought, text, usage.output_tokens)
     return Reply(text=sound(text), stop=stop, said=said, usage=usage, thought=spent)
 
@@ -86,12 +89,12 @@ def read_reply(body: object, price: Price) -> Reply:
 def read_usage(counts: object, price: Price) -> Usage:
     """What a completion took; where the server counts nothing, the price is unknown but where nobody is paid."""
     read = count(counts.get("prompt_tokens")) if isinstance(counts, Mapping) else None
-    written = count(counts.get("completion_tokens")) if isinstance(counts, Mapping) else None
-    if not isinstance(counts, Mapping) or read is None or written is None:
+    made = count(counts.get("completion_tokens")) if isinstance(counts, Mapping) else None
+    if not isinstance(counts, Mapping) or read is None or made is None:
         return Usage(usd=0.0 if price(Usage(input_tokens=1, output_tokens=1)) == 0 else None)
     details = counts.get("prompt_tokens_details")
     cached = count(details.get("cached_tokens")) if isinstance(details, Mapping) else None
-    usage = Usage(input_tokens=read, cached_tokens=min(cached or 0, read), output_tokens=written)
+    usage = Usage(input_tokens=read, cached_tokens=min(cached or 0, read), output_tokens=made)
     return dataclasses.replace(usage, usd=price(usage))
 
 
@@ -132,11 +135,21 @@ def read_result(line: str | bytes) -> ResultLine:
     response, error = found.get("response"), found.get("error")
     status = response.get("status_code") if isinstance(response, Mapping) else None
     if isinstance(response, Mapping) and isinstance(status, int) and not isinstance(status, bool):
-        return ResultLine(custom_id=custom_id, status=status, body=response.get("body"))
+        body = response.get("body")
+        status, body = (told(body) if status == 200 else None) or (status, body)
+        return ResultLine(custom_id=custom_id, status=status, body=body)
     if not error:
         raise ValueError("this is no line of a batch's results: it has neither a response nor an error")
     code = error.get("code") if isinstance(error, Mapping) else None
     return ResultLine(custom_id=custom_id, status=None, body=error, code=code if isinstance(code, str) else "")
+
+
+def _arguments(message: Mapping[str, Any]) -> list[str]:
+    """What a message calls functions with, as texts of JSON."""
+    listed = message.get("tool_calls")
+    calls = [call.get("function") for call in listed if isinstance(call, Mapping)] if isinstance(listed, list) else []
+    functions = [one for one in (*calls, message.get("function_call")) if isinstance(one, Mapping)]
+    return [written(one.get("arguments")) for one in functions]
 
 
 def _text(content: object) -> str | None:

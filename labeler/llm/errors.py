@@ -48,6 +48,12 @@ class MalformedError(LLMError):
     retryable = True
 
 
+class OversizedError(MalformedError):
+    """An answer that goes on beyond any that could be of use; nobody reads it to its end, or asks for it again."""
+
+    retryable = False
+
+
 class TruncatedError(LLMError):
     """The answer was cut at ``max_tokens``: asking the same again would not help, asking with more room may."""
 

@@ -11,14 +11,15 @@ import time
 from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 
 from labeler.errors import LabelerError
 from labeler.llm.errors import AccessError, BusyError, LLMError, MalformedError, RejectedError, TimedOutError
 from labeler.llm.limits import read_limits
-from labeler.llm.protocol import Limits
+from labeler.llm.protocol import Limits, Usage
+from labeler.llm.told import told
 
 T = TypeVar("T")
 
@@ -35,6 +36,16 @@ class RejectionError(RejectedError):
         super().__init__(message, limits=limits)
         self.said = said
         self.status = status
+
+
+class FaultError(BusyError):
+    """A fault of the server with all that it said: some answer so to what they will not take."""
+
+    def __init__(
+        self, message: str, said: str, *, retry_after: float | None = None, limits: Limits | None = None
+    ) -> None:
+        super().__init__(message, retry_after=retry_after, limits=limits)
+        self.said = said
 
 
 @dataclass(frozen=True)
@@ -60,14 +71,31 @@ class Failures:
         """The error that an HTTP status means."""
         said, everything = said_in(body), body if isinstance(body, str) else json.dumps(body, default=str)
         line, limits = self.line(f"HTTP {status}", said), read_limits(headers)
+        everything = self.clean(everything)
         maybe_billed = status in _GATEWAY_GAVE_UP
         if status in (401, 402, 403) or _out_of_money(body, said):
             return AccessError(line)
         if status == 408:
             return TimedOutError(line, maybe_billed=True, limits=limits)
+        if status >= 500 and not maybe_billed:
+            return FaultError(line, everything, retry_after=retry_after(headers), limits=limits)
         if passes(status):
             return BusyError(line, retry_after=retry_after(headers), maybe_billed=maybe_billed, limits=limits)
-        return RejectionError(line, self.clean(everything), status, limits)
+        return RejectionError(line, everything, status, limits)
+
+    def of_body(self, body: object, headers: Mapping[str, str], usage: Usage | None = None) -> LabelerError | None:
+        """The error that the body of a 200 tells of, None where it tells of none.
+
+        It took what the server counted (``usage``), and nothing where it counted nothing.
+        """
+        found = told(body)
+        if found is None:
+            return None
+        error = self.of_status(found[0], headers, found[1])
+        if isinstance(error, LLMError):
+            error.usage = usage if usage is not None and usage.input_tokens + usage.output_tokens > 0 else None
+            error.maybe_billed = False
+        return error
 
     def of_connection(self, error: BaseException) -> LLMError:
         """The error that a failed connection means, by what lies under the SDK's exception.
@@ -98,7 +126,7 @@ async def translated(call: Awaitable[T], sdk: ModuleType, failures: Failures, se
     try:
         async with asyncio.timeout(seconds):
             return await call
-    except TimeoutError:
+    except TimeoutError:  # of the whole; what is shorter says so itself
         raise TimedOutError(failures.line(f"no answer in {seconds:g} s"), maybe_billed=True) from None
     except sdk.APIConnectionError as error:
         raise failures.of_connection(error) from None
@@ -135,12 +163,19 @@ def _number(text: str | None) -> float | None:
 
 def said_in(body: object) -> str:
     """The provider's message in the body of an error, wherever servers put it."""
-    for key in ("error", "message", "detail"):
+    for key in ("error", "message", "detail", "msg", "status_msg"):
         if isinstance(body, Mapping) and body.get(key):
-            return said_in(body[key])
+            return _with_source(said_in(body[key]), body)
     if isinstance(body, str):
         return re.sub(r"<[^>]*>", " ", body)  # a proxy's page
     return "" if body is None else json.dumps(body, default=str)
+
+
+def _with_source(said: str, body: Mapping[str, Any]) -> str:
+    """What a router says, and what the provider behind it said."""
+    metadata = body.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    return f"{said}: {said_in(raw)}" if raw and said_in(raw) not in said else said
 
 
 def _out_of_money(body: object, said: str) -> bool:

@@ -17,6 +17,11 @@ def parsed(text: str | bytes) -> object:
     return value
 
 
+def written(value: object) -> str:
+    """A text as it is, and any other value as the text of its JSON."""
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
 def count(value: object) -> int | None:
     """A number of tokens, where a value is one."""
     if isinstance(value, bool) or not isinstance(value, int | float):

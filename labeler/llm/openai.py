@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import openai
@@ -27,7 +27,7 @@ from labeler.llm.sizes import Sizes
 from labeler.llm.strict import response_format
 from labeler.llm.structured import instruction
 from labeler.llm.together import together
-from labeler.llm.transport import CONNECT_SECONDS, TOTAL_SECONDS, http_client
+from labeler.llm.transport import CONNECT_SECONDS, IDLE_SECONDS, TOTAL_SECONDS, http_client
 from labeler.llm.wire import Wire
 
 LIKELIEST = 20
@@ -56,6 +56,7 @@ class OpenAIBackend:
         prices: Prices | None = None,
         memory: ServerMemory | None = None,
         seconds: float = TOTAL_SECONDS,
+        idle: float = IDLE_SECONDS,
     ) -> None:
         self.name = str(name)
         self.address = address(name, endpoint.base_url)
@@ -79,7 +80,7 @@ class OpenAIBackend:
             max_retries=0,
             http_client=http_client(openai.DefaultAioHttpClient, endpoint),
         )
-        self._wire = Wire(self._client, openai, self._failures, seconds)
+        self._wire = Wire(self._client, openai, self._failures, seconds, idle)
 
     async def ask(self, request: Request) -> Reply:
         """One attempt, after a few unbilled rejections of what the server will not take, or not with so much room."""
@@ -134,6 +135,7 @@ class OpenAIBackend:
         official = self._endpoint.official
         body = chat_body(self._model, request, own_host=official, without=without)
         found, headers = await self._wire.post("/chat/completions", body)
+        self._raise_told(found, headers)
         try:
             reply = read_reply(found, self.price)
         except MalformedError as error:
@@ -172,10 +174,18 @@ class OpenAIBackend:
     async def _complete(self, prompt: str, listed: int) -> dict[str, Any]:
         # One token is written, for not every server takes none; it is not looked at.
         body = {"model": self._model, "prompt": prompt, "echo": True, "logprobs": listed, "max_tokens": 1}
-        completion, _ = await self._wire.post("/completions", body)
+        completion, headers = await self._wire.post("/completions", body)
+        self._raise_told(completion, headers)
         if not isinstance(completion, dict) or not isinstance(completion.get("choices"), list):
             raise MalformedError(self._failures.line("this is not a completion"), maybe_billed=True)
         return completion
+
+    def _raise_told(self, body: object, headers: Mapping[str, str]) -> None:
+        """Raises the error that the body of a 200 tells of."""
+        usage = read_usage(body.get("usage"), self.price) if isinstance(body, Mapping) else None
+        error = self._failures.of_body(body, headers, usage)
+        if error is not None:
+            raise error
 
 
 def _forms(request: Request) -> list[str]:

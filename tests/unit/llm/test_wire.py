@@ -62,7 +62,7 @@ async def test_a_line_is_given_before_the_next_has_come():
 
 
 async def test_a_line_that_never_ends_is_given_up(monkeypatch):
-    monkeypatch.setattr(module, "LONGEST_LINE", 10)
+    monkeypatch.setattr(module, "LONGEST", 10)
     client = Streaming(*[b"abc"] * 100)
     with pytest.raises(MalformedError, match="never ends"):
         await anext(lines_of(client))

@@ -1,0 +1,308 @@
+"""The habits of real servers, over real HTTP: errors within a 200, streams, functions, and bodies that never end."""
+
+import asyncio
+import gzip
+import json
+import time
+
+import pytest
+from aiohttp import web
+
+from labeler.llm import transport
+from labeler.llm.anthropic import AnthropicBackend
+from labeler.llm.asking import ask_until_answered
+from labeler.llm.endpoints import Endpoint
+from labeler.llm.errors import (
+    AccessError,
+    BusyError,
+    LLMError,
+    MalformedError,
+    OversizedError,
+    RejectedError,
+    TimedOutError,
+)
+from labeler.llm.names import LLMName
+from labeler.llm.openai_batches import OpenAIBatchBackend
+from labeler.llm.protocol import UNKNOWN, Request, Usage
+from labeler.llm.structured import read_answer
+from tests.fakes.account import Kept
+from tests.fakes.awkward import (
+    AwkwardServer,
+    always,
+    chat,
+    deltas,
+    events,
+    in_turn,
+    message,
+    named_events,
+    pieces_of_a_message,
+    sending,
+)
+from tests.integration.llm.schemas import LABEL, Label
+
+FORMED = Request(prompt="Which words?", system="You name features.", schema=Label)
+J = json.dumps(LABEL)
+APIS = ("openai", "anthropic")
+
+
+def opened(api, server, **options):
+    path, kind = ("/v1", OpenAIBatchBackend) if api == "openai" else ("", AnthropicBackend)
+    endpoint = Endpoint(base_url=server.url + path, key="secret-key", official=False, trusted=True)
+    return kind(LLMName.parse(f"{api}:m@{server.url}{path}"), endpoint, **options)
+
+
+async def ask(api, handle, request=FORMED, **options):
+    """The reply to one attempt."""
+    async with AwkwardServer(handle) as server:
+        backend = opened(api, server, **options)
+        try:
+            return await backend.ask(request)
+        finally:
+            await backend.close()
+
+
+async def failure(api, handle, **options):
+    """How one attempt fails, and the seconds that it takes."""
+    began = time.monotonic()
+    with pytest.raises((LLMError, AccessError)) as caught:
+        await ask(api, handle, **options)
+    assert str(caught.value).isprintable()
+    return caught.value, time.monotonic() - began
+
+
+def outcomes(record):
+    """What stands of the calls: those that were billed, or may have been."""
+    return [call.outcome for call in record.calls.values()]
+
+
+async def answer(handle, n=1, api="openai"):
+    """The answer that is come to in the end, what was put down of the calls, how long they waited, and what was asked."""
+    waits, record = [], Kept()
+
+    async def sleep(seconds):
+        waits.append(seconds)
+
+    async with AwkwardServer(handle) as server:
+        backend = opened(api, server)
+        try:
+            given = [
+                await ask_until_answered(backend, FORMED, record=record, sleep=sleep, uniform=lambda: 0.0)
+                for _ in range(n)
+            ]
+        finally:
+            await backend.close()
+    return given[-1], record, waits, server.bodies
+
+
+def rate_limited(code):
+    return {"id": None, "choices": None, "usage": None, "error": {"message": "Provider returned error", "code": code}}
+
+
+ERRORS = [
+    (rate_limited(429), BusyError),
+    (rate_limited("429"), BusyError),
+    (rate_limited("rate_limit_exceeded"), BusyError),
+    (rate_limited(502), BusyError),
+    (rate_limited(408), TimedOutError),
+    (rate_limited(504), BusyError),
+    ({"error": "Rate limit reached for requests"}, BusyError),
+    ({"error": {"message": "The model is loading"}}, BusyError),
+    ({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, BusyError),
+    ({"type": "error", "error": {"type": "rate_limit_error", "message": "slower"}}, BusyError),
+    ({"choices": [{"error": {"code": 503, "message": "gone"}, "finish_reason": "error"}]}, BusyError),
+    ({"choices": [{"message": {"content": J[:9]}, "finish_reason": "error"}]}, BusyError),
+    ({"choices": None, "usage": None}, BusyError),
+    (rate_limited(404), RejectedError),
+    (rate_limited(400), RejectedError),
+    ({"object": "error", "message": "no such model", "type": "NotFoundError", "code": 404}, RejectedError),
+    ({"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}, RejectedError),
+    ({"code": 400, "message": "no such thing"}, RejectedError),
+    ({"error": {"message": "No endpoints found that support this"}}, RejectedError),
+    (rate_limited(401), AccessError),
+    (rate_limited(402), AccessError),
+    ({"error": {"message": "pay", "code": "insufficient_quota"}}, AccessError),
+    ({"choices": None, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}, AccessError),
+]
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize(("body", "kind"), ERRORS, ids=[json.dumps(body)[:60] for body, _ in ERRORS])
+async def test_an_error_within_a_200_is_that_error_and_not_billed(api, body, kind):
+    error, _ = await failure(api, always(body))
+    assert isinstance(error, kind)
+    assert isinstance(error, AccessError) or not (error.maybe_billed or error.usage)
+
+
+async def test_what_a_server_counted_before_it_failed_is_what_it_took():
+    body = rate_limited(502) | {"usage": {"prompt_tokens": 9, "completion_tokens": 4}}
+    error, _ = await failure("openai", always(body))
+    assert error.usage == Usage(input_tokens=9, output_tokens=4)
+
+
+@pytest.mark.parametrize("frame", [{"error": None}, {"error": {}}, {"error": {"code": 0, "message": ""}}, {"code": 0}])
+async def test_the_frame_of_an_error_around_an_answer_is_none(frame):
+    assert (await ask("openai", always(chat(J) | frame))).text == J
+
+
+async def test_a_429_within_a_200_waits_and_goes_on():
+    busy = rate_limited(429)
+    given, record, waits, _ = await answer(in_turn(always(busy, **{"Retry-After": "7"}), always(busy), always(chat(J))))
+    assert given.parsed == Label(**LABEL)
+    assert outcomes(record) == ["answered"]
+    assert waits[0] == 7
+
+
+async def test_a_404_within_a_200_ends_with_the_providers_own_words():
+    raw = '{"error": {"message": "the upstream words"}}'
+    body = {"error": {"message": "No endpoints found", "code": 404, "metadata": {"raw": raw}}}
+    async with AwkwardServer(always(body)) as server:
+        backend, record = opened("openai", server), Kept()
+        with pytest.raises(RejectedError, match=r"HTTP 404: No endpoints found: .*the upstream words"):
+            await ask_until_answered(backend, FORMED, record=record)
+        await backend.close()
+    assert outcomes(record) == []
+    assert len(server.bodies) == 1
+
+
+STREAMS = {
+    "pieces": events(*deltas(J[:5], J[5:])),
+    "without the last word": events(*deltas(J[:5], J[5:]), done=False),
+    "comments between": b": waiting\n\n: waiting\n\n" + events(*deltas(J)),
+    "lines of Windows": events(*deltas(J)).replace(b"\n", b"\r\n"),
+    "all at once": events(chat(J)),
+    "a function": events(
+        {"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": J[:7]}}]}}]},
+        {"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": J[7:]}}]}}]},
+        {
+            "choices": [{"delta": {}, "finish_reason": "tool_calls"}],
+            "usage": {"prompt_tokens": 9, "completion_tokens": 4},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/json"])
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS.keys())
+async def test_a_server_that_only_streams_is_read(stream, kind):
+    reply = await ask("openai", sending(stream, kind=kind))
+    assert read_answer(reply, FORMED, "m").parsed == Label(**LABEL)
+    assert reply.usage == Usage(input_tokens=9, output_tokens=4)
+
+
+async def test_a_stream_of_claudes_events_is_read():
+    reply = await ask("anthropic", sending(named_events(*pieces_of_a_message(J[:5], J[5:])), kind="text/event-stream"))
+    assert read_answer(reply, FORMED, "m").parsed == Label(**LABEL)
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (9, 4)
+
+
+@pytest.mark.parametrize("api", APIS)
+async def test_a_stream_ends_where_it_says_so_although_nobody_hangs_up(api):
+    stream = events(*deltas(J)) if api == "openai" else named_events(*pieces_of_a_message(J))
+    began = time.monotonic()
+    assert (await ask(api, sending(stream, hold=30))).text == J
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("api", APIS)
+async def test_a_stream_that_breaks_off_is_no_answer(api):
+    stream = events(deltas(J)[0], done=False) if api == "openai" else named_events(*pieces_of_a_message(J)[:4])
+    error, _ = await failure(api, sending(stream))
+    assert type(error) is MalformedError
+    assert error.maybe_billed
+
+
+async def test_an_error_in_a_stream_is_that_error():
+    error, _ = await failure("openai", sending(events(deltas(J)[0], rate_limited(429))))
+    assert isinstance(error, BusyError)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        chat(None, tool_calls=[{"id": "1", "type": "function", "function": {"name": "Label", "arguments": J}}]),
+        chat("", tool_calls=[{"function": {"name": "Label", "arguments": LABEL}}]),
+        chat("I call a function.", function_call={"name": "Label", "arguments": J}),
+        chat(None, function_call={"name": "Label", "arguments": J}, tool_calls=None),
+    ],
+)
+async def test_a_server_that_only_calls_functions_is_read(said):
+    reply = await ask("openai", always(said))
+    assert read_answer(reply, FORMED, "m").parsed == Label(**LABEL)
+
+
+async def test_the_input_of_a_tool_is_read():
+    body = message("I use a tool.")
+    body["content"].append({"type": "tool_use", "id": "1", "name": "Label", "input": LABEL})
+    reply = await ask("anthropic", always(body | {"stop_reason": "tool_use"}))
+    assert read_answer(reply, FORMED, "m").parsed == Label(**LABEL)
+
+
+def endless(**options):
+    return sending(b'{"choices": [{"message": {"content": "', again=b"x" * 2**16, **options)
+
+
+@pytest.mark.parametrize("api", APIS)
+async def test_an_answer_that_never_ends_is_given_up_and_not_asked_for_again(api):
+    async with AwkwardServer(endless()) as server:
+        backend, record = opened(api, server), Kept()
+        with pytest.raises(OversizedError, match="longer than 8 MB"):
+            await ask_until_answered(backend, FORMED, record=record)
+        await backend.close()
+    assert outcomes(record) == [UNKNOWN]
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("api", APIS)
+async def test_a_stream_that_never_ends_is_given_up(api):
+    error, _ = await failure(api, sending(again=b'data: {"choices": []}\n\n' * 4000))
+    assert isinstance(error, OversizedError)
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize(("status", "kind"), [(500, BusyError), (429, BusyError), (400, RejectedError)])
+async def test_a_refusal_that_never_ends_is_read_at_its_beginning(api, status, kind):
+    error, seconds = await failure(api, endless(status=status))
+    assert isinstance(error, kind)
+    assert seconds < 10
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_small_body_that_unpacks_to_a_huge_one_is_not_unpacked(status):
+    packed = gzip.compress(b'{"choices": "' + b"x" * 2**26)
+
+    async def handle(request, asked):
+        return web.Response(body=packed, status=status, headers={"Content-Encoding": "gzip"})
+
+    error, _ = await failure("openai", handle)
+    assert isinstance(error, OversizedError if status == 200 else BusyError)
+
+
+@pytest.mark.parametrize("api", APIS)
+async def test_a_drip_of_bytes_ends_with_the_time_of_the_whole(api):
+    error, seconds = await failure(api, sending(again=b" ", pause=0.02), seconds=0.5)
+    assert type(error) is TimedOutError
+    assert error.maybe_billed
+    assert seconds < 5
+
+
+@pytest.mark.parametrize("api", APIS)
+async def test_an_answer_that_stops_coming_ends_with_the_time_of_a_pause(api):
+    error, seconds = await failure(api, sending(b'{"choices": [', hold=30), idle=0.2)
+    assert type(error) is TimedOutError
+    assert "stopped coming for 0.2 s" in str(error)
+    assert seconds < 10
+
+
+async def test_a_refusal_that_stops_coming_is_that_refusal(monkeypatch):
+    monkeypatch.setattr(transport, "IDLE_SECONDS", 0.2)
+    error, seconds = await failure("openai", sending(b'{"error": {"message": "no', status=400, hold=30))
+    assert isinstance(error, RejectedError)
+    assert seconds < 10
+
+
+async def test_an_answer_that_takes_long_to_begin_may():
+    async def handle(request, asked):
+        await asyncio.sleep(0.5)
+        return web.json_response(chat(J))
+
+    assert (await ask("openai", handle, idle=0.1)).text == J
