@@ -1,20 +1,53 @@
-"""Settings: the environment, or a ``.env`` in the folder where one stands."""
+"""Settings: the environment, or a ``.env`` in the folder where one stands.
+
+Such a folder may be somebody else's. Its file may say where to ask and may bring keys, but no key of the environment goes
+where the file says.
+"""
 
 from __future__ import annotations
 
 import functools
+import io
+import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from dotenv import dotenv_values
+from pydantic import Field, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from labeler.errors import InputError
+
+LONGEST = 1_000_000
+"""Characters that a ``.env`` may have."""
+
+_REFERENCE = re.compile(r"\$\{[^}]*\}")
+_BROKERS = ("redis", "rediss", "amqp", "amqps", "memory")
+"""Those that take no key of the environment along, as those of a cloud do."""
+_LIBPQ = ("PGPASSWORD", "PGSERVICE")
+"""Variables out of which PostgreSQL's driver takes a password to whatever server it is told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gateway:
+    """A server that a setting names in the place of a provider's own host."""
+
+    url: str
+    key: SecretStr | None
+    """The provider's key, where it stands in the same place as the url: both in the environment, or both in the file."""
+    withheld: bool
+    """Whether there is a key that does not, and therefore is not for this server."""
+    in_environment: bool
+    """Whether the environment names the server, so that what else it holds for the provider may go there too."""
 
 
 class Settings(BaseSettings):
-    """What may be set from outside; see the README for each."""
+    """What may be set from outside; see the README for each. Made directly, it is read from the environment alone."""
 
     model_config = SettingsConfigDict(
         env_prefix="LABELER_",  # without it a field's own name would count too, and HOME is everybody's
-        env_file=".env",
         env_ignore_empty=True,
         extra="ignore",
         populate_by_name=True,
@@ -37,6 +70,27 @@ class Settings(BaseSettings):
     """A JSON file of prices by model, in US dollars per million tokens; they go before all others."""
     limits: str | None = Field(None, alias="LABELER_LIMITS")
     """What providers allow a minute, where they do not say it themselves: ``MODEL=requests/input/output``, with commas."""
+
+    _file: dict[str, str] = PrivateAttr(default_factory=dict)
+    """What the ``.env`` holds, by the field's name; the environment may say otherwise."""
+    _by_file: frozenset[str] = PrivateAttr(default=frozenset())
+    """The fields that the ``.env`` decides, for the environment says nothing of them."""
+
+    @property
+    def openai_gateway(self) -> Gateway | None:
+        """Where ``openai:`` goes by default, if not to OpenAI."""
+        if not self.openai_base_url:
+            return None
+        if "openai_base_url" in self._by_file:
+            key = SecretStr(self._file["openai_api_key"]) if "openai_api_key" in self._file else None
+        else:
+            key = None if "openai_api_key" in self._by_file else self.openai_api_key
+        return Gateway(
+            url=self.openai_base_url,
+            key=key,
+            withheld=key is None and self.openai_api_key is not None,
+            in_environment="openai_base_url" not in self._by_file,
+        )
 
     @property
     def shelf(self) -> str:
@@ -63,4 +117,64 @@ class Settings(BaseSettings):
 @functools.lru_cache(maxsize=1)
 def settings() -> Settings:
     """The settings of this process, read once (``settings.cache_clear()`` reads them again)."""
-    return Settings()
+    return read_settings(Path(".env"))
+
+
+def read_settings(file: Path) -> Settings:
+    """The environment's settings, and of a file what the environment leaves unset.
+
+    Raises InputError, never with a value in it, where the file cannot be read, refers to variables (it could take keys
+    out of the environment so), or names a server that would be sent a password of the environment.
+    """
+    held = _held(file)
+    environment = Settings()
+    by_file = held.keys() - environment.model_fields_set
+    found = Settings(**{name: held[name] for name in by_file})  # type: ignore[arg-type]
+    found._file, found._by_file = held, frozenset(by_file)
+    if "database_url" in by_file:
+        _check_database(held["database_url"], file)
+    if "broker_url" in by_file and held["broker_url"].partition(":")[0] not in _BROKERS:
+        raise InputError(f"LABELER_BROKER_URL in {file} must be redis://…; set others in the environment")
+    return found
+
+
+def _held(file: Path) -> dict[str, str]:
+    """What a file says of the settings, by the field's name; empty where there is no such file."""
+    try:
+        with file.open(encoding="utf-8-sig") as stream:
+            text = stream.read(LONGEST + 1)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{file} cannot be read: it is not UTF-8") from None
+    if len(text) > LONGEST:
+        raise InputError(f"{file} cannot be read: it has more than {LONGEST:,} characters")
+    names = {field.alias: name for name, field in Settings.model_fields.items()}
+    found = {}
+    # Taken as it stands: a file that is filled in from the environment could send any of its keys anywhere.
+    for variable, value in dotenv_values(stream=io.StringIO(text), interpolate=False).items():
+        name = names.get(variable.upper())
+        if name is None or not value:
+            continue
+        if _REFERENCE.search(value):
+            raise InputError(
+                f"{variable} in {file} refers to a variable, which is not filled in; write the value itself"
+            )
+        found[name] = value
+    return found
+
+
+def _check_database(url: str, file: Path) -> None:
+    try:
+        parts = urlsplit(url)
+        told = parts.scheme.startswith("sqlite") or parts.password or "password=" in parts.query
+    except ValueError:
+        return  # malformed; whoever opens it says so
+    for variable in _LIBPQ:
+        if not told and os.environ.get(variable):
+            raise InputError(
+                f"LABELER_DATABASE_URL in {file} would be sent the password of {variable} in the environment; "
+                "write the password into the url, or set both in one place"
+            )

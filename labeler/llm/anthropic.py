@@ -53,7 +53,7 @@ class AnthropicBackend:
         self._llm = name
         self._endpoint = endpoint
         self._prices = prices or Prices()
-        self._failures = Failures(self.name, endpoint.key)
+        self._failures = Failures(self.name, endpoint.key, endpoint.hint)
         self._dialect = Dialect({"temperature": "temperature"}, memory=memory, probing=not endpoint.official)
         self._sizes = Sizes(memory=memory)
         # Every value that the SDK would otherwise take from the environment is given here or held back by the client.

@@ -1,7 +1,8 @@
 """Which server a hosted model is asked at, and which key may go there.
 
-A provider's own key goes to the provider's own host, or to the server that its ``…_BASE_URL`` setting names;
-every other server gets the key that ``LABELER_API_KEYS`` lists for it, or none.
+A provider's own key goes to the provider's own host, or to the server that its ``…_BASE_URL`` setting names in the same
+place (both in the environment, or both in one file); every other server gets the key that ``LABELER_API_KEYS`` lists for
+it, or none.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from labeler.errors import InputError
 from labeler.llm.names import LLMName
 from labeler.llm.protocol import Address
 from labeler.llm.urls import Origin
+from labeler.settings import Gateway
 
 NO_KEY = "no-key-is-used"
 """What the SDKs send where no key is needed; they refuse to send nothing."""
@@ -34,7 +36,9 @@ class Endpoint:
     """Whether this is the provider's own host."""
     trusted: bool
     """Whether what else the provider's SDK finds in the environment may go there: the provider's own host, or the
-    server that the provider's own setting names."""
+    server that the provider's own setting names in the environment."""
+    hint: str = ""
+    """What to say where the server turns us away for want of a key."""
 
     @property
     def origin(self) -> Origin:
@@ -61,31 +65,37 @@ def find_endpoint(
     *,
     key: SecretStr | None,
     variable: str,
-    gateway: str | None = None,
+    gateway: Gateway | None = None,
     gateway_variable: str = "",
     listed: SecretStr | None,
 ) -> Endpoint:
     """The endpoint of a name: its own base url, else the ``gateway`` that a setting names, else the provider's.
 
-    ``key`` is the provider's, from the environment ``variable``; ``listed`` is ``host=key,host:port=key``.
+    ``key`` is the provider's own, from ``variable``; ``listed`` is ``host=key,host:port=key``.
     Raises InputError, never with a key in it, where a needed key is missing or a setting is malformed.
     """
-    gateway = gateway or None
     if gateway is not None:
-        Origin.of(gateway, gateway_variable)
+        Origin.of(gateway.url, gateway_variable)
     provider_url = PROVIDER_URLS[name.provider]
-    base_url = name.base_url or gateway or provider_url
+    base_url = name.base_url or (gateway.url if gateway else provider_url)
     origin = Origin.of(base_url)
     if _official(origin, Origin.of(provider_url)):
         own = _clean(key, variable)
         if own is None:
             raise InputError(f"{name} needs a key; set {variable}")
         return Endpoint(base_url=base_url, key=own, official=True, trusted=True)
-    trusted = gateway is not None and origin == Origin.of(gateway)
     found = _listed_key(listed, origin)
-    if found is None and trusted:
-        found = _clean(key, variable)
-    return Endpoint(base_url=base_url, key=found, official=False, trusted=trusted)
+    hint, trusted = "", False
+    if gateway is not None and origin == Origin.of(gateway.url):
+        trusted = gateway.in_environment
+        found = found or _clean(gateway.key, variable)
+        if found is None and gateway.withheld:
+            places = ("the environment", ".env") if trusted else (".env", "the environment")
+            hint = (
+                f"{variable} was not sent, for {gateway_variable} stands in {places[0]} and the key in {places[1]}; set both "
+                f"in one place, or LABELER_API_KEYS={origin.host}=key"
+            )
+    return Endpoint(base_url=base_url, key=found, official=False, trusted=trusted, hint=hint)
 
 
 def _official(origin: Origin, provider: Origin) -> bool:

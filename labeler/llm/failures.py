@@ -54,6 +54,8 @@ class Failures:
 
     name: str
     key: str | None = field(repr=False)
+    hint: str = ""
+    """What to say where a key is wanted."""
 
     def clean(self, text: str) -> str:
         """Untrusted text without line breaks, control characters and the key; whole, however long."""
@@ -74,7 +76,7 @@ class Failures:
         everything = self.clean(everything)
         maybe_billed = status in _GATEWAY_GAVE_UP
         if status in (401, 402, 403) or _out_of_money(body, said):
-            return AccessError(line)
+            return AccessError(f"{line} ({self.hint})" if self.hint and status != 402 else line)
         if status == 408:
             return TimedOutError(line, maybe_billed=True, limits=limits)
         if status >= 500 and not maybe_billed:

@@ -66,7 +66,7 @@ class OpenAIBackend:
         self._model = name.model
         self._endpoint = endpoint
         self._prices = prices or Prices()
-        self._failures = Failures(self.name, endpoint.key)
+        self._failures = Failures(self.name, endpoint.key, endpoint.hint)
         lessons = _LESSONS_OF_OWN_HOST if endpoint.official else _LESSONS_OF_OTHERS
         self._dialect = Dialect(lessons, memory=memory, probing=not endpoint.official)
         self._sizes = Sizes(thinking=THINKING_TOKENS if endpoint.official else 0, memory=memory)

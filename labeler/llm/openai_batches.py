@@ -36,7 +36,7 @@ def open_openai(name: LLMName, settings: Settings) -> BatchBackend:
         name,
         key=settings.openai_api_key,
         variable="OPENAI_API_KEY",
-        gateway=settings.openai_base_url,
+        gateway=settings.openai_gateway,
         gateway_variable="OPENAI_BASE_URL",
         listed=settings.api_keys,
     )

@@ -85,7 +85,7 @@ def endpoint(name, *, gateway=None, listed=None, key=OPENAI_KEY):
         LLMName.parse(name),
         key=values.openai_api_key,
         variable="OPENAI_API_KEY",
-        gateway=values.openai_base_url,
+        gateway=values.openai_gateway,
         gateway_variable="OPENAI_BASE_URL",
         listed=values.api_keys,
     )
