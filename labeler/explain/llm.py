@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -14,7 +15,9 @@ from labeler.explain.marking import weighed
 from labeler.features import Context, Evidence, Explanation
 from labeler.fence import one_line, plain
 from labeler.llm.asking import ask_until_answered
-from labeler.llm.protocol import Backend, Recorder, Request
+from labeler.llm.errors import TooLongError
+from labeler.llm.protocol import Answer, Backend, Recorder, Request
+from labeler.llm.splitting import is_worth_asking
 from labeler.llm.structured import at_most
 from labeler.llm.together import together
 from labeler.words import words
@@ -61,8 +64,7 @@ class LlmExplainer:
         return list({explanation.label.lower(): explanation for explanation in found}.values())
 
     async def _by_schema(self, evidence: Evidence, seed: int) -> Explanation:
-        contexts = within_budget(evidence, PROMPT_TOKENS, seed)
-        answer = await ask_until_answered(self._backend, self.request(evidence, contexts), record=self._record)
+        evidence, contexts, answer = await self._shown(evidence, seed)
         assert isinstance(answer.parsed, Label)
         label = shorten(answer.parsed.label)
         return Explanation(
@@ -73,6 +75,26 @@ class LlmExplainer:
             prompt=self._prompt.source,
             contexts=tuple(context.id for context in (*contexts, *evidence.near_misses)),
         )
+
+    async def _shown(self, evidence: Evidence, seed: int) -> tuple[Evidence, tuple[Context, ...], Answer]:
+        """What was shown, and the answer: half as much of it, and half again, where more is too long for the model.
+
+        Raises TooLongError, in the provider's words, where one firing context alone is too long.
+        """
+        tokens, before = PROMPT_TOKENS, None
+        while True:
+            contexts = within_budget(evidence, tokens, seed)
+            request = self.request(evidence, contexts)
+            is_least = tokens == 0
+            if is_least or (request != before and await is_worth_asking(self._backend, request, self._record)):
+                try:
+                    answer = await ask_until_answered(self._backend, request, record=self._record)
+                    return evidence, contexts, answer
+                except TooLongError:
+                    if is_least or (len(contexts) == 1 and not evidence.near_misses):
+                        raise
+            before, tokens = request, tokens // 2
+            evidence = replace(evidence, near_misses=evidence.near_misses[: len(evidence.near_misses) // 2])
 
     def request(self, evidence: Evidence, contexts: tuple[Context, ...]) -> Request:
         """What is asked of a model that answers by schema."""

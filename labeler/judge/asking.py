@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from labeler.errors import InputError
 from labeler.fence import plain
 from labeler.judge.protocol import Answers
-from labeler.llm.asking import ask_until_answered
 from labeler.llm.errors import MalformedError
 from labeler.llm.protocol import Backend, Recorder, Request
+from labeler.llm.splitting import ask_about
 from labeler.llm.together import together
 from prompts import Load, load_prompt
 
@@ -83,18 +83,24 @@ class Asker:
     async def _one(
         self, explanation: str, call: list[int], shown: Sequence[object], round_number: int
     ) -> list[tuple[int, int]]:
-        request = Request(
-            system=self._template.system(),
-            prompt=self._template.render(explanation=plain(explanation), questions=[shown[at] for at in call]),
-            schema=self._schema,
-            max_tokens=100 + 20 * len(call),
-            draw=round_number,
-        )
-        answer = await ask_until_answered(self._backend, request, record=self._record)
-        assert answer.parsed is not None
-        found = usable(self._read(answer.parsed), len(call))
-        if not found:
-            await self._record.useless(answer.key)
+        def question(part: Sequence[int]) -> Request:
+            return Request(
+                system=self._template.system(),
+                prompt=self._template.render(explanation=plain(explanation), questions=[shown[at] for at in part]),
+                schema=self._schema,
+                max_tokens=100 + 20 * len(part),
+                draw=round_number,
+            )
+
+        found: list[tuple[int, int]] = []
+        begin = 0
+        for part, answer in await ask_about(self._backend, call, question, record=self._record):
+            assert answer.parsed is not None
+            told = usable(self._read(answer.parsed), len(part))
+            if not told:
+                await self._record.useless(answer.key)
+            found += [(begin + number, value) for number, value in told]
+            begin += len(part)
         return found
 
 

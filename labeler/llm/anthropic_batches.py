@@ -137,6 +137,7 @@ class AnthropicBatchBackend(AnthropicBackend):
         code = inner.get("type") if isinstance(inner, Mapping) else None
         said = said_in(inner)
         again = code not in _FINAL or self._teaches(said)
+        self._sizes.told(said, 400)
         return BatchLine(custom_id=custom_id, reason=self._failures.line("no answer", f"{code} {said}"), again=again)
 
     def _half(self, usage: Usage, written: int) -> float | None:

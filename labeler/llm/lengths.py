@@ -87,6 +87,12 @@ def excess(said: str, status: int) -> Excess | None:
     return Excess(context=context, prompt=_first(_PROMPT, plain))
 
 
+def is_too_long(reason: str) -> bool:
+    """Whether a request was not taken because of its length, by the line that is kept of why it was not."""
+    found = excess(reason, 413 if "HTTP 413" in reason else 400)
+    return found is not None and found.written is None
+
+
 def _first(patterns: list[str], text: str) -> int | None:
     found = (re.search(pattern, text, re.IGNORECASE) for pattern in patterns)
     return next((int(one[1][:12]) for one in found if one is not None), None)

@@ -148,6 +148,7 @@ class OpenAIBatchBackend(OpenAIBackend):
         else:
             reason = self._failures.line(f"HTTP {found.status}", said)
             again = passes(found.status) or self._teaches(said)
+            self._sizes.told(said, found.status)
         return BatchLine(custom_id=found.custom_id, reason=reason, again=again)
 
     def _half(self, usage: Usage) -> float | None:

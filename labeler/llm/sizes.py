@@ -93,6 +93,10 @@ class Sizes:
         elif reply.stop == "truncated" and reply.usage.output_tokens >= LITTLE and not is_begun(reply.text):
             self._think(GROWTH * reply.usage.output_tokens)
         if request is None:
+            total = reply.usage.input_tokens + reply.usage.output_tokens
+            if self._refused is not None and 0 < total <= self._refused[0]:
+                self._know("context", self._context, *self._refused)
+                self._refused = None
             return
         if n_bytes and reply.usage.input_tokens:
             self._count(min(reply.usage.input_tokens, n_bytes + FRAMING_TOKENS) / n_bytes)
@@ -128,6 +132,12 @@ class Sizes:
         untold = UNTOLD * (self._rate * n_bytes + least)
         self._refused = (untold if context is None else context, rejection.said)
         raise TooLongError(str(rejection), limits=rejection.limits)
+
+    def told(self, said: str, status: int) -> None:
+        """Learns from the rejection of a request that is not at hand."""
+        found = excess(said, status)
+        if found is not None and found.context is not None:
+            self._refused = (found.context, said)
 
     def _think(self, tokens: float) -> None:
         if tokens > self._thinking:

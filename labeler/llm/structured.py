@@ -7,8 +7,9 @@ from collections.abc import Sized
 
 from pydantic import AfterValidator, BaseModel
 
-from labeler.llm.errors import MalformedError, RefusedError, RejectedError, TruncatedError
+from labeler.llm.errors import MalformedError, RefusedError, RejectedError, TooLongError, TruncatedError
 from labeler.llm.failures import Failures
+from labeler.llm.lengths import is_too_long
 from labeler.llm.protocol import Answer, Reply, Request
 from labeler.llm.reading import fit
 
@@ -43,7 +44,8 @@ def read_answer(reply: Reply, request: Request, name: str) -> Answer:
     """
     failures, usage = Failures(name, None), reply.usage
     if reply.stop == "rejected":
-        raise RejectedError(failures.line("the request was not taken", reply.said))
+        kind = TooLongError if is_too_long(reply.said) else RejectedError
+        raise kind(failures.line("the request was not taken", reply.said))
     if reply.stop == "truncated":
         raise TruncatedError(failures.line(f"the answer was cut at {usage.output_tokens} tokens"), usage=usage)
     if reply.stop == "refused":

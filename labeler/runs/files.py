@@ -14,6 +14,7 @@ from labeler.catalogue.records import RunRecord
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError
 from labeler.llm.chat import request_line
+from labeler.llm.lengths import is_too_long
 from labeler.llm.offline import read_line
 from labeler.llm.protocol import Reply
 from labeler.runs.config import RunConfig
@@ -84,8 +85,8 @@ def import_answers(
 ) -> Taken:
     """Store the answers to a run's requests that stand in a folder's ``.jsonl`` files.
 
-    ``heard`` is told of each, with the model that was asked.
-    A line that is no answer, answers nothing that was asked, or comes again is named, and the others are used. Raises
+    ``heard`` is told of each, with the model that was asked. A line that is no answer, answers nothing that was asked, or
+    comes again is named, and the others are used; what was too long is asked for in smaller parts. Raises
     InputError where there is no such folder, or no file in it that holds answers.
     """
     if not folder.is_dir():
@@ -108,6 +109,11 @@ def import_answers(
                 answered = catalogue.answers([key]) if len(key) == 64 else {}
                 if not answered:
                     taken.fault("unknown", where, f"no request of the run is '{key[:64]}'")
+            elif reply is None and reason is not None and is_too_long(reason):  # it is asked for in smaller ones
+                seen.add(key)
+                taken.fault("failed", where, reason)
+                taken.answers -= 1
+                group.append((key, Reply(stop="rejected", said=reason)))
             elif reply is None:
                 taken.fault("failed", where, reason or "no reason was given")
             else:

@@ -11,9 +11,9 @@ from labeler.errors import InputError
 from labeler.evidence.store import Material
 from labeler.features import FloatArray
 from labeler.fence import one_line
-from labeler.llm.asking import ask_until_answered
 from labeler.llm.errors import MalformedError
 from labeler.llm.protocol import Backend, Recorder, Request
+from labeler.llm.splitting import ask_about
 from labeler.llm.together import together
 from labeler.simulate.quoting import Guesses, Mapped, read
 from prompts import Load, Prompt, load_prompt
@@ -83,13 +83,21 @@ class SparseSimulator:
     async def _ask(
         self, explanation: str, contexts: Sequence[Sequence[str]], length: int, round_number: int
     ) -> dict[int, Mapped]:
-        request = question(self._prompt, explanation, contexts, round_number)
-        answer = await ask_until_answered(self._backend, request, record=self._record)
-        assert isinstance(answer.parsed, Guesses)
-        usable = read(answer.parsed, contexts, length)
-        if not usable:
-            await self._record.useless(answer.key)
-        return usable
+        found: dict[int, Mapped] = {}
+        begin = 0
+        for part, answer in await ask_about(
+            self._backend,
+            contexts,
+            lambda part: question(self._prompt, explanation, part, round_number),
+            record=self._record,
+        ):
+            assert isinstance(answer.parsed, Guesses)
+            usable = read(answer.parsed, part, length)
+            if not usable:
+                await self._record.useless(answer.key)
+            found.update((begin + at, mapped) for at, mapped in usable.items())
+            begin += len(part)
+        return found
 
 
 def question(prompt: Prompt, explanation: str, contexts: Sequence[Sequence[str]], draw: int = 0) -> Request:

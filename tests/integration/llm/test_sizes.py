@@ -1,5 +1,6 @@
 """Models that think, and models that take in little: what they are sent once they are known, over real HTTP."""
 
+import dataclasses
 import json
 
 import pytest
@@ -8,10 +9,12 @@ from labeler.llm.asking import ask_until_answered
 from labeler.llm.errors import TooLongError, TruncatedError
 from labeler.llm.names import open_backend
 from labeler.llm.protocol import PendingError, Request
+from labeler.llm.servers import ServerMemory
 from labeler.llm.sizes import MOST_TOKENS
+from labeler.llm.splitting import ask_about
 from tests.fakes.account import Kept
 from tests.fakes.environment import settings
-from tests.fakes.provider import FakeProvider, answer, fail
+from tests.fakes.provider import FakeProvider, answer, fail, json_answer
 from tests.integration.llm.schemas import LABEL, Label
 
 ASKED = Request(prompt="Which words?", system="You name features.", schema=Label, max_tokens=300)
@@ -171,3 +174,101 @@ async def test_a_request_that_is_too_long_fails_in_the_words_of_the_provider(tmp
             await ask_until_answered(backend, ASKED, record=account)
         await backend.close()
     assert account.recorded == []
+
+
+WORDS = {
+    "openai": "This model's maximum context length is 4096 tokens. However, you requested {total} tokens ({prompt} in the "
+    "messages, {limit} in the completion). Please reduce the length of the messages or completion.",
+    "vllm": "'max_tokens' or 'max_completion_tokens' is too large: {limit}. This model's maximum context length is 4096 "
+    "tokens and your request has {prompt} input tokens ({limit} > 4096 - {prompt}).",
+    "llama.cpp": "request ({total} tokens) exceeds the available context size (4096 tokens), try increasing it",
+    "anthropic": "input length and `max_tokens` exceed context limit: {prompt} + {limit} > 4096, decrease input length",
+    "untold": "Please reduce the length of the messages or completion.",
+    "a page": "",
+}
+
+
+def takes_4096(words):
+    """A model of 4,096 tokens, a token for three bytes; it says which of the things it was asked about."""
+
+    def behave(asked):
+        sent = json.dumps(asked.body["messages"], ensure_ascii=False) + json.dumps(asked.schema or {})
+        prompt, limit = len(sent.encode()) // 3, limit_of(asked)
+        if prompt + limit > 4_096:
+            if not WORDS[words]:
+                return dataclasses.replace(fail(413), raw="<html>413 Request Entity Too Large</html>")
+            return fail(400, WORDS[words].format(total=prompt + limit, prompt=prompt, limit=limit))
+        return json_answer({"label": asked.prompt.splitlines()[0], "confidence": 1}, input_tokens=prompt)
+
+    return behave
+
+
+def about(things):
+    text = "".join(f"\n{thing}: " + "some words of a context " * 10 for thing in things)
+    return Request(prompt=" ".join(things) + text, schema=Label, max_tokens=300 + 40 * len(things))
+
+
+THINGS = [f"thing{at}" for at in range(40)]
+
+
+@pytest.mark.parametrize("words", WORDS)
+async def test_what_is_too_long_for_the_model_is_asked_in_halves_and_the_length_is_remembered(tmp_path, words):
+    account = Bounded()
+    async with FakeProvider(takes_4096(words)) as provider:
+        backend = opened(provider, tmp_path)
+        found = await ask_about(backend, THINGS, about, record=account)
+        assert [thing for part, _ in found for thing in part] == THINGS
+        assert [answer.parsed.label for _, answer in found] == [" ".join(part) for part, _ in found]
+        assert 1 < len(found) <= 8
+        assert all(usage.usd == 0.0 for usage, _ in account.recorded)
+        assert len(account.recorded) == len(found)  # rejections cost nothing and stand nowhere
+        await backend.close()
+
+        n = len(provider.asked)
+        next_one = opened(provider, tmp_path)
+        await ask_about(next_one, THINGS, about, record=Kept())
+        assert len(provider.asked) - n == len(provider.billed) - len(found)  # none was rejected
+        with pytest.raises(PendingError) as pending:  # what a plan and a batch are made of
+            await ask_about(next_one, THINGS, about, record=Kept(deferred=True))
+        assert len(pending.value.requests) == len(provider.billed) - len(found)
+        assert all(one.bound.output_tokens == one.body["max_tokens"] for one in pending.value.requests)
+        await next_one.close()
+
+        n = len(provider.asked)
+        again = opened(provider, tmp_path / "another")  # knows nothing; what was kept is found after one rejection
+        await ask_about(again, THINGS, about, record=account)
+        assert len(provider.billed) == len(found) + len(pending.value.requests)
+        await again.close()
+
+
+async def test_what_was_kept_of_larger_calls_is_found_though_they_would_be_too_long_now(tmp_path):
+    account = Kept()
+    async with FakeProvider(lambda asked: json_answer({"label": "x", "confidence": 1})) as provider:
+        backend = opened(provider, tmp_path)
+        await ask_about(backend, THINGS, about, record=account)
+        await backend.close()
+        ServerMemory(tmp_path, backend.address).remember("context", value=4096)
+        again = opened(provider, tmp_path)
+        assert not again.fits(about(THINGS))
+        assert len(await ask_about(again, THINGS, about, record=account)) == 1
+        await again.close()
+    assert len(provider.asked) == 1
+
+
+async def test_one_thing_that_is_too_long_fails_in_the_words_of_the_provider(tmp_path):
+    async with FakeProvider(takes_4096("vllm")) as provider:
+        backend = opened(provider, tmp_path)
+        with pytest.raises(TooLongError, match=r"maximum context length is 4096 tokens and your request has \d+ input"):
+            await ask_about(backend, ["x " * 8_000], about, record=Kept())
+        await backend.close()
+    assert provider.billed == []
+
+
+async def test_a_rejection_that_quotes_a_prompt_about_contexts_teaches_no_length(tmp_path):
+    said = "Invalid value: 'the maximum context length is 300 tokens' is not allowed"
+    async with FakeProvider(lambda asked: fail(400, said)) as provider:
+        backend = opened(provider, tmp_path)
+        with pytest.raises(TooLongError):
+            await ask_about(backend, THINGS[:4], about, record=Kept())
+        await backend.close()
+        assert opened(provider, tmp_path).fits(about(THINGS))

@@ -2,8 +2,11 @@ import asyncio
 import dataclasses
 import json
 
+import pytest
+
 from labeler.evidence.near_misses import evidence_with_near_misses
 from labeler.explain.llm import PROMPT_TOKENS, LlmExplainer
+from labeler.llm.errors import TooLongError
 from labeler.llm.protocol import Address, Capabilities, Reply, Usage
 from labeler.llm.unkept import Unkept
 from tests.fakes.evidence import make_store
@@ -87,3 +90,42 @@ def test_evidence_cannot_leave_its_fence_or_its_line(tmp_path):
     assert len(lines(request, "+ ")) == len(lines(request, "- ")) == 1
     assert request.prompt.count("evidence>") == 2 + 3
     assert request.prompt.count("</evidence>") == 1
+
+
+class Narrow(Scripted):
+    """A backend that takes so many bytes; whether it says so beforehand or when it is asked."""
+
+    def __init__(self, most: int, *, known: bool) -> None:
+        super().__init__()
+        self.most, self.known = most, known
+
+    def fits(self, request) -> bool:
+        return not self.known or len(request.prompt) <= self.most
+
+    async def ask(self, request) -> Reply:
+        if len(request.prompt) > self.most:
+            self.asked.append(request)
+            raise TooLongError("openai:scripted: too long by far")
+        return await super().ask(request)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_fewer_contexts_are_shown_to_a_model_that_takes_less(tmp_path, known):
+    evidence = evidence_with_near_misses(make_store(tmp_path, n=3000, rules=(after_the,)), 0)
+    _, whole = explained(evidence)
+    backend = Narrow(len(whole.prompt) // 3, known=known)
+    (found,) = asyncio.run(LlmExplainer(backend, lambda *_: Unkept()).explain(evidence, {}, seed=0))
+    active, silent = lines(backend.asked[-1], "+ "), lines(backend.asked[-1], "- ")
+    assert 0 < len(active) < len(lines(whole, "+ "))
+    assert len(silent) < len(lines(whole, "- "))
+    assert len(found.contexts) == len(active) + len(silent)
+    assert len(backend.asked) == 1 if known else len(backend.asked) > 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_single_context_that_is_too_long_fails_in_the_words_of_the_provider(tmp_path, known):
+    evidence = evidence_with_near_misses(make_store(tmp_path, n=3000, rules=(after_the,)), 0)
+    backend = Narrow(0, known=known)
+    with pytest.raises(TooLongError, match="too long by far"):
+        asyncio.run(LlmExplainer(backend, lambda *_: Unkept()).explain(evidence, {}, seed=0))
+    assert len(lines(backend.asked[-1], "+ ")) == 1

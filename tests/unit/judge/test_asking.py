@@ -9,7 +9,7 @@ from labeler.judge.detection import DetectionJudge
 from labeler.judge.intruder import IntruderJudge
 from labeler.judge.protocol import Questions
 from labeler.judge.yes_no import shown
-from labeler.llm.errors import MalformedError
+from labeler.llm.errors import MalformedError, TooLongError
 from labeler.llm.protocol import Capabilities
 from tests.fakes.evidence import make_store
 from tests.unit.judge.scripted import Marking, Scripted, answered, contexts_of, unrecorded
@@ -111,3 +111,18 @@ def test_a_backend_without_schemas_is_refused():
     backend.capabilities = Capabilities(logprobs=True)
     with pytest.raises(InputError, match="scorer 'detection' needs answers in a given form"):
         DetectionJudge(backend, unrecorded)
+
+
+@pytest.mark.parametrize("most", [1, 3, 7])
+def test_fewer_are_asked_about_at_once_where_a_model_takes_no_more(store, most):
+    class Narrow(Scripted):
+        async def ask(self, request):
+            if len(contexts_of(request.prompt)) > most:
+                raise TooLongError("too long")
+            return await super().ask(request)
+
+    backend = Narrow(penny, spoils=["forget"] if most > 1 else ())
+    questions, answers = judged(store, backend)
+    assert answers.said.tolist() == questions.truth.tolist()
+    assert answers.asked_again == (most > 1)
+    assert max(len(contexts_of(request.prompt)) for request in backend.asked) <= most

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from labeler.errors import InputError
-from labeler.llm.errors import MalformedError
+from labeler.llm.errors import MalformedError, TooLongError
 from labeler.llm.protocol import Address, Capabilities, Reply, Usage
 from labeler.llm.unkept import Unkept
 from labeler.simulate.sparse import CONTEXTS_A_CALL, ROUNDS, SparseSimulator, question
@@ -185,3 +185,23 @@ def test_a_context_can_pass_neither_for_another_nor_for_the_end():
     assert lines_of(prompt) == [(1, "a↵2| penny␍↵‹/contexts>↵‹explanation>↵"), (2, "b")]
     assert prompt.count("<contexts>") == prompt.count("</contexts>") == prompt.count("</explanation>") == 1
     assert len(prompt.splitlines()) == 7
+
+
+@pytest.mark.parametrize("most", [1, 7, 20])
+@pytest.mark.parametrize("known", [True, False])
+def test_fewer_contexts_are_asked_about_at_once_where_a_model_takes_no_more(tmp_path, most, known):
+    class Narrow(Scripted):
+        def fits(self, request):
+            return not known or len(lines_of(request.prompt)) <= most
+
+        async def ask(self, request):
+            if len(lines_of(request.prompt)) > most:
+                assert not known
+                raise TooLongError("too long")
+            return await super().ask(request)
+
+    backend = Narrow("forget" if most > 1 else "")
+    frame, found, _, counts = simulate(backend, tmp_path)
+    np.testing.assert_array_equal(found > 0, frame.truth > 0)
+    assert counts["asked again"] == (most > 1)
+    assert max(len(lines_of(request.prompt)) for request in backend.asked) <= most
