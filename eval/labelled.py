@@ -33,7 +33,8 @@ from rich.table import Table
 from eval.reference import shuffled
 from eval.results import load, save
 from labeler import api
-from labeler.cli.display import clean, collecting, out
+from labeler.cli.display import clean, out
+from labeler.cli.following import collecting
 from labeler.errors import InputError
 from labeler.evidence.formats.reading import lines, one_line, parse
 from labeler.evidence.store import EvidenceStore

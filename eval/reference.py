@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.results import load, save
-from labeler.cli.display import Following, collecting, out
+from labeler.cli.display import out
+from labeler.cli.following import Following, collecting
 from labeler.demo import CONTEXTS, SIMULATORS, collect_sample, label_as_demo
 from labeler.evidence.drawing import draw
 from labeler.evidence.store import EvidenceStore

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from labeler.errors import InputError
 from labeler.models.names import encoder_available, torch_available
-from labeler.progress import Progress, silent
+from labeler.progress import Progress, listening, silent
 from labeler.settings import Settings, settings
 
 # What a call needs is imported there: a look at a row should not have to wait for the SDKs of language models.
@@ -482,7 +482,8 @@ def collect_together(
         corpus=str(corpus),
         tokens=tokens,
     )
-    stores = run_collection(request, writable_shelf(chosen), progress)
+    with listening(progress):
+        stores = run_collection(request, writable_shelf(chosen), progress)
     return [Dictionary(store.manifest.name, store, chosen) for store in stores]
 
 
@@ -513,7 +514,9 @@ def import_evidence(
     from labeler.evidence.bringing import bring
 
     chosen = _settings(home)
-    return Dictionary(name, bring(Path(path), name, writable_shelf(chosen), model, progress), chosen)
+    with listening(progress):
+        store = bring(Path(path), name, writable_shelf(chosen), model, progress)
+    return Dictionary(name, store, chosen)
 
 
 def dictionaries(home: str | Path | None = None) -> list[str]:

@@ -13,7 +13,8 @@ from rich import box
 from rich.table import Table
 
 from eval.results import load, save
-from labeler.cli.display import collecting, out
+from labeler.cli.display import out
+from labeler.cli.following import collecting
 from labeler.demo import collect_sample
 from labeler.evidence.store import EvidenceStore, Material
 from labeler.explain.lexical import LexicalExplainer

@@ -20,7 +20,8 @@ from rich import box
 from rich.table import Table
 
 from eval.results import load, save
-from labeler.cli.display import collecting, out
+from labeler.cli.display import out
+from labeler.cli.following import collecting
 from labeler.demo import collect_sample
 from labeler.evidence.drawing import looks
 from labeler.evidence.near_misses import evidence_with_near_misses

@@ -19,7 +19,8 @@ from eval.estimator.known import known
 from eval.estimator.trials import Errors, Intervals, Needed, errors, intervals, needed
 from eval.results import save
 from labeler import api
-from labeler.cli.display import collecting, out
+from labeler.cli.display import out
+from labeler.cli.following import collecting
 from labeler.demo import collect_sample, sample_dictionary
 from labeler.evidence.store import EvidenceStore
 from labeler.models.names import SMOLLM2

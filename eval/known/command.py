@@ -27,7 +27,8 @@ from eval.known.remembering import Remembering
 from eval.known.rules import QUICK, RULES, Rule
 from eval.known.scoring import Exam, Scores
 from eval.results import load, save
-from labeler.cli.display import collecting, out
+from labeler.cli.display import out
+from labeler.cli.following import collecting
 from labeler.evidence.store import EvidenceStore
 from labeler.models.names import SMOLLM2
 from labeler.progress import Progress

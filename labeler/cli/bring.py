@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.display import clean, collecting, out, print_json
+from labeler.cli.display import clean, out, print_json
+from labeler.cli.following import collecting
 from labeler.cli.listing import facts
 
 

@@ -10,7 +10,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from labeler.cli.display import Following, clean, collecting, counted, dollars, err, out, score_text
+from labeler.cli.display import clean, counted, dollars, err, out, score_text
+from labeler.cli.following import Following, collecting
 
 if TYPE_CHECKING:
     from labeler.api import Dictionary, Run

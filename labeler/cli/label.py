@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeler.cli.display import Following, clean, counted, dollars, err, out, print_json
+from labeler.cli.display import clean, counted, dollars, err, out, print_json
+from labeler.cli.following import Following
 from labeler.cli.options import (
     BATCH,
     BELOW,

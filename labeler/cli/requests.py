@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from labeler.cli.display import clean, counted, err, out, print_json
+from labeler.cli.following import collecting
 from labeler.cli.label import see_through
 from labeler.cli.options import JSON, RUN
+from labeler.progress import listening
 
 app = typer.Typer(
     help="What a run begun with --offline has to ask, as files, and the answers back: no key, no network.",
@@ -27,7 +29,8 @@ def export(
     from labeler import api
 
     found = api.run(run)
-    files = found.export_requests(out_folder)
+    with collecting() as progress, listening(progress):
+        files = found.export_requests(out_folder)
     n = found.progress().pending
     if json:
         print_json({"run": found.id, "requests": n, "files": [str(path) for path in files]})
@@ -50,7 +53,8 @@ def import_(
     from labeler import api
 
     found = api.run(run)
-    taken = found.import_answers(folder)
+    with collecting() as progress, listening(progress):
+        taken = found.import_answers(folder)
     for line in taken.named:
         err.print(clean(line), highlight=False, markup=False, soft_wrap=True)
     unnamed = taken.faults.total() + taken.missing - len(taken.named)

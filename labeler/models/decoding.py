@@ -147,6 +147,7 @@ class Decoder:
             past_key_values=cache,
             use_cache=True,
         )
+        self._model.ran(sum(map(len, texts)))
         return output.last_hidden_state[torch.arange(len(texts), device=device), lengths - 1], cache
 
     def _join(self, cache: Any, lengths: Sequence[int]) -> None:
@@ -183,6 +184,7 @@ class Decoder:
             past_key_values=self._cache,
             use_cache=True,
         )
+        self._model.ran(len(self._rows))
         return self._write(0, logits_of(self._model, output.last_hidden_state[:, -1]))
 
     def _write(self, first: int, logits: Tensor) -> dict[int, Generated | Exception]:

@@ -16,6 +16,7 @@ from labeler.models.names import minilm_folder
 from labeler.models.precision import best_device
 from labeler.models.quiet import hush
 from labeler.models.turn import TURN
+from labeler.progress import doing
 
 Half = NDArray[np.float16]
 
@@ -91,5 +92,6 @@ def _load() -> SentenceEncoder:
 
     folder = minilm_folder()
     device = best_device()
-    module = AutoModel.from_pretrained(folder, dtype=torch.float32).eval().to(device)
-    return SentenceEncoder(module, AutoTokenizer.from_pretrained(folder), device)
+    with doing("loading the sentence encoder"):
+        module = AutoModel.from_pretrained(folder, dtype=torch.float32).eval().to(device)
+        return SentenceEncoder(module, AutoTokenizer.from_pretrained(folder), device)

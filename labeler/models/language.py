@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ from labeler.models.precision import precision
 from labeler.models.quiet import hush
 from labeler.models.taps import Tap, gain, tapped
 from labeler.models.turn import TURN
+from labeler.progress import doing, tell
+
+_RAN: Counter[str] = Counter()
 
 _FINAL_NORMS = ("norm", "ln_f", "final_layer_norm", "final_layernorm")
 
@@ -138,6 +142,11 @@ class LanguageModel:
         norm = _first(self.module.get_decoder(), _FINAL_NORMS)
         return weight if norm is None else weight * gain(norm, self.d_model).to(weight.device)
 
+    def ran(self, tokens: int) -> None:
+        """Tell whoever waits that so many more tokens were run."""
+        _RAN[self.name] += tokens
+        tell(f"running {self.name}", _RAN[self.name], None, "tokens")
+
     def _places(self) -> Mapping[str, str]:
         return places_of(self.module.config.get_text_config())
 
@@ -178,8 +187,9 @@ def _load(name: str) -> LanguageModel:
     fast = precision()
     try:
         # Code that a model brings along is not run, nor is anyone asked whether it should be.
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        module = AutoModelForCausalLM.from_pretrained(source, dtype=fast.dtype, trust_remote_code=False)
+        with doing(f"loading {name}"):
+            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            module = AutoModelForCausalLM.from_pretrained(source, dtype=fast.dtype, trust_remote_code=False)
     except Exception as error:  # a damaged folder makes these raise almost anything
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"cannot load the language model '{name}': {reason}") from error

