@@ -58,8 +58,10 @@ def read_through(
     first = start.n_contexts
     done = min(each.building.seen.n_tokens for each in collections)
 
+    expected = None if tokens is None else done + -(-(tokens - done) // PIECE_TOKENS) * PIECE_TOKENS  # whole pieces
+
     def read(more: int) -> None:
-        progress("reading the corpus", done + more, tokens, "tokens")
+        progress("reading the corpus", done + more, expected, "tokens")
 
     read(0)
     for batch in batches(windows(read_corpus(corpus), model, after=start.after), PIECE_TOKENS):
