@@ -36,6 +36,8 @@ class Stage:
     total: int | None = None
     unit: str = ""
     facts: str = ""
+    written: bool = False
+    """Whether a line has told of it."""
     began: float = field(default_factory=lambda: time.monotonic())
     heard: float = field(default_factory=lambda: time.monotonic())
 
@@ -137,9 +139,10 @@ class Board:
             else:
                 self._main = one
                 self._clear()
-            if one.over and not aside:
+            worth = not aside and (one.countable or one.written)  # what was over at once need not have been told
+            if one.over and worth:
                 self._write(one)
-            elif (begins and not aside) or self._due():
+            elif (begins and worth) or self._due():
                 self._write()
 
     def _begun(self, name: str, first: int, known: tuple[Stage, TaskID] | None) -> tuple[Stage, TaskID]:
@@ -176,8 +179,10 @@ class Board:
         now = [stage for stage in (self._main, self._aside) if stage is not None and stage is not ended and stage.news]
         if not err.is_terminal and (ended or now):
             self._written = time.monotonic()
-            line = "; ".join(map(str, [ended] if ended else now))
-            err.print(line, highlight=False, markup=False, soft_wrap=True)
+            told = [ended] if ended else now
+            for stage in told:
+                stage.written = True
+            err.print("; ".join(map(str, told)), highlight=False, markup=False, soft_wrap=True)
 
     def _beat(self) -> None:
         """Now and then a line, also where nothing moves."""

@@ -92,6 +92,18 @@ def test_a_stage_that_comes_again_begins_anew(clock, lines):
     assert lines() == ["merging: 0/64 features  left -:--", "merging: 64/64 features  32 features/s"] * 2
 
 
+def test_what_cannot_be_counted_is_told_only_where_it_takes_long(clock, lines):
+    with collecting() as progress:
+        progress("loading the sentence encoder", 0, 1)
+        clock.at += 9
+        progress("loading the sentence encoder", 1, 1)
+        progress("loading smollm2-135m", 0, 1)
+        clock.at += 12
+        progress("loading smollm2-135m", 0, 1)
+        progress("loading smollm2-135m", 1, 1)
+    assert lines() == ["loading smollm2-135m: 12 s"] * 2
+
+
 def test_a_run_says_what_its_worker_is_at_before_any_feature_is_done(clock, lines):
     with Following() as follow:
         follow(run())
