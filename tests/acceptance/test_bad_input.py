@@ -1,5 +1,6 @@
 """Every wrong request gets one line that names the thing, exit status 2, and nothing half written."""
 
+import re
 import shutil
 
 import numpy as np
@@ -19,13 +20,17 @@ def home(tmp_path):
     return tmp_path
 
 
+PROGRESS = re.compile(r"(reading the corpus|loading .*): ")
+"""What a machine that others load may say on the way to a refusal."""
+
+
 def refused(folder, *arguments, **settings) -> str:
     """What a refused command says, after the checks that hold for all of them."""
     before = files(folder)
     done = run(folder, *arguments, **settings)
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
-    lines = [line for line in done.stderr.splitlines() if line and not line.startswith("reading the corpus: ")]
+    lines = [line for line in done.stderr.splitlines() if line and not PROGRESS.match(line)]
     assert len(lines) == 1, done.stderr
     assert files(folder) <= before, files(folder) - before
     return lines[0]
