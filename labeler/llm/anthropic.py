@@ -12,7 +12,7 @@ import anthropic
 from pydantic import BaseModel
 
 from labeler.llm.bounds import most_input, n_bytes
-from labeler.llm.dialect import Dialect
+from labeler.llm.dialect import FORM, Dialect
 from labeler.llm.endpoints import NO_KEY, Endpoint, address
 from labeler.llm.errors import MalformedError, RejectedError
 from labeler.llm.failures import Failures
@@ -21,8 +21,10 @@ from labeler.llm.limits import read_limits
 from labeler.llm.names import LLMName
 from labeler.llm.prices import Prices
 from labeler.llm.protocol import Capabilities, Reply, Request, TextLogprobs, Usage
+from labeler.llm.reading import is_json
 from labeler.llm.servers import ServerMemory
 from labeler.llm.sizes import Sizes
+from labeler.llm.structured import instruction
 from labeler.llm.thoughts import tokens_of
 from labeler.llm.transport import CONNECT_SECONDS, IDLE_SECONDS, TOTAL_SECONDS, http_client
 from labeler.llm.wire import Wire
@@ -54,7 +56,9 @@ class AnthropicBackend:
         self._endpoint = endpoint
         self._prices = prices or Prices()
         self._failures = Failures(self.name, endpoint.key, endpoint.hint)
-        self._dialect = Dialect({"temperature": "temperature"}, memory=memory, probing=not endpoint.official)
+        # Of other servers only: on Anthropic's own host a rejected schema is a schema to mend.
+        lessons = {"temperature": "temperature"} | ({} if endpoint.official else {"output_config": FORM})
+        self._dialect = Dialect(lessons, memory=memory, probing=not endpoint.official)
         self._sizes = Sizes(memory=memory)
         # Every value that the SDK would otherwise take from the environment is given here or held back by the client.
         self._client = anthropic.AsyncAnthropic(
@@ -70,6 +74,8 @@ class AnthropicBackend:
     async def ask(self, request: Request) -> Reply:
         """One attempt, after a few unbilled rejections of the temperature, or of so much room."""
         offered = {"temperature"} if request.temperature is not None else set()
+        if request.schema is not None and not self._endpoint.official:
+            offered.add("output_config")
         return await self._sizes.ask(
             lambda sized: self._dialect.speak(functools.partial(self._send, sized), offered),
             self._sized(request),
@@ -116,6 +122,11 @@ class AnthropicBackend:
             reply = read_reply(found, self.price)
         except MalformedError as error:
             raise MalformedError(self._failures.line(f"{error}; is the base url right?"), maybe_billed=True) from None
+        if request.schema is not None and "output_config" not in without and not self._endpoint.official:
+            if is_json(reply.text):
+                self._dialect.heeded("output_config")
+            elif reply.stop == "end" and reply.text.strip():  # perhaps the server overlooks it
+                self._dialect.missed("output_config", self._failures.line("the answer is not JSON", reply.text))
         return dataclasses.replace(reply, limits=read_limits(headers))
 
 
@@ -160,17 +171,21 @@ def _body(model: str, request: Request, without: frozenset[str]) -> dict[str, An
         "max_tokens": request.max_tokens if request.room is None else request.room,
         "messages": [{"role": "user", "content": request.prompt}],
     }
-    if request.system:
-        body["system"] = [{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}]
-    if request.schema is not None:
+    system = request.system
+    if request.schema is not None and "output_config" in without:
+        system = f"{system}\n\n{instruction(request.schema)}".strip()
+    elif request.schema is not None:
         body["output_config"] = {"format": _output_format(request.schema)}
+    if system:
+        body["system"] = [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}]
     if request.temperature is not None and "temperature" not in without:
         body["temperature"] = request.temperature
     return body
 
 
 def _forms(request: Request) -> list[str]:
-    return [] if request.schema is None else [json.dumps(_output_format(request.schema))]
+    schema = request.schema
+    return [] if schema is None else [json.dumps(_output_format(schema)), instruction(schema)]
 
 
 @functools.lru_cache(maxsize=64)

@@ -152,7 +152,9 @@ class AnthropicBatchBackend(AnthropicBackend):
         return True
 
     def _adapted(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        return {part: value for part, value in body.items() if part not in self._dialect.without}
+        # A form that is asked for in words stands in another place, where a body that was made before has it already.
+        dropped = self._dialect.without & {"temperature"}
+        return {part: value for part, value in body.items() if part not in dropped}
 
 
 def _has_ended(batch: Mapping[str, Any]) -> bool:

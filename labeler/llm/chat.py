@@ -30,8 +30,8 @@ Price = Callable[[Usage], float | None]
 def chat_body(model: str, request: Request, *, own_host: bool, without: frozenset[str] = frozenset()) -> dict[str, Any]:
     """The body of a call. ``own_host`` is OpenAI's; ``without`` names what the host does not take.
 
-    That may be ``temperature``, ``reasoning_effort``, ``response_format`` (the form is then asked for in words) and
-    ``max_tokens`` (which then goes by its newest name).
+    That may be ``temperature``, ``reasoning_effort``, ``response_format`` (the form is then asked for in words),
+    ``max_tokens`` (which then goes by its newest name) and ``whole`` (the answer then comes in a stream).
     """
     body: dict[str, Any] = {"model": model}
     system = request.system
@@ -44,6 +44,8 @@ def chat_body(model: str, request: Request, *, own_host: bool, without: frozense
         body["reasoning_effort"] = "low"  # what is asked here takes little thought, and thinking is billed
     if request.temperature is not None and "temperature" not in without:
         body["temperature"] = request.temperature
+    if "whole" in without:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
     body["messages"] = [{"role": "system", "content": system}] if system else []
     body["messages"].append({"role": "user", "content": request.prompt})
     return body

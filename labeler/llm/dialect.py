@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Protocol, TypeVar
 
-from labeler.llm.failures import RejectionError
+from labeler.llm.failures import FaultError, RejectionError
 
 T = TypeVar("T")
 
 PROBE_SECONDS = 20.0
 """How long calls wait for the first one to tell how the server takes it."""
+FORM = (
+    r"response[_ ]?format|output[_ ]?(?:config|format)|json[_ ]?(?:schema|mode|object)|schema|grammar"
+    r"|structured[_ ]?output|guided[_ ]?(?:json|decoding)"
+)
+"""By what a server names the form that an answer should have."""
+
+ENOUGH = 2
+"""How often what may be chance is seen before it teaches: a fault of the server that names a part, and is gone without it;
+an answer that is not of the form, where none ever was."""
 
 
 class Memory(Protocol):
@@ -22,8 +32,8 @@ class Memory(Protocol):
         """The parts that were not taken."""
         ...
 
-    def remember(self, what: str) -> None:
-        """Adds one."""
+    def remember(self, what: str, *, said: str = "", times: int = 1) -> None:
+        """Adds one that was seen so many times, the last time by these words."""
         ...
 
 
@@ -46,10 +56,25 @@ class Dialect:
         """The parts that are left out."""
         self._taken: frozenset[str] = frozenset()
         """The parts that were accepted before."""
+        self._heeded: frozenset[str] = frozenset()
+        """Those that an answer showed to be heeded."""
+        self._chances: dict[str, Counter[str]] = {"fault": Counter(), "miss": Counter()}
+        self._evidence: dict[str, tuple[str, int]] = {}
+        """The words by which a part was learned last, and how often it was seen."""
 
-    def drop(self, part: str) -> None:
+    def drop(self, part: str, said: str = "", times: int = 1) -> None:
         """Leave a part out from now on."""
         self.without |= {part}
+        self._evidence[part] = said, times
+
+    def heeded(self, part: str) -> None:
+        """An answer showed that the server minds a part: those that do not are the model's."""
+        self._heeded |= {part}
+
+    def missed(self, part: str, said: str) -> None:
+        """An answer looks as if the server overlooked a part."""
+        if part not in self._heeded:
+            self._chance("miss", part, said)
 
     def lesson(self, said: str, parts: Collection[str]) -> str | None:
         """The one of these parts that a rejection is about."""
@@ -59,7 +84,8 @@ class Dialect:
         """What ``send`` returns, called with the parts to leave out, and again after each rejection that teaches one.
 
         ``offered`` are the parts that the request has at all. A lesson is kept only once a request without the part
-        was taken: rejections quote prompts, which may hold any word. Raises what ``send`` raises.
+        was taken: rejections quote prompts, which may hold any word. A fault of the server teaches the same where it was
+        seen several times, for it may be chance. Raises what ``send`` raises.
         """
         parts = frozenset(offered)
         if not self._is_new(parts):
@@ -80,23 +106,37 @@ class Dialect:
         return self._probing and not parts <= self._taken | self.without
 
     async def _spoken(self, send: Callable[[frozenset[str]], Awaitable[T]], parts: frozenset[str]) -> T:
-        without = self.without
+        without, told = self.without, dict[str, RejectionError | FaultError]()
         while True:
             try:
                 answer = await send(without)
-            except RejectionError as rejection:
-                lesson = self.lesson(rejection.said, parts - without)
+            except (RejectionError, FaultError) as error:
+                lesson = self.lesson(error.said, parts - without)
                 if lesson is None:
                     raise
                 without |= {lesson}
+                told[lesson] = error
             else:
-                self.without |= without
-                self._taken |= parts - self.without
+                for part, heard in told.items():
+                    if isinstance(heard, RejectionError):
+                        self.drop(part, str(heard))
+                    else:
+                        self._chance("fault", part, str(heard))
+                for part in parts - without:
+                    del self._chances["fault"][part]
+                self._taken |= parts - without
                 self._remember()
                 return answer
 
+    def _chance(self, kind: str, part: str, said: str) -> None:
+        seen = self._chances[kind]
+        seen[part] += 1
+        if seen[part] >= ENOUGH:
+            self.drop(part, said, seen[part])
+
     def _remember(self) -> None:
         if self._memory is not None:
-            for part in self.without - self._known:
-                self._memory.remember(part)
+            for part in sorted(self.without - self._known):
+                said, times = self._evidence.get(part, ("", 1))
+                self._memory.remember(part, said=said, times=times)
             self._known |= self.without

@@ -12,7 +12,7 @@ import openai
 
 from labeler.llm.bounds import most_input, n_bytes
 from labeler.llm.chat import THINKING_TOKENS, chat_body, read_reply, read_usage
-from labeler.llm.dialect import Dialect
+from labeler.llm.dialect import FORM, Dialect
 from labeler.llm.echoed import NONE_GIVEN, read_echoed
 from labeler.llm.endpoints import NO_KEY, Endpoint, address
 from labeler.llm.errors import MalformedError, RejectedError
@@ -40,8 +40,9 @@ _LESSONS_OF_OWN_HOST = {**_LESSONS, "reasoning_effort": r"reasoning[\W_]?effort"
 # Of other servers only: on OpenAI's own host a rejected schema is a schema to mend, and the limit has its newest name.
 _LESSONS_OF_OTHERS = {
     **_LESSONS,
-    "response_format": "response_format|json_schema|grammar",
+    "response_format": FORM,
     "max_tokens": r"use\W+max_completion_tokens",
+    "whole": r"\bstream",
 }
 
 
@@ -84,7 +85,7 @@ class OpenAIBackend:
 
     async def ask(self, request: Request) -> Reply:
         """One attempt, after a few unbilled rejections of what the server will not take, or not with so much room."""
-        offered = {"reasoning_effort" if self._endpoint.official else "max_tokens"}
+        offered = {"reasoning_effort"} if self._endpoint.official else {"max_tokens", "whole"}
         if request.temperature is not None:
             offered.add("temperature")
         if request.schema is not None:
@@ -142,8 +143,11 @@ class OpenAIBackend:
             line = self._failures.line(f"{error}; does the base url lack a /v1?")
             raise MalformedError(line, maybe_billed=True) from None
         wanted = request.schema is not None and reply.stop == "end" and bool(reply.text.strip())
-        if wanted and not official and not is_json(reply.text):
-            self._dialect.drop("response_format")  # the server overlooks it: ask in words from the next call on
+        if wanted and not official and "response_format" in body:
+            if is_json(reply.text):
+                self._dialect.heeded("response_format")
+            else:  # perhaps the server overlooks it
+                self._dialect.missed("response_format", self._failures.line("the answer is not JSON", reply.text))
         return dataclasses.replace(reply, limits=read_limits(headers))
 
     async def _given(self, prefix: str, text: str, among: Sequence[str]) -> TextLogprobs:

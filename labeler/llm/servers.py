@@ -33,6 +33,7 @@ _MEANINGS = {
     "response_format": "takes no schema; the form is asked for in words",
     "output_config": "takes no schema; the form is asked for in words",
     "temperature": "takes no temperature",
+    "whole": "answers in streams only",
     "reasoning_effort": "takes no reasoning effort",
     "max_tokens": "calls the limit of an answer max_completion_tokens",
     "likeliest": "lists few alternatives of a token",

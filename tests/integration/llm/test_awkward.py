@@ -1,6 +1,7 @@
 """The habits of real servers, over real HTTP: errors within a 200, streams, functions, and bodies that never end."""
 
 import asyncio
+import dataclasses
 import gzip
 import json
 import time
@@ -76,7 +77,7 @@ def outcomes(record):
 
 
 async def answer(handle, n=1, api="openai"):
-    """The answer that is come to in the end, what was put down of the calls, how long they waited, and what was asked."""
+    """The last of several questions' answers, the account, how long was waited, and what was asked."""
     waits, record = [], Kept()
 
     async def sleep(seconds):
@@ -86,8 +87,10 @@ async def answer(handle, n=1, api="openai"):
         backend = opened(api, server)
         try:
             given = [
-                await ask_until_answered(backend, FORMED, record=record, sleep=sleep, uniform=lambda: 0.0)
-                for _ in range(n)
+                await ask_until_answered(
+                    backend, dataclasses.replace(FORMED, draw=draw), record=record, sleep=sleep, uniform=lambda: 0.0
+                )
+                for draw in range(n)
             ]
         finally:
             await backend.close()
@@ -306,3 +309,49 @@ async def test_an_answer_that_takes_long_to_begin_may():
         return web.json_response(chat(J))
 
     assert (await ask("openai", handle, idle=0.1)).text == J
+
+
+def formed(body):
+    return "response_format" in body or "output_config" in body
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize(
+    ("status", "said", "within"),
+    [
+        (500, "failed to compile the grammar", False),
+        (500, "json_schema: unsupported keyword", False),
+        (400, "this model takes no schema", False),
+        (400, "response_format is not supported; nor is output_config", True),
+        (502, "the grammar engine failed", True),
+    ],
+)
+async def test_an_error_that_names_the_schema_teaches_to_ask_in_words(api, status, said, within):
+    whole = chat(J) if api == "openai" else message(J)
+
+    async def handle(request, asked):
+        if formed(asked):
+            return web.json_response({"error": {"message": said, "code": status}}, status=200 if within else status)
+        return web.json_response(whole)
+
+    given, record, waits, bodies = await answer(handle, n=4, api=api)
+    assert given.parsed == Label(**LABEL)
+    assert waits == []
+    assert outcomes(record) == ["answered"] * len(record.calls)
+    again = [True, False] if status != 400 else [False]  # a fault may be chance
+    assert [formed(body) for body in bodies] == [True, False, *again, False, False]
+    assert all("JSON schema" in json.dumps(body) for body in bodies if not formed(body))
+
+
+async def test_a_server_that_takes_nothing_but_streams_is_asked_for_them():
+    said = "This model only supports streaming; please set stream to true"
+
+    async def handle(request, asked):
+        if not asked.get("stream"):
+            return await always({"error": {"message": said}}, status=400)(request, asked)
+        return await sending(events(*deltas(J)), kind="text/event-stream")(request, asked)
+
+    given, record, _, bodies = await answer(handle, n=3)
+    assert given.parsed == Label(**LABEL)
+    assert [body.get("stream") for body in bodies] == [None, True, True, True]
+    assert [usage.output_tokens for usage, _ in record.recorded] == [4, 4, 4]

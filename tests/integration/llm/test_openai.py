@@ -212,27 +212,36 @@ async def test_several_lessons_in_one_request():
     assert len(provider.asked) == 4
 
 
-async def test_a_server_that_overlooks_the_schema_is_asked_in_words_the_next_time():
-    async with FakeProvider(answer("It is about months."), json_answer(LABEL)) as provider:
+async def test_a_server_that_overlooks_the_schema_twice_is_asked_in_words_from_then_on():
+    async with FakeProvider(*[answer("It is about months.")] * 2, json_answer(LABEL)) as provider:
         backend = opened(provider)
-        with pytest.raises(MalformedError) as caught:
-            await answered(backend, FORMED)
-        assert caught.value.usage.output_tokens == 10
+        for _ in range(2):
+            with pytest.raises(MalformedError) as caught:
+                await answered(backend, FORMED)
+            assert caught.value.usage.output_tokens == 10
         assert (await answered(backend, FORMED)).parsed == Label(**LABEL)
         await backend.close()
-    assert [asked.schema is None for asked in provider.asked] == [False, True]
+    assert [asked.schema is None for asked in provider.asked] == [False, False, True]
 
 
-async def test_of_many_calls_at_once_one_finds_out_that_a_server_overlooks_the_schema():
+async def test_a_model_that_misses_the_form_after_it_was_right_is_asked_by_the_schema_still():
+    script = [json_answer(LABEL), *[answer("It is about months.")] * 3, json_answer(LABEL)]
+    async with FakeProvider(*script) as provider:
+        backend = opened(provider)
+        await asyncio.gather(*(backend.ask(FORMED) for _ in script))
+        await backend.close()
+    assert all(asked.schema is not None for asked in provider.asked)
+
+
+async def test_of_many_questions_at_once_none_is_lost_to_a_server_that_overlooks_the_schema():
     def behave(asked):
         return answer("It is about months.", seconds=0.01) if asked.schema else json_answer(LABEL)
 
     async with FakeProvider(behave) as provider:
         backend = opened(provider)
-        given = await asyncio.gather(*(answered(backend, FORMED) for _ in range(20)), return_exceptions=True)
+        given = await asyncio.gather(*(ask_until_answered(backend, FORMED, record=Kept()) for _ in range(20)))
         await backend.close()
-    assert [type(one).__name__ for one in given] == ["MalformedError"] + ["Answer"] * 19
-    assert sum(asked.schema is not None for asked in provider.asked) == 1
+    assert [one.parsed for one in given] == [Label(**LABEL)] * 20
 
 
 async def test_what_a_server_does_not_take_is_known_to_the_next_process(tmp_path):

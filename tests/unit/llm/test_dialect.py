@@ -7,7 +7,7 @@ import pytest
 from labeler.llm import dialect as module
 from labeler.llm.dialect import Dialect
 from labeler.llm.errors import BusyError, RejectedError
-from labeler.llm.failures import RejectionError
+from labeler.llm.failures import FaultError, RejectionError
 
 LESSONS = {"temperature": "temperature", "form": "response_format"}
 
@@ -47,12 +47,14 @@ class Notes:
     def __init__(self, *known):
         self.known = frozenset(known)
         self.told = []
+        self.evidence = []
 
     def recall(self):
         return self.known
 
-    def remember(self, what):
+    def remember(self, what, *, said="", times=1):
         self.told.append({what})
+        self.evidence.append((said, times))
 
 
 async def settle():
@@ -162,3 +164,54 @@ async def test_a_rejection_that_no_lesson_mends_is_raised_and_teaches_nothing():
         await dialect.speak(send, LESSONS)
     assert dialect.without == frozenset()
     assert notes.told == []
+
+
+async def faulty(without):
+    if "form" not in without:
+        raise FaultError("HTTP 500: no", "cannot compile the response_format")
+    return "yes"
+
+
+async def test_a_fault_that_names_a_part_is_gone_around_at_once_and_teaches_when_it_comes_again():
+    notes, asked = Notes(), []
+    dialect = Dialect(LESSONS, memory=notes, probing=True)
+
+    async def send(without):
+        asked.append("form" not in without)
+        return await faulty(without)
+
+    for _ in range(3):
+        assert await dialect.speak(send, ["form"]) == "yes"
+    assert asked == [True, False, True, False, False]
+    assert (notes.told, notes.evidence) == ([{"form"}], [("HTTP 500: no", 2)])
+
+
+async def test_a_fault_that_does_not_come_again_teaches_nothing():
+    notes = Notes()
+    dialect = Dialect(LESSONS, memory=notes)
+    for send in (faulty, Server().sending(["form"]), faulty, Server().sending(["form"])):
+        assert await dialect.speak(send, ["form"]) == "yes"
+    assert dialect.without == frozenset()
+    assert notes.told == []
+
+
+async def test_a_fault_that_names_nothing_is_raised():
+    async def send(without):
+        raise FaultError("HTTP 500", "out of memory")
+
+    with pytest.raises(FaultError):
+        await Dialect(LESSONS).speak(send, ["form"])
+
+
+def test_one_miss_teaches_nothing_and_several_do_where_none_was_right():
+    dialect = Dialect(LESSONS)
+    dialect.missed("form", "no JSON")
+    assert dialect.without == frozenset()
+    dialect.missed("form", "no JSON")
+    assert dialect.without == {"form"}
+    dialect = Dialect(LESSONS)
+    dialect.missed("form", "no JSON")
+    dialect.heeded("form")
+    for _ in range(5):
+        dialect.missed("form", "no JSON")
+    assert dialect.without == frozenset()
