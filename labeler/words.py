@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]|_")
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]|_")
+"""A word, or a single mark."""
 
 STOPWORDS = frozenset(files("labeler").joinpath("stopwords.txt").read_text(encoding="utf-8").split())
 """Words that say how a label is put rather than what it is about."""
@@ -34,7 +35,7 @@ def words(tokens: Sequence[str]) -> list[Word]:
     owner = [index for index, token in enumerate(tokens) for _ in token]
     return [
         Word(match[0], match.start(), match.end(), range(owner[match.start()], owner[match.end() - 1] + 1))
-        for match in _WORD.finditer(text)
+        for match in WORD.finditer(text)
     ]
 
 

@@ -197,6 +197,10 @@ def ours(tokens: int, ids: str) -> dict[str, Any]:
     return {"per_second": round(held / seconds), "growth_mb": round(peak - before)}
 
 
+SHARED = ("contexts", "places", "words")
+"""What the files of a store are called that all features share."""
+
+
 def scale(n_features: int, tokens: int) -> dict[str, Any]:
     """A store of synthetic features: how it is built, how large it is, how fast one feature is read."""
     active = 32
@@ -216,10 +220,8 @@ def scale(n_features: int, tokens: int) -> dict[str, Any]:
             "build_seconds": round(seconds),
             "build_growth_mb": round(peak - before),
             "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-            "bytes_a_feature": round(
-                sum(f.bytes for n, f in files.items() if not n.startswith("contexts")) / n_features
-            ),
-            "shared_contexts_mb": round(sum(f.bytes for n, f in files.items() if n.startswith("contexts")) / MB),
+            "bytes_a_feature": round(sum(f.bytes for n, f in files.items() if not n.startswith(SHARED)) / n_features),
+            "shared_contexts_mb": round(sum(f.bytes for n, f in files.items() if n.startswith(SHARED)) / MB),
             **read_times(store),
         }
 

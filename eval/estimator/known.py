@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeler.evidence.drawing import Floats, size
+from labeler.evidence.drawing import Floats
 from labeler.evidence.sampling import strata
 from labeler.evidence.store import EvidenceStore
 from labeler.explain.lexical import LexicalExplainer
 from labeler.features import FloatArray, Frame
 from labeler.runs.bench import background
-from labeler.runs.guiding import TEMPERATURE
+from labeler.runs.guiding import guides
 from labeler.runs.label import choose
 from labeler.runs.scoring import whole
 from labeler.score import pearson
 from labeler.score.moments import unit_moments
-from labeler.simulate.embedding import EmbeddingSimulator, context_guide
+from labeler.simulate.embedding import EmbeddingSimulator
 from labeler.simulate.lexical import LexicalSimulator
 
 MISSES = 0.3
@@ -50,8 +50,8 @@ def known(store: EvidenceStore, index: int, rarity: float | None, seed: int) -> 
     """A feature's predictions by two simulators and a made-up one; those without a correlation are left out.
 
     ``rarity`` raises the feature's threshold so far that it fires in that share of the contexts. Each prediction is
-    guided by what another simulator makes of the label, for a paid simulator cannot be asked beforehand:
-    ``embedding`` by words alone, ``lexical`` by meaning alone, and ``spiky``, whose alarms know of no label, by both.
+    guided by what else is made of the label, for a paid simulator cannot be asked beforehand: ``embedding`` by the words
+    that it names alone, ``lexical`` by what words mean alone, and ``spiky``, whose alarms know of no label, by both.
     """
     label = _label(store, index)
     everything = whole(store, index, "score")
@@ -60,12 +60,11 @@ def known(store: EvidenceStore, index: int, rarity: float | None, seed: int) -> 
         return []
     by_words = asyncio.run(LexicalSimulator().predict([label], everything.material))[0]
     by_meaning = asyncio.run(EmbeddingSimulator().predict([label], everything.material))[0]
-    meaning = context_guide(label, everything.material)
-    by_context = np.exp((meaning - meaning.max(initial=-1.0)) / TEMPERATURE)
+    named, meant, by_context = asyncio.run(guides(label, everything.material, encoder=True))
     predictions = {
-        "embedding": (by_meaning, [size(by_words)]),
-        "lexical": (by_words, [size(by_meaning)]),
-        "spiky": (spiky(frame, np.random.default_rng([seed, index])), [size(by_words), size(by_meaning)]),
+        "embedding": (by_meaning, [named]),
+        "lexical": (by_words, [meant]),
+        "spiky": (spiky(frame, np.random.default_rng([seed, index])), [named, meant]),
     }
     density = float((frame.weight[:, None] * (frame.truth > 0)).sum() / (frame.weight * frame.lengths).sum())
     found = []

@@ -195,15 +195,15 @@ def _collect(
         for each in collections:
             discard(each.building.folder.parent)
         raise
-    like = None
+    like: list[EvidenceStore] = []
     for each in collections:
-        like = _finish(each, model, like, request, exhausted, progress)
+        like.append(_finish(each, model, like, request, exhausted, progress))
 
 
 def _finish(
     each: Collection,
     model: LanguageModel,
-    like: EvidenceStore | None,
+    like: Sequence[EvidenceStore],
     request: CollectRequest,
     exhausted: bool,
     progress: Progress,
@@ -227,7 +227,7 @@ def _finish(
         neighbours=neighbours,
         vocabulary=model.vocabulary(),
         length=LENGTH,
-        like=like,
+        like=[*like[:1], *([EvidenceStore(each.target)] if each.target.exists() else [])],
         origin={
             "name": each.name,
             "model": request.model,

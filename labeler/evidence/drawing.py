@@ -24,6 +24,17 @@ def size(activation: FloatArray) -> Floats:
     return np.asarray(np.square(activation.astype(np.float64)).sum(axis=1) ** (POWER / 2))
 
 
+def coarse(values: Floats, steps: int = 1) -> Floats:
+    """Not negative numbers on a grid of powers of two, with so many ``steps`` from one to the next.
+
+    Guides come of an encoder's states, whose last digits depend on the processor. On the grid they are the same to the
+    last bit on all of them, unless a value happens to lie on the border of two steps; and so is whatever is drawn. No
+    simple fraction and no power of one lies on a border.
+    """
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.exp2(np.floor(np.log2(values) * steps + 0.3) / steps))
+
+
 @dataclass(frozen=True, eq=False)
 class Drawing:
     """The contexts of a frame in the order in which samples take them: the first n are the sample of n.
@@ -56,8 +67,8 @@ def drawing(frame: Frame, guides: Sequence[Floats], seed: int | Sequence[int]) -
     alarms that can be foreseen and those that cannot are all found. Each counts by what the context stands for.
     """
     by_truth, by_guides, uniform = SHARE
-    guided = [frame.weight * guide for guide in guides]
-    guided = [guide / guide.sum() for guide in guided if guide.sum() > 0]
+    guided = [frame.weight * coarse(guide) for guide in guides]
+    guided = [guide / float(coarse(guide.sum(), steps=8)) for guide in guided if guide.sum() > 0]
     parts = [(by_truth, frame.weight * size(frame.truth)), (uniform, frame.weight)]
     if guided:
         parts.append((by_guides, np.mean(guided, axis=0)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,21 @@ import numpy as np
 
 from labeler.evidence.cofiring import cofiring
 from labeler.evidence.columns import Columns
+from labeler.evidence.lexicon import lexicon_of, write_lexicon
 from labeler.evidence.neighbours import Neighbours
 from labeler.evidence.parts import Merged, Seen
 from labeler.evidence.rows import Rows
-from labeler.evidence.states import Half, encoded, means
+from labeler.evidence.states import Packed, encoded
 from labeler.evidence.store import EvidenceStore
 from labeler.evidence.tensors import Tensors, write_tensors
+from labeler.evidence.word_vectors import write_vectors
 from labeler.evidence.writing import write_features, write_store
 from labeler.features import IntArray
 from labeler.models.names import encoder_available
 from labeler.progress import Progress, doing
 
-STATES = 2_048
-"""Contexts in a file of states; 50 MB."""
-
-STATES_AT_ONCE = 256
-"""Contexts whose states are kept as soon as they are made; six seconds on two slow cores."""
+STATES = 512
+"""Contexts in a file of states (6 MB): what an interruption costs at most is twelve seconds on two slow cores."""
 
 
 def finish(
@@ -41,14 +40,14 @@ def finish(
     neighbours: Neighbours | None = None,
     vocabulary: Sequence[str],
     length: int,
-    like: EvidenceStore | None = None,
+    like: Sequence[EvidenceStore] = (),
     origin: Mapping[str, Any],
     progress: Progress,
 ) -> EvidenceStore:
     """Turn what was merged into the store at ``target``, in place of one that is there, and remove the folder ``work``.
 
-    ``neighbours`` are looked for by co-firing where no decoder gave them; ``like`` is a store of the same corpus, whose
-    states are taken where its pool is the same; ``origin`` is what the manifest says beside sizes.
+    ``neighbours`` are looked for by co-firing where no decoder gave them; ``like`` are stores of the same corpus, whose
+    states are taken where contexts are the same; ``origin`` is what the manifest says beside sizes.
     """
     folder = work / "store"
     shutil.rmtree(folder, ignore_errors=True)
@@ -58,9 +57,11 @@ def finish(
     shards, summary = write_features(folder, merged, seen, columns, n_features)
     tables = [Tensors(table) for table in merged.tables()]
     rows = Rows(lambda number: tables[number], [len(table["lengths"]) for table in tables])
+    write_lexicon(folder, tables, progress)
     if encoder_available():
-        for states in pool_states(rows, length, work / f"states-{seen.n_contexts}", like, progress):
+        for states in pool_states(rows, length, work / f"packed-{seen.n_contexts}", like, progress):
             link(states, folder / states.name)
+        write_vectors(folder, lexicon_of(folder, [len(table["lengths"]) for table in tables]), rows, progress)
     if neighbours is None:
         with doing("finding neighbours"):
             neighbours = cofiring((Tensors(folder / shard.file) for shard in shards), rows, n_features)
@@ -82,11 +83,15 @@ def finish(
     return EvidenceStore(target)
 
 
-def pool_states(rows: Rows, length: int, folder: Path, like: EvidenceStore | None, progress: Progress) -> list[Path]:
-    """Files with the encoder's states of the pool's contexts, made in ``folder`` as far as they are not there."""
+def pool_states(rows: Rows, length: int, folder: Path, like: Sequence[EvidenceStore], progress: Progress) -> list[Path]:
+    """Files with the encoder's states of the pool's contexts, made in ``folder`` as far as they are not there.
+
+    States of contexts that a store of the same corpus has are taken from it.
+    """
     pool = np.flatnonzero(rows.pool_place >= 0)
-    if like is not None and _same_pool(rows, pool, like):
-        return [like.path(shard.file) for shard in like.manifest.states]
+    for other in like:
+        if len(_same_contexts(rows, pool, other)[0]) == len(pool) == other.manifest.n_pool:
+            return [other.path(shard.file) for shard in other.manifest.states]
     folder.mkdir(exist_ok=True)
     files = []
     for number, start in enumerate(range(0, len(pool), STATES)):
@@ -94,40 +99,32 @@ def pool_states(rows: Rows, length: int, folder: Path, like: EvidenceStore | Non
         files.append(path)
         part = pool[start : start + STATES]
         if not path.exists():
-            for done in _make_states(path, rows, part, length):
-                progress("encoding contexts", start + done, len(pool), "contexts")
+            made: dict[int, Packed] = {}
+            for other in like:
+                missing = np.array([row for row in part.tolist() if row not in made], dtype=np.int64)
+                there, theirs = _same_contexts(rows, missing, other)
+                made.update(zip(missing[there].tolist(), other.states.stored(theirs).each(), strict=True))
+            missing = np.array([row for row in part.tolist() if row not in made], dtype=np.int64)
+            for batch, of_batch in encoded(rows, missing, length):
+                made.update(zip(batch.tolist(), Packed.of(of_batch).each(), strict=True))
+                progress("encoding contexts", start + len(made), len(pool), "contexts")
+            write_tensors(path, Packed.joined([made[row] for row in part.tolist()]).arrays())
         progress("encoding contexts", start + len(part), len(pool), "contexts")
     return files
 
 
-def _make_states(path: Path, rows: Rows, part: IntArray, length: int) -> Iterator[int]:
-    """Write a file of states, by way of pieces that an interrupted call need not make again; yields how many are made."""
-    order = np.argsort(rows.column("lengths", part), kind="stable")  # like lengths together, as they are encoded
-    pieces = []
-    for start in range(0, len(part), STATES_AT_ONCE):
-        piece = path.with_name(f"{path.stem}-from-{start:05d}.safetensors")
-        pieces.append(piece)
-        if not piece.exists():
-            made: list[Half] = []
-            for _, states in encoded(rows, part[order[start : start + STATES_AT_ONCE]], length):
-                made.append(states)
-                yield start + sum(map(len, made))
-            write_tensors(piece, {"states": np.concatenate(made)})
-    found = np.concatenate([Tensors(piece)["states"] for piece in pieces])
-    states = np.empty_like(found)
-    states[order] = found
-    write_tensors(path, {"states": states, "means": means(states)})
-    for piece in pieces:
-        piece.unlink()
-
-
-def _same_pool(rows: Rows, pool: Any, other: EvidenceStore) -> bool:
-    theirs = np.flatnonzero(other.rows.pool_place >= 0)
-    if len(theirs) != len(pool) or not other.manifest.states:
-        return False
-    return all(
-        np.array_equal(rows.column(name, pool), other.rows.column(name, theirs)) for name in ("ordinal", "tokens")
-    )
+def _same_contexts(rows: Rows, wanted: IntArray, other: EvidenceStore) -> tuple[IntArray, IntArray]:
+    """Which of some contexts another store has the states of, and their rows there."""
+    theirs = np.flatnonzero(other.rows.pool_place >= 0)[: sum(shard.n for shard in other.manifest.states)]
+    if not len(theirs) or not len(wanted):
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    ordinals = other.rows.column("ordinal", theirs)
+    at = np.searchsorted(ordinals, rows.column("ordinal", wanted))
+    at = np.minimum(at, len(theirs) - 1)
+    same = (ordinals[at] == rows.column("ordinal", wanted)) & (
+        other.rows.column("tokens", theirs[at]) == rows.column("tokens", wanted)
+    ).all(axis=1)
+    return np.flatnonzero(same), theirs[at[same]]
 
 
 def link(source: Path, target: Path) -> None:

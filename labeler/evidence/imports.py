@@ -15,6 +15,7 @@ from labeler.evidence.cofiring import cofiring
 from labeler.evidence.finishing import link, replace
 from labeler.evidence.formats.base import Foreign, ForeignFeature
 from labeler.evidence.importing import LENGTH, Batch, Vocabulary
+from labeler.evidence.lexicon import write_lexicon
 from labeler.evidence.manifest import Shard
 from labeler.evidence.neighbours import NEAR_COSINE, NEAREST, Neighbours, groups
 from labeler.evidence.rows import Rows
@@ -55,7 +56,7 @@ def import_features(
         for features in batches(foreign.features()):
             growing.add(features, foreign.origin.n_tokens)
             progress("importing features", len(growing.known), None, "features")
-        growing.finish(foreign, target.name, fingerprint, old)
+        growing.finish(foreign, target.name, fingerprint, old, progress)
         replace(work, target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -141,7 +142,9 @@ class Growing:
                 )
             self._sampling = sampling
 
-    def finish(self, foreign: Foreign, name: str, fingerprint: str, old: EvidenceStore | None) -> None:
+    def finish(
+        self, foreign: Foreign, name: str, fingerprint: str, old: EvidenceStore | None, progress: Progress
+    ) -> None:
         """Write what makes the folder a store."""
         if not sum(self._tables):
             raise InputError(f"{self._source}: no feature with a context in it; there is nothing to label")
@@ -150,6 +153,8 @@ class Growing:
         summary = {key: column[order] for key, column in columns.items()}
         before = [] if old is None else old.manifest.progress["imported"]
         origin = foreign.origin
+        tables = [Tensors(path) for path in sorted(self._folder.glob("contexts-*.safetensors"))]
+        write_lexicon(self._folder, tables, progress)
         write_store(
             self._folder,
             shards=self._shards,

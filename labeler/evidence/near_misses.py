@@ -22,6 +22,10 @@ TOP_TOKENS = 5
 
 SHOWN = 4
 """Near-misses beside the evidence that an explainer is shown."""
+
+STEP = 0.02
+"""Of a cosine: what is closer by less is as close."""
+
 LOOKED_AT = 2_000
 """Contexts of the pool among which those are looked for: of a large one every so-manieth."""
 
@@ -141,7 +145,11 @@ def _fires(store: EvidenceStore, index: int) -> IntArray:
 
 
 def _closest(store: EvidenceStore, index: int, rows: IntArray, n: int) -> IntArray:
-    """Which n contexts' mean states are closest to that of the firing contexts of ``explain``; none where none fires."""
+    """Which n contexts' mean states are closest to that of the firing contexts of ``explain``; none where none fires.
+
+    Cosines count in steps, and contexts of the same step by their permanent numbers: the last digits of a state depend
+    on the processor that made it, and what is asked about a feature must not.
+    """
     found = store.read(index)
     firing = found.contexts[(found.activations > 0).any(axis=1)]
     pooled = firing[(store.rows.pool_place[firing] >= 0) & (store.rows.split[firing] == SPLITS.index("explain"))]
@@ -150,4 +158,5 @@ def _closest(store: EvidenceStore, index: int, rows: IntArray, n: int) -> IntArr
     centre = store.states.means(pooled).astype(np.float64).mean(axis=0)
     means = store.states.means(rows).astype(np.float64)
     norms = np.linalg.norm(means, axis=1) * np.linalg.norm(centre)
-    return np.argsort(-(means @ centre) / np.maximum(norms, 1e-9), kind="stable")[:n]
+    step = np.floor(means @ centre / np.maximum(norms, 1e-9) / STEP)
+    return np.lexsort((permanent_number(store.rows.column("ordinal", rows)), -step))[:n]

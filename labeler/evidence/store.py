@@ -3,7 +3,9 @@
 manifest.json               what it was made from, sizes, the checksum of every other file
 contexts-*.safetensors      tables of the contexts that are kept, each once
 features-*.safetensors      a range of features each: which fire in which contexts and how, counts, tokens
+words.safetensors           the words of all contexts, and places-*.safetensors which of them stand on every token
 states-*.safetensors        the sentence encoder's states of the uniform pool's contexts
+vectors.safetensors         its vectors of the words that stand in these
 summary.safetensors         a few numbers of every feature
 neighbours.safetensors      the nearest features of every feature, and its group of near-duplicates
 vocabulary.json             token strings by id
@@ -22,12 +24,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.errors import InputError
+from labeler.evidence.keeping import Kept, kept_folder
+from labeler.evidence.lexicon import WORDS, Lexicon, lexicon_of, places_file, write_lexicon
 from labeler.evidence.manifest import Shard
 from labeler.evidence.rows import Rows
 from labeler.evidence.sampling import strata
 from labeler.evidence.shelf import Shelf
 from labeler.evidence.states import States
-from labeler.evidence.tensors import DamagedFileError, Tensors
+from labeler.evidence.tables import Tables
+from labeler.evidence.tensors import DamagedFileError, Tensors, rising
+from labeler.evidence.word_vectors import VECTORS, WordVectors
 from labeler.features import SPLITS, Context, Evidence, FloatArray, Frame, IntArray, Split, Statistics
 
 SUMMARY = "summary.safetensors"
@@ -60,9 +66,9 @@ class Material:
         """The token strings of each context."""
         return [self.store.rows.strings(int(row)) for row in self.at]
 
-    def states(self) -> NDArray[np.float16]:
-        """The sentence encoder's unit vector on every token, zero behind the end: [n, length, width]."""
-        return self.store.states(self.at)
+    def words(self) -> NDArray[np.int32]:
+        """[n, length] which word of the store's lexicon stands on each token, of several the last; -1 where none does."""
+        return self.store.lexicon.of(self.at)
 
     def means(self) -> NDArray[np.float16]:
         """The mean of each context's states: [n, width]."""
@@ -152,11 +158,31 @@ class EvidenceStore:
         return list(json.loads(self.path(VOCABULARY).read_text(encoding="utf-8")))
 
     @functools.cached_property
+    def lexicon(self) -> Lexicon:
+        """The words of all contexts; indexed now, and kept on this machine, where the store came without."""
+        sizes = [table.n for table in self.manifest.tables]
+        if WORDS in self.manifest.files:
+            return Lexicon(
+                lambda: Tensors(self.path(WORDS)), lambda number: Tensors(self.path(places_file(number))), sizes
+            )
+        folder = kept_folder(
+            f"words-{self.manifest.fingerprint}",
+            lambda scratch: write_lexicon(scratch, [self.open(table) for table in self.manifest.tables]),
+        )
+        return lexicon_of(folder, sizes)
+
+    @functools.cached_property
+    def word_vectors(self) -> WordVectors:
+        """The sentence encoder's vectors of the lexicon's words."""
+        return WordVectors(self.lexicon, Tensors(self.path(VECTORS)) if VECTORS in self.manifest.files else None)
+
+    @functools.cached_property
     def states(self) -> States:
         """The sentence encoder's states of contexts by their rows."""
-        opened = functools.cache(lambda number: self.open(self.manifest.states[number]))
-        stored = [functools.partial(opened, number) for number in range(len(self.manifest.states))]
-        return States(self.rows, self.manifest.length, stored, [shard.n for shard in self.manifest.states])
+        stored = Tables(
+            lambda number: self.open(self.manifest.states[number]), [shard.n for shard in self.manifest.states]
+        )
+        return States(self.rows, self.manifest.length, stored, Kept(f"states-{self.manifest.fingerprint}"))
 
     @property
     def n_features(self) -> int:
@@ -310,8 +336,3 @@ class EvidenceStore:
             stratum=stratum,
             weight=weight,
         )
-
-
-def rising(offsets: NDArray[np.int64], end: int) -> bool:
-    """Whether offsets go from 0 to the end and never back."""
-    return int(offsets[0]) == 0 and int(offsets[-1]) == end and bool((np.diff(offsets) >= 0).all())

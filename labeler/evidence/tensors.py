@@ -18,6 +18,7 @@ from labeler.errors import InputError
 
 _DTYPES = {
     "BOOL": np.bool_,
+    "I8": np.int8,
     "U8": np.uint8,
     "U16": np.uint16,
     "U32": np.uint32,
@@ -100,3 +101,8 @@ def packed(strings: list[str]) -> NDArray[np.uint8]:
 def unpacked(array: NDArray[np.uint8]) -> list[str]:
     """The strings that ``packed`` put in."""
     return list(json.loads(array.tobytes()))
+
+
+def rising(offsets: NDArray[np.integer[Any]], end: int) -> bool:
+    """Whether offsets go from 0 to the end and never back."""
+    return len(offsets) > 0 and int(offsets[0]) == 0 and int(offsets[-1]) == end and bool((np.diff(offsets) >= 0).all())

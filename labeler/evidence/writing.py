@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from labeler import __version__
 from labeler.evidence.contexts import Contexts
+from labeler.evidence.lexicon import WORDS, places_file, write_lexicon
 from labeler.evidence.manifest import FORMAT, File, Manifest, Shard, sha256_of, write_json
 from labeler.evidence.neighbours import Neighbours
 from labeler.evidence.parts import Merged, Seen
@@ -20,6 +21,7 @@ from labeler.evidence.sampling import pool_limit
 from labeler.evidence.settling import sampled_and_top
 from labeler.evidence.store import NEIGHBOURS, SUMMARY, VOCABULARY
 from labeler.evidence.tensors import Tensors, write_tensors
+from labeler.evidence.word_vectors import VECTORS
 from labeler.progress import tell
 
 
@@ -101,7 +103,8 @@ def write_store(
     length: int,
     **origin: Any,
 ) -> Manifest:
-    """Write the summary, the neighbours, the vocabulary and the manifest over them and what lies in the folder already.
+    """Write the summary, the neighbours, the vocabulary, the index of words where it is not there yet, and the manifest
+    over all these and what lies in the folder already: contexts, shards, and what the encoder made.
 
     The rows of the summary and of the neighbours are the features by ascending index.
     ``origin`` is the rest of the manifest: name, model, hook, dictionary, source, corpus, corpus_fingerprint, sampling,
@@ -112,7 +115,10 @@ def write_store(
     write_json(folder / VOCABULARY, list(vocabulary))
     tables = [(path, Tensors(path)) for path in sorted(folder.glob("contexts-*.safetensors"))]
     states = [(path, Tensors(path)) for path in sorted(folder.glob("states-*.safetensors"))]
-    files = [folder / shard.file for shard in shards] + [path for path, _ in [*tables, *states]]
+    write_lexicon(folder, [file for _, file in tables])
+    names = [*(shard.file for shard in shards), *(path.name for path, _ in [*tables, *states])]
+    names += [SUMMARY, NEIGHBOURS, VOCABULARY, WORDS, *(places_file(number) for number in range(len(tables)))]
+    names += [VECTORS] if (folder / VECTORS).exists() else []
     manifest = Manifest(
         format=FORMAT,
         n_features=len(summary["index"]),
@@ -123,11 +129,8 @@ def write_store(
         labeler=__version__,
         shards=tuple(shards),
         tables=tuple(Shard(file=path.name, n=len(file["lengths"])) for path, file in tables),
-        states=tuple(Shard(file=path.name, n=len(file["states"])) for path, file in states),
-        files={
-            path.name: File(sha256=sha256_of(path), bytes=os.stat(path).st_size)
-            for path in [*files, folder / SUMMARY, folder / NEIGHBOURS, folder / VOCABULARY]
-        },
+        states=tuple(Shard(file=path.name, n=len(file["means"])) for path, file in states),
+        files={name: File(sha256=sha256_of(folder / name), bytes=os.stat(folder / name).st_size) for name in names},
         **origin,
     )
     write_json(folder / "manifest.json", manifest.stored())

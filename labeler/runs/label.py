@@ -18,6 +18,9 @@ from labeler.runs.measuring import measure
 from labeler.runs.scoring import Sample, point, whole
 from labeler.simulate import Simulator
 
+DIGITS = 4
+"""Of a score on ``select``: what is further behind depends on the processor, and must not choose between candidates."""
+
 
 async def label(bench: Bench, index: int, recorder: Recorder, given: Sequence[CandidateRecord] = ()) -> LabelOutcome:
     """Explain a feature on ``explain``, choose on ``select``, score on ``score``; no split is used for another's purpose.
@@ -94,6 +97,7 @@ async def choose(
         return 0, values
     predictions = await selector.predict([candidates[at].text for at in speaking], on_select.material)
     for at, prediction in zip(speaking, predictions, strict=True):
-        values[at] = await asyncio.to_thread(point, on_select, prediction)
+        value = await asyncio.to_thread(point, on_select, prediction)
+        values[at] = None if value is None else round(value, DIGITS)
     best = max(speaking, key=lambda at: -2.0 if values[at] is None else values[at])  # type: ignore[arg-type, return-value]
     return best, values

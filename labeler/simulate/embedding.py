@@ -20,22 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.errors import MissingExtraError
+from labeler.evidence.states import Product
 from labeler.evidence.store import Material
-from labeler.features import FloatArray
+from labeler.features import FloatArray, IntArray
 from labeler.models.names import MINILM, encoder_available
-from labeler.words import words
-
-SHARPNESS = 4
-"""The power that a cosine is raised to: activations are sparse, cosines are not."""
 
 IN_CONTEXT = 0.4
 """The share of a token's state in its context; the rest is its word's alone."""
 
-KEPT_WORDS = 200_000
-"""Words whose vectors a process keeps, about; 150 MB."""
+KEPT_TEXTS = 4_096
+"""Labels and parts of labels whose vectors a process has in memory; 6 MB."""
 
 AT_ONCE = 512
-_BATCH = 256
+WORDS_AT_ONCE = 1_024
+_BATCH = 32
 
 _UNQUOTED = r'(?=(?:[^"“”]*["“”][^"“”]*["“”])*[^"“”]*$)'
 _CLAUSES = re.compile(rf"(?:;|:(?= )){_UNQUOTED}")
@@ -56,16 +54,35 @@ def _ordinary() -> NDArray[np.float32]:
     return np.asarray(load_encoder().texts(ordinary_labels()).mean(axis=0), dtype=np.float32)
 
 
-@functools.lru_cache(maxsize=4096)
-def _vector(text: str) -> NDArray[np.float32]:
-    from labeler.models.encoder import load_encoder
+class _Texts:
+    """Vectors of labels and their parts, made when they are first met; those that are new are encoded together."""
 
-    return load_encoder().texts([text])[0]
+    def __init__(self) -> None:
+        self._known: dict[str, NDArray[np.float32]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """[n, width]"""
+        from labeler.models.encoder import load_encoder
+
+        with self._lock:
+            new = sorted({text for text in texts if text not in self._known}, key=lambda text: (len(text), text))
+            found = {text: self._known[text] for text in texts if text in self._known}
+            for start in range(0, len(new), _BATCH):
+                part = new[start : start + _BATCH]
+                found.update(zip(part, load_encoder().texts(part), strict=True))
+            self._known.update(found)
+            for oldest in list(self._known)[: max(0, len(self._known) - KEPT_TEXTS)]:
+                del self._known[oldest]
+        return np.stack([found[text] for text in texts])
+
+
+_vectors = _Texts()
 
 
 def directions(texts: Sequence[str]) -> NDArray[np.float32]:
     """What is particular to each text: its vector less the mean of ordinary labels, [n, width]."""
-    return np.stack([_vector(text) for text in texts]) - _ordinary()
+    return _vectors(texts) - _ordinary()
 
 
 def parts(text: str) -> list[str]:
@@ -75,44 +92,6 @@ def parts(text: str) -> list[str]:
         members = [_ASIDE.sub("", member).strip(' "“”') for member in _MEMBERS.split(clause)]
         found += [clause.strip(), *members] if len(members) > 1 else members
     return [part for part in dict.fromkeys(found) if part] or [text]
-
-
-class _Words:
-    """Vectors of single words, made when they are first met and kept while the process lives."""
-
-    def __init__(self) -> None:
-        self._place: dict[str, int] = {}
-        self._vectors = np.zeros((0, 0), dtype=np.float16)
-        self._lock = threading.Lock()
-
-    def __call__(self, contexts: Sequence[Sequence[str]], length: int) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
-        """Which of some words each token belongs to, -1 where to none, and their vectors: [n, length] and [m, width]."""
-        wanted: dict[str, int] = {}
-        which = np.full((len(contexts), length), -1, dtype=np.int64)
-        for row, tokens in enumerate(contexts):
-            for word in words(tokens):
-                place = wanted.setdefault(word.text.lower(), len(wanted))
-                which[row, word.tokens.start : word.tokens.stop] = place
-        with self._lock:
-            return which, self._look_up(list(wanted))
-
-    def _look_up(self, wanted: Sequence[str]) -> NDArray[np.float16]:
-        from labeler.models.encoder import load_encoder
-
-        new = sorted((word for word in wanted if word not in self._place), key=len)
-        if new:
-            if len(self._place) > KEPT_WORDS:
-                self._place.clear()
-                new = sorted(wanted, key=len)
-            known = self._vectors[: len(self._place)]
-            made = [load_encoder().texts(new[start : start + _BATCH]) for start in range(0, len(new), _BATCH)]
-            fresh = np.concatenate(made).astype(np.float16)
-            self._vectors = np.concatenate([known, fresh]) if len(known) else fresh
-            self._place.update(zip(new, range(len(known), len(self._vectors)), strict=True))
-        return self._vectors[[self._place[word] for word in wanted]]
-
-
-_WORDS = _Words()
 
 
 class EmbeddingSimulator:
@@ -133,27 +112,56 @@ class EmbeddingSimulator:
         self.counts: Counter[str] = Counter()
 
     async def predict(self, texts: Sequence[str], material: Material) -> FloatArray:
-        """See the protocol; encodes the texts and new words, looks up the contexts."""
-        return await asyncio.to_thread(self._predict, texts, material)
+        """See the protocol; encodes what is new of texts and words, looks up the contexts."""
+        return await asyncio.to_thread(_predict, texts, material)
 
-    def _predict(self, texts: Sequence[str], material: Material) -> FloatArray:
-        named = [parts(text) for text in texts]
-        first = np.cumsum([0, *map(len, named)])
-        wanted = directions([part for found in named for part in found]).T
-        predictions = np.empty((len(texts), len(material), material.length), dtype=np.float32)
-        for start in range(0, len(material), AT_ONCE):  # states are half precision on disk: convert a slice at a time
-            part = Material(material.store, material.at[start : start + AT_ONCE])
-            which, vectors = _WORDS(part.tokens(), part.length)
-            alone = np.concatenate([vectors.astype(np.float32) @ wanted, np.zeros((1, wanted.shape[1]), np.float32)])
-            close = IN_CONTEXT * (part.states().astype(np.float32) @ wanted) + (1 - IN_CONTEXT) * alone[which]
-            for at, (a, b) in enumerate(pairwise(first)):
-                closest = np.maximum(close[:, :, a:b].max(axis=2), 0.0)
-                predictions[at, start : start + len(part)] = closest**SHARPNESS
-        return predictions
+
+def _predict(texts: Sequence[str], material: Material) -> FloatArray:
+    named = [parts(text) for text in texts]
+    first = np.cumsum([0, *map(len, named)])
+    wanted = directions([part for found in named for part in found])
+    words, alone = _alone(material, wanted)
+    predictions = np.empty((len(texts), len(material), material.length), dtype=np.float32)
+    for start in range(0, len(material), AT_ONCE):
+        here = slice(start, start + AT_ONCE)
+        close = IN_CONTEXT * material.store.states.times(material.at[here], wanted)
+        close += (1 - IN_CONTEXT) * alone[:, words[here]]
+        for at, (a, b) in enumerate(pairwise(first)):
+            predictions[at, here] = _sharp(close[a:b])
+    return predictions
+
+
+def _sharp(close: FloatArray) -> FloatArray:
+    """How active tokens are: of closeness to the parts of a label [parts, ...] the largest, to the fourth power."""
+    squared = np.square(np.maximum(close.max(axis=0), 0.0))
+    return np.asarray(np.square(squared), dtype=np.float32)
+
+
+def _alone(material: Material, directions: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Which of some words stands on each token, the last where none does, and their closeness: [n, length], [k, m + 1]."""
+    words = material.words()
+    used = np.zeros(len(material.store.lexicon) + 1, dtype=bool)
+    used[words] = True
+    used[-1] = False
+    ids = np.flatnonzero(used)
+    place = np.full(len(used), len(ids))
+    place[ids] = np.arange(len(ids))
+    close = np.zeros((len(directions), len(ids) + 1), dtype=np.float32)
+    multiply = Product(directions)
+    for start in range(0, len(ids), WORDS_AT_ONCE):
+        part = ids[start : start + WORDS_AT_ONCE]
+        close[:, start : start + len(part)] = multiply(material.store.word_vectors(part))
+    return place[words], close
+
+
+def word_guide(text: str, material: Material) -> FloatArray:
+    """What a label would be active on by its words alone, out of context: [n, length]."""
+    words, alone = _alone(material, directions(parts(text)))
+    return _sharp(alone)[words]
 
 
 def context_guide(text: str, material: Material) -> NDArray[np.float64]:
     """The cosine of each context's mean state with an explanation: [n]; a label's guess at where its feature fires."""
     means = material.means().astype(np.float32)
     unit = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
-    return np.asarray(unit @ _vector(text), dtype=np.float64)
+    return np.asarray(unit @ _vectors([text])[0], dtype=np.float64)

@@ -16,7 +16,7 @@ from labeler.evidence.columns import no_tokens
 from labeler.evidence.contexts import Contexts
 from labeler.evidence.pairs import Pairs
 from labeler.evidence.rows import Rows
-from labeler.evidence.states import means
+from labeler.evidence.states import Packed
 from labeler.evidence.store import EvidenceStore
 from labeler.evidence.tensors import Tensors, write_tensors
 from labeler.evidence.writing import write_features, write_store
@@ -109,8 +109,8 @@ def write_built(building: Building, folder: Path) -> EvidenceStore:
     tables = [Tensors(path) for path in merged.tables()]
     rows = Rows(lambda number: tables[number], [len(table["lengths"]) for table in tables])
     pool = int((rows.pool_place >= 0).sum())
-    states = np.random.default_rng(0).normal(size=(pool, LENGTH, 384)).astype(np.float16)
-    write_tensors(folder / "states-00000.safetensors", {"states": states, "means": means(states)})
+    states = np.random.default_rng(0).normal(size=(pool, LENGTH, 384))
+    write_tensors(folder / "states-00000.safetensors", Packed.of(states).arrays())
     write_store(
         folder,
         shards=shards,

@@ -13,7 +13,9 @@ from labeler.errors import InputError
 from labeler.evidence import passing
 from labeler.evidence.collect import CollectRequest, Wanted, collect, fitting
 from labeler.evidence.dictionaries import load_dictionary
+from labeler.evidence.states import encoded
 from labeler.features import SPLITS
+from labeler.models.encoder import load_encoder
 from labeler.models.hooks import HookPoint
 from labeler.models.language import load_language_model
 from tests.fakes.dictionary import save_dictionary, weights
@@ -165,10 +167,15 @@ def test_the_same_name_from_something_else_is_refused(own, whole, tmp_path):
 
 def test_the_embeddings_of_the_pool_are_stored_once_and_are_the_encoders(own, whole):
     rows = np.flatnonzero(whole.rows.pool_place >= 0)[:40]
-    stored = whole.states(rows)
+    stored = np.moveaxis(whole.states.times(rows, np.eye(384, dtype=np.float32)), 0, -1)
     assert stored.shape == (40, 32, 384)
-    norms = np.linalg.norm(stored.astype(np.float32), axis=-1)
-    assert ((np.abs(norms - 1) < 1e-2) | (norms == 0)).all()
+    for batch, states in encoded(whole.rows, rows, 32):
+        np.testing.assert_allclose(stored[np.searchsorted(rows, batch)], states, atol=2e-3)
+    words = whole.lexicon.of(rows)
+    used = np.unique(words[words >= 0])
+    spelled = [whole.lexicon.spelled[word].decode() for word in used]
+    np.testing.assert_allclose(whole.word_vectors(used), load_encoder().texts(spelled), atol=2e-3)
+    assert whole.manifest.files.keys() >= {"words.safetensors", "places-00000.safetensors", "vectors.safetensors"}
 
 
 @pytest.mark.parametrize(("name", "centres"), [("gpt2", True), ("llama", False)])

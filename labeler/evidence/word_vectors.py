@@ -1,0 +1,97 @@
+"""The sentence encoder's vectors of single words: stored for the pool's, made when first asked for elsewhere, and kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeler.evidence.keeping import Kept
+from labeler.evidence.lexicon import Lexicon
+from labeler.evidence.rows import Rows
+from labeler.evidence.tensors import DamagedFileError, Tensors, write_tensors
+from labeler.features import IntArray
+from labeler.models.names import MINILM
+from labeler.progress import Progress, tell
+
+Half = NDArray[np.float16]
+
+VECTORS = "vectors.safetensors"
+
+REMEMBERED = 200_000
+"""Words outside a store's own whose vectors a process has in memory, about; 150 MB."""
+
+_BATCH = 256
+
+
+class WordVectors:
+    """Unit vectors of a store's words."""
+
+    def __init__(self, lexicon: Lexicon, stored: Tensors | None) -> None:
+        """``stored`` has the vectors of those words that have one in the store."""
+        self._lexicon = lexicon
+        self._stored = stored
+        self._place = np.full(len(lexicon), -1, dtype=np.int32)
+        if stored is not None:
+            words, vectors = stored["words"], stored["vectors"]
+            if len(words) != len(vectors) or (len(words) and not 0 <= words.min() <= words.max() < len(lexicon)):
+                raise DamagedFileError(stored.path, "its arrays do not fit each other")
+            self._place[words] = np.arange(len(words))
+        self._made: dict[int, Half] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, words: IntArray) -> Half:
+        """The vectors of some words: [n, width]. Raises MissingExtraError where one is made and no encoder is installed."""
+        place = self._place[words]
+        if self._stored is not None and (place >= 0).all() and len(words):
+            return self._stored["vectors"][place]
+        other = np.flatnonzero(place < 0)
+        with self._lock:
+            new = [word for word in words[other].tolist() if word not in self._made]
+            if len(self._made) + len(new) > REMEMBERED:
+                self._made.clear()
+                new = words[other].tolist()
+            if new:
+                self._made.update(zip(new, vectors_of([self._lexicon.spelled[w] for w in new]), strict=True))
+            made = [self._made[word] for word in words[other].tolist()]
+        if self._stored is None or len(other) == len(words):
+            return np.stack(made) if made else np.zeros((0, 1), dtype=np.float16)
+        found = self._stored["vectors"][np.maximum(place, 0)]
+        found[other] = made
+        return found
+
+
+def vectors_of(words: Sequence[bytes], progress: Progress = tell) -> Half:
+    """The vectors of words: those that this machine kept, and the others by the encoder: [n, width]."""
+    from labeler.models.encoder import load_encoder
+
+    kept = Kept(f"words-{MINILM}-float32")
+    spelled = [word.decode() for word in words]
+    encoder = load_encoder()
+    found = {word: entry for word, entry in kept.get(spelled).items() if len(entry) == 2 * encoder.width}
+    new = sorted({word for word in spelled if word not in found}, key=len)
+    for start in range(0, len(new), _BATCH):
+        progress("encoding words", start, len(new), "words")
+        part = new[start : start + _BATCH]
+        made = encoder.texts(part).astype(np.float16)
+        entries = {word: vector.tobytes() for word, vector in zip(part, made, strict=True)}
+        kept.put(entries)
+        found.update(entries)
+    if new:
+        progress("encoding words", len(new), len(new), "words")
+    return np.stack([np.frombuffer(found[word], dtype=np.float16) for word in spelled])
+
+
+def write_vectors(folder: Path, lexicon: Lexicon, rows: Rows, progress: Progress = tell) -> None:
+    """Write the vectors of all words that stand in the pool's contexts, as a file of a store."""
+    used = np.zeros(len(lexicon) + 1, dtype=bool)
+    pool = np.flatnonzero(rows.pool_place >= 0)
+    used[lexicon.of(pool)] = True
+    used[lexicon.further(pool)[1]] = True
+    words = np.flatnonzero(used[:-1])
+    if len(words):
+        vectors = vectors_of([lexicon.spelled[int(word)] for word in words], progress)
+        write_tensors(folder / VECTORS, {"words": words.astype(np.int32), "vectors": vectors})
