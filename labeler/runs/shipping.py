@@ -17,7 +17,7 @@ from labeler.catalogue.records import BatchRecord, CallRecord, PendingRecord, Se
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError, LabelerError
 from labeler.llm.asking import ANSWERED
-from labeler.llm.errors import NO_ROOM, BusyError, LLMError, MalformedError, TimedOutError
+from labeler.llm.errors import NO_ROOM, BusyError, LLMError, MalformedError, OversizedError, TimedOutError
 from labeler.llm.protocol import OPEN, UNKNOWN, Backend, BatchBackend, BatchLine, Reply, Usage
 from labeler.runs.ledger import STALE_SECONDS
 
@@ -71,6 +71,8 @@ class Shipping:
             return False
         try:
             await self._see_to(batch)
+        except OversizedError as error:  # so it would be the next time
+            await self._refused(batch, error)
         except (BusyError, TimedOutError, MalformedError) as error:  # it is away, cannot tell yet, or speaks in riddles
             log.warning("batch %s: %s; it is looked at again", batch.id, error)
             await asyncio.to_thread(self._catalogue.release_batch, batch, self._clock() + AGAIN_SECONDS)

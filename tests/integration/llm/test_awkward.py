@@ -9,7 +9,7 @@ import time
 import pytest
 from aiohttp import web
 
-from labeler.llm import transport
+from labeler.llm import transport, wire
 from labeler.llm.anthropic import AnthropicBackend
 from labeler.llm.asking import ask_until_answered
 from labeler.llm.endpoints import Endpoint
@@ -355,3 +355,26 @@ async def test_a_server_that_takes_nothing_but_streams_is_asked_for_them():
     assert given.parsed == Label(**LABEL)
     assert [body.get("stream") for body in bodies] == [None, True, True, True]
     assert [usage.output_tokens for usage, _ in record.recorded] == [4, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "again", "pause"),
+    [
+        ("LONGEST", 2**20, b"x" * 2**16, 0.0),
+        ("LONGEST_RESULTS", 2**20, b"{}\n" * 2**14, 0.0),
+        ("RESULTS_SECONDS", 0.3, b"{}\n", 0.02),
+    ],
+)
+async def test_results_of_a_batch_that_never_end_are_given_up(monkeypatch, limit, most, again, pause):
+    monkeypatch.setattr(wire, limit, most)
+
+    async def handle(request, asked):
+        if request.path.endswith("/content"):
+            return await sending(again=again, pause=pause)(request, asked)
+        return web.json_response({"id": "batch_1", "status": "completed", "output_file_id": "file_1"})
+
+    async with AwkwardServer(handle) as server:
+        backend = opened("openai", server)
+        with pytest.raises(OversizedError, match="never end"):
+            [line async for line in backend.results("batch_1")]
+        await backend.close()

@@ -7,7 +7,7 @@ import pytest
 
 from labeler.catalogue import Catalogue
 from labeler.catalogue.records import NewFeature, NewRun
-from labeler.llm.errors import BusyError, RejectedError
+from labeler.llm.errors import BusyError, OversizedError, RejectedError
 from labeler.llm.protocol import BatchLine, BatchLook, PendingRequest, Reply, Usage
 from labeler.runs import shipping
 from labeler.runs.shipping import Shipping
@@ -287,6 +287,26 @@ def test_a_batch_that_may_be_out_is_not_given_up_by_a_worker_that_is_refused(cat
     ship(catalogue, post, clock)
     check(catalogue, run_id, post)
     assert len(post.batches) == 1
+
+
+def test_results_that_never_end_stop_the_run_and_are_not_read_again_at_once(catalogue):
+    run_id, post = begin(catalogue), Post()
+    look, clock = post.look, Clock()
+
+    async def endless(*_):
+        raise OversizedError("openai:m: the results never end")
+
+    post.look = endless
+    shipping = Shipping(catalogue, lambda name: post, clock=clock)
+    assert asyncio.run(shipping.step())
+    clock.now = 1e9
+    assert asyncio.run(shipping.step())
+    record = catalogue.run(run_id)
+    assert (record.state, record.reason) == ("paused", "openai:m: the results never end")
+    post.look = look
+    catalogue.resume(run_id)
+    ship(catalogue, post, clock)
+    check(catalogue, run_id, post)
 
 
 def test_of_a_cancelled_run_nothing_more_is_sent(catalogue):
