@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from labeler import api
 from labeler.errors import InputError, LabelerError
-from labeler.llm.endpoints import PROVIDER_URLS
+from labeler.llm.endpoints import PROVIDER_URLS, keys_by_host
 from labeler.llm.names import LLMName, is_hosted
 from labeler.llm.protocol import Reply, Request, Usage
 from labeler.llm.servers import known
@@ -82,23 +82,38 @@ def machine() -> Iterator[Finding]:
 
 def keys(settings: Settings) -> Iterator[Finding]:
     """Which keys are set, and where each may go; never the key."""
-    openai = PROVIDER_URLS["openai"]
-    for variable, key, url in (
-        ("ANTHROPIC_API_KEY", settings.anthropic_api_key, PROVIDER_URLS["anthropic"]),
-        ("OPENAI_API_KEY", settings.openai_api_key, settings.openai_base_url or openai),
+    for variable, key, provider in (
+        ("ANTHROPIC_API_KEY", settings.anthropic_api_key, "anthropic"),
+        ("OPENAI_API_KEY", settings.openai_api_key, "openai"),
     ):
         if key is None:
             yield Finding(area="keys", name=variable, state="absent", said="not set")
-            continue
-        try:
-            host = Origin.of(url, "OPENAI_BASE_URL").host
-        except InputError as error:
-            yield Finding(area="keys", name="OPENAI_BASE_URL", state="failed", said=str(error))
         else:
+            host = Origin.of(PROVIDER_URLS[provider]).host
             yield Finding(area="keys", name=variable, state="ok", said=f"set, for {host}")
-    listed = settings.api_keys.get_secret_value() if settings.api_keys else ""
-    for host in filter(None, (entry.partition("=")[0].strip() for entry in listed.split(","))):
-        yield Finding(area="keys", name="LABELER_API_KEYS", state="ok", said=f"set, for {host}")
+    try:
+        yield from _gateway(settings)
+    except InputError as error:
+        yield Finding(area="keys", name="OPENAI_BASE_URL", state="failed", said=str(error))
+    try:
+        hosts = keys_by_host(settings.api_keys)
+    except InputError as error:
+        yield Finding(area="keys", name="LABELER_API_KEYS", state="failed", said=str(error))
+    else:
+        for host in hosts:
+            yield Finding(area="keys", name="LABELER_API_KEYS", state="ok", said=f"set, for {host}")
+
+
+def _gateway(settings: Settings) -> Iterator[Finding]:
+    gateway = settings.openai_gateway
+    if gateway is None:
+        return
+    host = Origin.of(gateway.url, "OPENAI_BASE_URL").host
+    if gateway.withheld:
+        said = f"'openai:' goes to {host} without OPENAI_API_KEY, which stands in another place (environment, .env)"
+    else:
+        said = f"'openai:' goes to {host}" + (", with OPENAI_API_KEY" if gateway.key else "")
+    yield Finding(area="keys", name="OPENAI_BASE_URL", state="ok", said=said)
 
 
 def servers(settings: Settings) -> Iterator[Finding]:

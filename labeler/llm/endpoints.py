@@ -104,7 +104,8 @@ def _official(origin: Origin, provider: Origin) -> bool:
     return origin.scheme == "https" and same_host
 
 
-def _listed_key(listed: SecretStr | None, origin: Origin) -> str | None:
+def keys_by_host(listed: SecretStr | None) -> dict[str, str]:
+    """The keys in ``LABELER_API_KEYS`` by ``host`` or ``host:port``; InputError, without the entry, for a malformed one."""
     keys: dict[str, str] = {}
     for number, entry in enumerate((listed.get_secret_value() if listed else "").split(","), start=1):
         if not entry.strip():
@@ -113,6 +114,11 @@ def _listed_key(listed: SecretStr | None, origin: Origin) -> str | None:
         if not host or not key or "/" in host:
             raise InputError(f"entry {number} of LABELER_API_KEYS is not host=key or host:port=key")
         keys[host.lower()] = key
+    return keys
+
+
+def _listed_key(listed: SecretStr | None, origin: Origin) -> str | None:
+    keys = keys_by_host(listed)
     found = keys.get(f"{origin.host}:{origin.port}") or keys.get(origin.host)
     return _clean(SecretStr(found), "LABELER_API_KEYS") if found else None
 
