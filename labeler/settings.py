@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     openai_base_url: str | None = Field(None, alias="OPENAI_BASE_URL")
     api_keys: SecretStr | None = Field(None, alias="LABELER_API_KEYS")
     """Keys of other servers: ``host=key,host:port=key``."""
+    models: Path | None = Field(None, alias="LABELER_MODELS")
+    """A JSON file of what is to be known of models: fields for the bodies of their calls, limits, prices, contexts."""
     prices: Path | None = Field(None, alias="LABELER_PRICES")
     """A JSON file of prices by model, in US dollars per million tokens; they go before all others."""
     limits: str | None = Field(None, alias="LABELER_LIMITS")

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from labeler.llm.bounds import most_input, n_bytes
 from labeler.llm.dialect import FORM, Dialect
 from labeler.llm.endpoints import NO_KEY, Endpoint, address
+from labeler.llm.entries import Entry, canonical
 from labeler.llm.errors import MalformedError, RejectedError
 from labeler.llm.failures import Failures
 from labeler.llm.foreign import count, sound, written
@@ -47,11 +48,14 @@ class AnthropicBackend:
         *,
         prices: Prices | None = None,
         memory: ServerMemory | None = None,
+        entry: Entry | None = None,
         seconds: float = TOTAL_SECONDS,
         idle: float = IDLE_SECONDS,
     ) -> None:
         self.name = str(name)
-        self.address = address(name, endpoint.base_url)
+        said = entry or Entry()
+        self.address = address(name, endpoint.base_url, canonical(said.extra_body))
+        self._extra = said.extra_body
         self._llm = name
         self._endpoint = endpoint
         self._prices = prices or Prices()
@@ -59,7 +63,9 @@ class AnthropicBackend:
         # Of other servers only: on Anthropic's own host a rejected schema is a schema to mend.
         lessons = {"temperature": "temperature"} | ({} if endpoint.official else {"output_config": FORM})
         self._dialect = Dialect(lessons, memory=memory, probing=not endpoint.official)
-        self._sizes = Sizes(memory=memory)
+        thinking = said.extra_body.get("thinking")
+        budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None
+        self._sizes = Sizes(thinking=count(budget) or 0, context=said.context, memory=memory)
         # Every value that the SDK would otherwise take from the environment is given here or held back by the client.
         self._client = anthropic.AsyncAnthropic(
             api_key=endpoint.key or NO_KEY,
@@ -86,7 +92,7 @@ class AnthropicBackend:
         """The most that one call can take: all of its input put into the cache, which costs more than reading it."""
         forms = _forms(request)
         room = self._sizes.room(request, n_bytes(request, *forms))
-        usage = Usage(input_tokens=most_input(request, *forms), output_tokens=room)
+        usage = Usage(input_tokens=most_input(request, *forms) + len(self.address.extra), output_tokens=room)
         usd = self._prices.most(self._llm, usage, base_url=self._endpoint.priced_at)
         return dataclasses.replace(usage, usd=usd)
 
@@ -96,7 +102,7 @@ class AnthropicBackend:
 
     def body(self, request: Request) -> dict[str, Any]:
         """The JSON of a message, without what the model is known not to take."""
-        return _body(self._llm.model, self._sized(request), self._dialect.without)
+        return _body(self._llm.model, self._sized(request), self._dialect.without) | self._extra
 
     def price(self, usage: Usage, written: int = 0) -> float | None:
         """US dollars for tokens of this model, asked one by one; None where nobody knows."""
@@ -114,7 +120,7 @@ class AnthropicBackend:
         return dataclasses.replace(request, room=self._sizes.room(request, n_bytes(request, *_forms(request))))
 
     async def _send(self, request: Request, without: frozenset[str]) -> Reply:
-        found, headers = await self._wire.post("/v1/messages", _body(self._llm.model, request, without))
+        found, headers = await self._wire.post("/v1/messages", _body(self._llm.model, request, without) | self._extra)
         told = self._failures.of_body(found, headers)
         if told is not None:
             raise told

@@ -10,11 +10,12 @@ from typing import Any
 from labeler.llm.anthropic import AnthropicBackend, read_reply
 from labeler.llm.endpoints import Endpoint, address, find_endpoint
 from labeler.llm.errors import BusyError, MalformedError, RejectedError
+from labeler.llm.facts import load_facts
 from labeler.llm.failures import RejectionError, said_in
 from labeler.llm.foreign import count, parsed
 from labeler.llm.listing import id_of, listed, not_arrived
 from labeler.llm.names import LLMName
-from labeler.llm.prices import BATCH_SHARE, load_prices
+from labeler.llm.prices import BATCH_SHARE
 from labeler.llm.protocol import BatchBackend, BatchLine, BatchLook, Usage
 from labeler.llm.servers import ServerMemory
 from labeler.llm.transport import SUBMIT_SECONDS
@@ -32,8 +33,9 @@ def open_anthropic(name: LLMName, settings: Settings) -> BatchBackend:
     endpoint = find_endpoint(
         name, key=settings.anthropic_api_key, variable="ANTHROPIC_API_KEY", listed=settings.api_keys
     )
-    memory = ServerMemory(settings.home, address(name, endpoint.base_url))
-    return AnthropicBatchBackend(name, endpoint, prices=load_prices(settings.prices), memory=memory)
+    facts, memory = load_facts(settings), ServerMemory(settings.home, address(name, endpoint.base_url))
+    entry = facts.of(name, endpoint.base_url)
+    return AnthropicBatchBackend(name, endpoint, prices=facts.prices, memory=memory, entry=entry)
 
 
 class AnthropicBatchBackend(AnthropicBackend):

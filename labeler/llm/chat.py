@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from labeler.llm.errors import MalformedError
@@ -27,11 +28,19 @@ Price = Callable[[Usage], float | None]
 """US dollars for a usage; None where nobody knows."""
 
 
-def chat_body(model: str, request: Request, *, own_host: bool, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+def chat_body(
+    model: str,
+    request: Request,
+    *,
+    own_host: bool,
+    without: frozenset[str] = frozenset(),
+    extra: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
     """The body of a call. ``own_host`` is OpenAI's; ``without`` names what the host does not take.
 
     That may be ``temperature``, ``reasoning_effort``, ``response_format`` (the form is then asked for in words),
-    ``max_tokens`` (which then goes by its newest name) and ``whole`` (the answer then comes in a stream).
+    ``max_tokens`` (which then goes by its newest name) and ``whole`` (the answer then comes in a stream). ``extra`` are
+    fields of the user's own.
     """
     body: dict[str, Any] = {"model": model}
     system = request.system
@@ -48,7 +57,7 @@ def chat_body(model: str, request: Request, *, own_host: bool, without: frozense
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     body["messages"] = [{"role": "system", "content": system}] if system else []
     body["messages"].append({"role": "user", "content": request.prompt})
-    return body
+    return body | dict(extra)
 
 
 def room(request: Request, own_host: bool) -> int:

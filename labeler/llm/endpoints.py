@@ -51,13 +51,13 @@ class Endpoint:
         return None if self.official else self.base_url
 
 
-def address(name: LLMName, base_url: str | None = None) -> Address:
+def address(name: LLMName, base_url: str | None = None, extra: str = "") -> Address:
     """Where a name's model is asked: at ``base_url``, else where the name says, else at its provider's own host.
 
-    Nowhere, where the provider has none.
+    Nowhere, where the provider has none. ``extra`` are the fields that the user adds to its bodies.
     """
     url = base_url or name.base_url or PROVIDER_URLS.get(name.provider)
-    return Address(name.provider, name.model, url and url.rstrip("/"))
+    return Address(name.provider, name.model, url and url.rstrip("/"), extra)
 
 
 def find_endpoint(

@@ -24,6 +24,7 @@ def key(address: Address, request: Request) -> str:
             "max_tokens": request.max_tokens,
             "temperature": None if request.temperature is None else float(request.temperature),
             "draw": request.draw,
+            **({"extra_body": address.extra} if address.extra else {}),
         },
     )
 

@@ -12,7 +12,9 @@ from typing import Any
 from labeler.llm.bounds import most_input, n_bytes
 from labeler.llm.chat import THINKING_TOKENS, chat_body, read_reply, read_result
 from labeler.llm.endpoints import address
+from labeler.llm.entries import Entry, canonical
 from labeler.llm.errors import MalformedError, RejectedError
+from labeler.llm.facts import load_facts
 from labeler.llm.failures import Failures, said_in
 from labeler.llm.names import LLMName
 from labeler.llm.protocol import Capabilities, Reply, Request, TextLogprobs, Usage
@@ -31,8 +33,9 @@ _LONGEST = 200
 def open_offline(name: str, settings: Settings | None = None) -> OfflineBackend:
     """The backend of a hosted model's name, with what the home remembers of it; InputError for a malformed one."""
     parsed = LLMName.parse(name)
-    memory = None if settings is None else ServerMemory(settings.home, address(parsed))
-    return OfflineBackend(parsed, memory)
+    if settings is None:
+        return OfflineBackend(parsed)
+    return OfflineBackend(parsed, ServerMemory(settings.home, address(parsed)), load_facts(settings).of(parsed))
 
 
 class OfflineBackend:
@@ -40,14 +43,16 @@ class OfflineBackend:
 
     capabilities = Capabilities(schema=True)
 
-    def __init__(self, name: LLMName, memory: ServerMemory | None = None) -> None:
+    def __init__(self, name: LLMName, memory: ServerMemory | None = None, entry: Entry | None = None) -> None:
         self.name = str(name)
-        self.address = address(name)
+        said = entry or Entry()
+        self.address = address(name, extra=canonical(said.extra_body))
+        self._extra = said.extra_body
         self._model = name.model
         self._own_host = name.provider == "openai" and name.base_url is None
         # The newest name of the limit is for the providers themselves; servers know the old one.
         self._without = _EFFORT if name.base_url is not None else _EFFORT | {"max_tokens"}
-        self._sizes = Sizes(thinking=THINKING_TOKENS if self._own_host else 0, memory=memory)
+        self._sizes = Sizes(thinking=THINKING_TOKENS if self._own_host else 0, context=said.context, memory=memory)
         self._failures = Failures(self.name, None)
 
     async def ask(self, request: Request) -> Reply:
@@ -60,7 +65,8 @@ class OfflineBackend:
         """The most that one answer can take; its price is not known, for nobody here pays it."""
         forms = _forms(request)
         room = self._sizes.room(request, n_bytes(request, *forms))
-        return Usage(input_tokens=most_input(request, *forms), output_tokens=room, usd=None)
+        most = most_input(request, *forms) + len(self.address.extra)
+        return Usage(input_tokens=most, output_tokens=room, usd=None)
 
     def fits(self, request: Request) -> bool:
         """See the protocol."""
@@ -73,7 +79,7 @@ class OfflineBackend:
     def body(self, request: Request) -> dict[str, Any]:
         """The JSON of a chat completion."""
         sized = dataclasses.replace(request, room=self._sizes.room(request, n_bytes(request, *_forms(request))))
-        return chat_body(self._model, sized, own_host=self._own_host, without=self._without)
+        return chat_body(self._model, sized, own_host=self._own_host, without=self._without, extra=self._extra)
 
     async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
         """Raises RejectedError: files give none."""

@@ -15,6 +15,7 @@ from labeler.llm.chat import THINKING_TOKENS, chat_body, read_reply, read_usage
 from labeler.llm.dialect import FORM, Dialect
 from labeler.llm.echoed import NONE_GIVEN, read_echoed
 from labeler.llm.endpoints import NO_KEY, Endpoint, address
+from labeler.llm.entries import Entry, canonical
 from labeler.llm.errors import MalformedError, RejectedError
 from labeler.llm.failures import Failures, RejectionError
 from labeler.llm.limits import read_limits
@@ -56,11 +57,14 @@ class OpenAIBackend:
         *,
         prices: Prices | None = None,
         memory: ServerMemory | None = None,
+        entry: Entry | None = None,
         seconds: float = TOTAL_SECONDS,
         idle: float = IDLE_SECONDS,
     ) -> None:
         self.name = str(name)
-        self.address = address(name, endpoint.base_url)
+        said = entry or Entry()
+        self.address = address(name, endpoint.base_url, canonical(said.extra_body))
+        self._extra = said.extra_body
         # OpenAI's own host gives no log-probabilities of a prompt; of another server the first call tells.
         self.capabilities = Capabilities(schema=True, logprobs=not endpoint.official)
         self._llm = name
@@ -70,7 +74,7 @@ class OpenAIBackend:
         self._failures = Failures(self.name, endpoint.key, endpoint.hint)
         lessons = _LESSONS_OF_OWN_HOST if endpoint.official else _LESSONS_OF_OTHERS
         self._dialect = Dialect(lessons, memory=memory, probing=not endpoint.official)
-        self._sizes = Sizes(thinking=THINKING_TOKENS if endpoint.official else 0, memory=memory)
+        self._sizes = Sizes(thinking=THINKING_TOKENS if endpoint.official else 0, context=said.context, memory=memory)
         self._dialect_of_logprobs = Dialect({"likeliest": "logprobs"}, memory=memory)
         self._gives_logprobs: bool | None = None if self.capabilities.logprobs else False
         # Every value that the SDK would otherwise take from the environment is given here or held back by the client.
@@ -100,7 +104,7 @@ class OpenAIBackend:
         """The most that one call can take, whichever way the server has its schema and with all room for thinking."""
         forms = _forms(request)
         room = self._sizes.room(request, n_bytes(request, *forms))
-        usage = Usage(input_tokens=most_input(request, *forms), output_tokens=room)
+        usage = Usage(input_tokens=most_input(request, *forms) + len(self.address.extra), output_tokens=room)
         usd = self._prices.most(self._llm, usage, base_url=self._endpoint.priced_at)
         return dataclasses.replace(usage, usd=usd)
 
@@ -111,7 +115,11 @@ class OpenAIBackend:
     def body(self, request: Request) -> dict[str, Any]:
         """The JSON of a chat completion, without what the server is known not to take."""
         return chat_body(
-            self._model, self._sized(request), own_host=self._endpoint.official, without=self._dialect.without
+            self._model,
+            self._sized(request),
+            own_host=self._endpoint.official,
+            without=self._dialect.without,
+            extra=self._extra,
         )
 
     def price(self, usage: Usage) -> float | None:
@@ -134,7 +142,7 @@ class OpenAIBackend:
 
     async def _send(self, request: Request, without: frozenset[str]) -> Reply:
         official = self._endpoint.official
-        body = chat_body(self._model, request, own_host=official, without=without)
+        body = chat_body(self._model, request, own_host=official, without=without, extra=self._extra)
         found, headers = await self._wire.post("/chat/completions", body)
         self._raise_told(found, headers)
         try:

@@ -10,12 +10,13 @@ from typing import Any
 from labeler.llm.chat import ResultLine, read_reply, read_result, request_line
 from labeler.llm.endpoints import Endpoint, address, find_endpoint
 from labeler.llm.errors import MalformedError, RejectedError
+from labeler.llm.facts import load_facts
 from labeler.llm.failures import RejectionError, passes, said_in
 from labeler.llm.foreign import count
 from labeler.llm.listing import id_of, listed, not_arrived
 from labeler.llm.names import LLMName
 from labeler.llm.openai import OpenAIBackend
-from labeler.llm.prices import BATCH_SHARE, load_prices
+from labeler.llm.prices import BATCH_SHARE
 from labeler.llm.protocol import BatchBackend, BatchLine, BatchLook, Usage
 from labeler.llm.servers import ServerMemory
 from labeler.llm.transport import SUBMIT_SECONDS
@@ -40,8 +41,9 @@ def open_openai(name: LLMName, settings: Settings) -> BatchBackend:
         gateway_variable="OPENAI_BASE_URL",
         listed=settings.api_keys,
     )
-    memory = ServerMemory(settings.home, address(name, endpoint.base_url))
-    return OpenAIBatchBackend(name, endpoint, prices=load_prices(settings.prices), memory=memory)
+    facts, memory = load_facts(settings), ServerMemory(settings.home, address(name, endpoint.base_url))
+    entry = facts.of(name, endpoint.base_url)
+    return OpenAIBatchBackend(name, endpoint, prices=facts.prices, memory=memory, entry=entry)
 
 
 class OpenAIBatchBackend(OpenAIBackend):

@@ -8,13 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-
-from labeler.errors import InputError
-from labeler.llm.foreign import parsed
+from labeler.llm.entries import Rates
 from labeler.llm.names import LLMName
 from labeler.llm.protocol import Usage
 from labeler.llm.urls import Origin
@@ -77,44 +72,11 @@ class Prices:
         return max((usd for usd in found if usd is not None), default=None)
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    input: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    cached: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    written: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    output: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-def load_prices(path: Path | None) -> Prices:
-    """The prices, with the user's own from a JSON file where one is set (``LABELER_PRICES``).
-
-    The file is ``{"provider:model": {"input": .1, "cached": .01, "written": .125, "output": .4}}`` in US dollars per
-    million tokens; ``cached`` and ``written`` are as ``input`` where they are left out. Raises InputError, in one line.
-    """
-    if path is None:
-        return Prices()
-    try:
-        found = TypeAdapter(dict[str, _Entry]).validate_python(parsed(path.read_bytes()))
-        return Prices({_normal(name): _price(entry) for name, entry in found.items()})
-    except OSError as error:
-        raise InputError(f"LABELER_PRICES: cannot read '{path}': {error.strerror}") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ", ".join(ascii(step)[:80] for step in first["loc"])
-        raise InputError(f"LABELER_PRICES: '{path}': {where}{': ' if where else ''}{first['msg']}") from None
-    except (InputError, ValueError) as error:
-        raise InputError(f"LABELER_PRICES: '{path}': {error}") from None
-
-
-def _normal(name: str) -> str:
-    return str(LLMName.parse(name)).rstrip("/")
-
-
-def _price(entry: _Entry) -> Price:
-    cached = entry.input if entry.cached is None else entry.cached
-    written = entry.input if entry.written is None else entry.written
-    return Price(input=entry.input, cached=cached, written=written, output=entry.output)
+def price_of(rates: Rates) -> Price:
+    """A price as the user wrote it; ``cached`` and ``written`` are as ``input`` where they are left out."""
+    cached = rates.input if rates.cached is None else rates.cached
+    written = rates.input if rates.written is None else rates.written
+    return Price(input=rates.input, cached=cached, written=written, output=rates.output)
 
 
 def price(

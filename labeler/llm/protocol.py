@@ -109,6 +109,8 @@ class Address:
     model: str
     base_url: str | None = None
     """None for a model in this process."""
+    extra: str = ""
+    """The fields that the user adds to the bodies of its calls, as JSON: with others it is another question."""
 
 
 @dataclass(frozen=True, kw_only=True)

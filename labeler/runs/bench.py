@@ -12,10 +12,10 @@ from labeler.explain import Explainer, open_explainer, parse_explainer
 from labeler.explain.lexical import background_of
 from labeler.home import open_store
 from labeler.judge import Judge, open_judge, parse_scorer
-from labeler.llm.limits import given_for, parse_limits
+from labeler.llm.facts import load_facts
 from labeler.llm.names import LLMName, is_hosted, open_backend
 from labeler.llm.offline import open_offline
-from labeler.llm.prices import BATCH_SHARE, load_prices
+from labeler.llm.prices import BATCH_SHARE
 from labeler.llm.protocol import Account, Address, Backend, Recorder, Usage
 from labeler.llm.traffic import Traffic, open_traffic
 from labeler.llm.unkept import Unkept, at_once
@@ -30,10 +30,9 @@ class Backends:
     """Language models by name, each opened once, and the traffic to them; all belong to one event loop."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises InputError where the settings' limits or prices are malformed."""
+        """Raises InputError where what the settings say of models is malformed."""
         self._settings = settings
-        self._limits = parse_limits(settings.limits)
-        self._prices = load_prices(settings.prices)
+        self._facts = load_facts(settings)
         self._open: dict[tuple[str, bool], Backend] = {}
         self._traffic: dict[Address, Traffic] = {}
 
@@ -54,7 +53,7 @@ class Backends:
             return at_once
         address = self(name).address
         if address not in self._traffic:
-            given = given_for(name, self._limits)
+            given = self._facts.limits(name)
             broker = self._settings.broker_url
             identity = f"{address.provider} {address.base_url} {address.model}"
             self._traffic[address] = open_traffic(given, broker.get_secret_value() if broker else None, identity)
@@ -64,7 +63,7 @@ class Backends:
         """US dollars for a model's tokens; None where nobody knows."""
         parsed = LLMName.parse(name)
         gateway = self._settings.openai_base_url if parsed.provider == "openai" else None
-        usd = self._prices(parsed, usage, base_url=parsed.base_url or gateway)
+        usd = self._facts.prices(parsed, usage, base_url=parsed.base_url or gateway)
         return usd * BATCH_SHARE if batch and usd is not None else usd
 
     async def close(self) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 from labeler.errors import InputError
 from labeler.evidence.store import EvidenceStore
 from labeler.llm.bodies import text_of
-from labeler.llm.limits import a_minute, given_for, parse_limits
+from labeler.llm.facts import load_facts
+from labeler.llm.limits import a_minute
 from labeler.llm.protocol import PendingRequest, Usage
 from labeler.models.counting import count_tokens
 from labeler.runs.bench import Backends, Bench
@@ -113,7 +114,7 @@ async def plans(
     live = [one.index for one in new_run(config, store, features).features if one.state is None]
     if not live:
         raise InputError("none of these features would be asked about: all are dead or skipped")
-    limits = parse_limits(settings.limits)
+    facts = load_facts(settings)
     backends = Backends(keyless(settings))
     modes: tuple[Literal["direct", "batch"], ...] = ("direct", "batch") if batch else ("direct",)
     try:
@@ -127,7 +128,7 @@ async def plans(
                 price=partial(backends.price, batch=mode == "batch"),
                 answered=answered,
                 seconds=seconds,
-                a_minute=lambda name: a_minute(given_for(name, limits)),
+                a_minute=lambda name: a_minute(facts.limits(name)),
             )
             for explainer, asked in stages.items()
             for mode in modes

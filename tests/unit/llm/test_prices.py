@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.errors import InputError
+from labeler.llm.facts import load_facts
 from labeler.llm.names import LLMName
-from labeler.llm.prices import Price, Prices, load_prices, price
+from labeler.llm.prices import Price, Prices, price
 from labeler.llm.protocol import Usage
+from tests.fakes.environment import settings
 
 MILLION = 1_000_000
 
@@ -87,7 +89,7 @@ OWN = {
 def loaded(tmp_path, value):
     path = tmp_path / "prices.json"
     path.write_text(value if isinstance(value, str) else json.dumps(value))
-    return load_prices(path)
+    return load_facts(settings(prices=path)).prices
 
 
 def test_the_user_s_own_prices_go_before_all_others(tmp_path):
@@ -123,7 +125,7 @@ def test_no_call_costs_more_than_the_most(fresh, cached, written, output, n_fres
 
 def test_without_prices_of_ones_own_all_are_those_of_the_package():
     usage, name = Usage(input_tokens=1000, output_tokens=100), LLMName.parse("anthropic:claude-haiku-4-5")
-    prices = load_prices(None)
+    prices = load_facts(settings()).prices
     assert prices(name, usage) == price("anthropic", "claude-haiku-4-5", usage)
     written = price("anthropic", "claude-haiku-4-5", usage, cache_write_tokens=1000)
     assert prices.most(name, usage) == written > prices(name, usage)
@@ -156,6 +158,6 @@ def test_a_malformed_file_is_refused_in_one_line(tmp_path, value, message):
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match=r"LABELER_PRICES: cannot read '.*none.json': No such file"):
-        load_prices(tmp_path / "none.json")
+        load_facts(settings(prices=tmp_path / "none.json"))
     with pytest.raises(InputError, match="LABELER_PRICES: cannot read"):
-        load_prices(tmp_path)
+        load_facts(settings(prices=tmp_path))

@@ -1,0 +1,69 @@
+"""What settings say of models: one file of everything, and the older ways of saying prices and limits alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from labeler.errors import InputError
+from labeler.llm.entries import Entry, Rates, read_entries
+from labeler.llm.limits import given_for, parse_limits
+from labeler.llm.names import LLMName
+from labeler.llm.prices import Prices, price_of
+from labeler.llm.protocol import Limits, Window
+from labeler.settings import Settings
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is said of all models. ``LABELER_MODELS`` goes before ``LABELER_PRICES`` and ``LABELER_LIMITS``."""
+
+    prices: Prices
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    _limits: Mapping[str, Limits] = field(default_factory=dict)
+
+    def of(self, name: LLMName, base_url: str | None = None) -> Entry:
+        """What is said of a model at a server, else of the model wherever it is asked."""
+        model = f"{name.provider}:{name.model}"
+        for known in (f"{model}@{base_url or name.base_url}".rstrip("/"), model):
+            if known in self.entries:
+                return self.entries[known]
+        return Entry()
+
+    def limits(self, name: str) -> Limits | None:
+        """What a model's provider allows, by the model's whole name or else by its provider."""
+        return given_for(name.strip().rstrip("/"), self._limits)
+
+
+def load_facts(settings: Settings) -> Facts:
+    """Raises InputError, in one line, for a malformed setting or file, and for a key of the settings in a body."""
+    entries = read_entries("LABELER_MODELS", settings.models, Entry) if settings.models is not None else {}
+    _check_keys(entries, settings)
+    rates = read_entries("LABELER_PRICES", settings.prices, Rates) if settings.prices is not None else {}
+    rates |= {name: entry.prices for name, entry in entries.items() if entry.prices is not None}
+    limits = {name.rstrip("/"): found for name, found in parse_limits(settings.limits).items()}
+    limits |= {name: _limits_of(entry) for name, entry in entries.items() if entry.limits is not None}
+    return Facts(Prices({name: price_of(one) for name, one in rates.items()}), entries, limits)
+
+
+def _limits_of(entry: Entry) -> Limits:
+    given = entry.limits.model_dump(exclude_none=True) if entry.limits is not None else {}
+    return Limits(**{kind: Window(limit=limit) for kind, limit in given.items()})
+
+
+def _check_keys(entries: Mapping[str, Entry], settings: Settings) -> None:
+    for name, entry in entries.items():
+        written = json.dumps(entry.extra_body)
+        if any(key in written for key in _keys(settings)):
+            raise InputError(f"LABELER_MODELS: '{settings.models}': {ascii(name)[:80]}, extra_body: it holds a key")
+
+
+def _keys(settings: Settings) -> Iterator[str]:
+    for secret in (settings.anthropic_api_key, settings.openai_api_key, settings.api_keys):
+        for part in (secret or SecretStr("")).get_secret_value().split(","):
+            key = part.rpartition("=")[2].strip()
+            if len(key) >= 8:
+                yield key

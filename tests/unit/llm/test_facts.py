@@ -1,0 +1,115 @@
+"""What settings say of models."""
+
+import json
+
+import pytest
+
+from labeler.errors import InputError
+from labeler.llm.entries import Entry, canonical
+from labeler.llm.facts import load_facts
+from labeler.llm.keys import key, logprobs_key
+from labeler.llm.names import LLMName, open_backend
+from labeler.llm.offline import open_offline
+from labeler.llm.protocol import Limits, Request, Usage, Window
+from tests.fakes.environment import settings
+
+HERE = "openai:qwen3@http://gpu:8000/v1"
+BODY = {"chat_template_kwargs": {"enable_thinking": False}, "reasoning_effort": "high"}
+WHOLE = {
+    HERE: {
+        "extra_body": BODY,
+        "limits": {"requests": 500, "input_tokens": 2_000_000},
+        "prices": {"input": 1, "cached": 0.5, "output": 4},
+        "context": 4096,
+    },
+    "anthropic": {"limits": {"output_tokens": 80_000}},
+}
+
+
+def loaded(tmp_path, value, **others):
+    path = tmp_path / "models.json"
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+    return settings(home=tmp_path, models=path, **others)
+
+
+def test_one_file_says_everything(tmp_path):
+    facts = load_facts(loaded(tmp_path, WHOLE))
+    name = LLMName.parse(HERE)
+    assert facts.of(name).extra_body == BODY
+    assert facts.of(LLMName.parse("openai:qwen3"), "http://gpu:8000/v1/").context == 4096
+    assert facts.of(LLMName.parse("openai:other")) == Entry()
+    assert facts.prices(name, Usage(input_tokens=1_000_000), base_url=name.base_url) == 1
+    assert facts.limits(HERE) == Limits(requests=Window(limit=500), input_tokens=Window(limit=2_000_000))
+    assert facts.limits("anthropic:m") == Limits(output_tokens=Window(limit=80_000))
+    assert facts.limits("openai:m") is None
+
+
+def test_the_older_settings_say_what_the_file_does_not(tmp_path):
+    prices = tmp_path / "prices.json"
+    prices.write_text(json.dumps({HERE: {"input": 9, "output": 9}, "openai:m": {"input": 2, "output": 2}}))
+    facts = load_facts(loaded(tmp_path, WHOLE, prices=prices, limits=f"{HERE}=1,openai:m=7,anthropic=1"))
+    million = Usage(input_tokens=1_000_000)
+    assert facts.prices(LLMName.parse(HERE), million, base_url="http://gpu:8000/v1") == 1
+    assert facts.prices(LLMName.parse("openai:m"), million) == 2
+    assert facts.limits(HERE).requests == Window(limit=500)
+    assert facts.limits("openai:m").requests == Window(limit=7)
+    assert facts.limits("anthropic:m").requests is None
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("{", "this is not JSON"),
+        ("[]", "valid dictionary"),
+        ({HERE: {"extra": {}}}, "extra.*not permitted"),
+        ({HERE: {"limits": {"requests": 0}}}, "limits.*requests.*greater than 0"),
+        ({HERE: {"limits": {"minutes": 1}}}, "limits.*minutes.*not permitted"),
+        ({HERE: {"prices": {"input": 1}}}, "prices.*output.*required"),
+        ({HERE: {"context": 12}}, "context.*greater than or equal to 256"),
+        ({HERE: {"context": "4096"}}, "context.*valid integer"),
+        ({HERE: {"extra_body": {"max_tokens": 7}}}, "extra_body.*'max_tokens' is set by labeler itself"),
+        ({HERE: {"extra_body": {"messages": []}}}, "extra_body.*'messages' is set by labeler itself"),
+        ({HERE: {"extra_body": {"api_key": "hunter2"}}}, "extra_body.*looks like a secret"),
+        ({HERE: {"extra_body": {"a": [{"Authorization": "hunter2"}]}}}, "extra_body.*looks like a secret"),
+        ({HERE: {"extra_body": {"note": "sk-hunter2hunter2"}}}, "extra_body.*looks like a secret"),
+        ({HERE: {"extra_body": {"note": "my-hunter2-of-the-settings"}}}, "extra_body: it holds a key"),
+        ({"anthropic": {"context": 4096}}, "'anthropic' is a whole provider, of which only limits"),
+        ({"mistral": {"limits": {"requests": 1}}}, "unknown provider 'mistral'"),
+        ({"gpt-5:": {}}, "unknown provider"),
+    ],
+)
+def test_a_malformed_file_is_refused_in_one_line(tmp_path, value, message):
+    with pytest.raises(InputError, match=message) as caught:
+        load_facts(loaded(tmp_path, value, openai_api_key="my-hunter2-of-the-settings"))
+    assert str(caught.value).startswith("LABELER_MODELS: '")
+    assert str(caught.value).isprintable()
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_what_is_added_is_in_the_body_in_the_key_and_in_the_bound(tmp_path):
+    request, said = Request(prompt="?"), loaded(tmp_path, WHOLE)
+    with_fields, without = open_backend(HERE, said), open_backend(HERE, settings(home=tmp_path))
+    for backend in (with_fields, open_offline(HERE, said)):
+        assert {name: backend.body(request)[name] for name in BODY} == BODY
+        assert backend.address == with_fields.address
+    assert not BODY.keys() & without.body(request).keys()
+    assert key(with_fields.address, request) != key(without.address, request)
+    assert logprobs_key(with_fields.address, "a", "b", ()) == logprobs_key(without.address, "a", "b", ())
+    assert with_fields.bound(request).input_tokens >= without.bound(request).input_tokens + len(json.dumps(BODY)) - 8
+    assert (with_fields.fits(Request(prompt="x" * 20_000)), without.fits(Request(prompt="x" * 20_000))) == (False, True)
+    await with_fields.close()
+    await without.close()
+
+
+async def test_room_is_left_for_the_thinking_that_claude_is_told_to_do(tmp_path):
+    fields = {"thinking": {"type": "enabled", "budget_tokens": 2_000}}
+    said = loaded(tmp_path, {"anthropic:m": {"extra_body": fields}}, anthropic_api_key="k")
+    backend = open_backend("anthropic:m", said)
+    body = backend.body(Request(prompt="?", max_tokens=300))
+    assert (body["thinking"], body["max_tokens"]) == (fields["thinking"], 2_300)
+    await backend.close()
+
+
+def test_fields_are_the_same_however_they_are_ordered():
+    assert canonical({"a": 1, "b": 2}) == canonical({"b": 2, "a": 1})
+    assert canonical({}) == ""
