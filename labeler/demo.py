@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,7 +12,8 @@ from typing import Any
 from labeler import api
 from labeler.errors import InputError
 from labeler.models.names import SMOLLM2
-from labeler.progress import Progress, silent
+from labeler.models.turn import TURN
+from labeler.progress import Progress, doing, listening, silent
 from labeler.score import Average, paired_difference
 
 NAME = "sample"
@@ -36,14 +38,75 @@ def sample_dictionary() -> Path:
     return folder
 
 
-def collect_sample(home: Path | None = None, progress: Progress = silent) -> api.Dictionary:
+@dataclass(frozen=True)
+class Size:
+    """How much of the sample is collected and labelled."""
+
+    tokens: int
+    features: int
+
+    @property
+    def work(self) -> float:
+        """About what it takes, in tokens that run through the whole model.
+
+        A collected token runs through half of it and its context through the encoder; a feature's contexts run behind its
+        label, behind FOREIGN others and behind none, and its local explanation takes about as much as one of those.
+        """
+        return 1_500 + 0.54 * self.tokens + self.features * (CONTEXTS * 33 * (2 + FOREIGN) + 830)
+
+
+SIZES = (Size(TOKENS, FEATURES), Size(49_152, 16), Size(32_768, 8), Size(16_384, 4))
+"""All of it, and what slower machines do, largest first."""
+
+SECONDS = 420.0
+"""What the live demo may take, as far as a short measurement can tell."""
+
+
+def live_size(tokens_a_second: float) -> Size:
+    """The most that a machine does in SECONDS that runs so many tokens a second; the least there is on a slower one."""
+    return next((size for size in SIZES if size.work <= SECONDS * tokens_a_second), SIZES[-1])
+
+
+def tokens_a_second() -> float:
+    """How fast this machine runs the whole model, measured in about two seconds."""
+    from labeler.models.language import load_language_model
+    from labeler.models.logprobs import logprobs
+
+    model = load_language_model(SMOLLM2)
+    text = " and then the rain came down on the old town" * 26  # about 260 tokens
+    tokens, seconds = 0, float("inf")
+    with TURN:
+        for _ in range(3):  # the first one warms up; the fastest counts, for others may be busy here
+            began = time.perf_counter()
+            tokens = len(logprobs(model, "", [text])[0].logprobs)
+            seconds = min(seconds, time.perf_counter() - began)
+    return tokens / seconds
+
+
+def collect_live(progress: Progress = silent) -> tuple[api.Dictionary, Size]:
+    """As much evidence as this machine has the time for, with that size; what was collected before is enough."""
+    with listening(progress), doing("measuring this machine"):
+        size = live_size(tokens_a_second())
+    tokens = api.open(NAME).store.manifest.n_tokens if NAME in api.dictionaries() else size.tokens
+    return collect_sample(progress=progress, tokens=min(tokens, size.tokens)), size
+
+
+def label_live(dictionary: api.Dictionary, size: Size) -> api.Run:
+    """The live demo's run: one that was begun before, of whatever size, or a new one."""
+    for other in SIZES:
+        if run := _begun(dictionary, dictionary.spread(other.features)):
+            return run
+    return label_as_demo(dictionary, dictionary.spread(size.features))
+
+
+def collect_sample(home: Path | None = None, progress: Progress = silent, tokens: int = TOKENS) -> api.Dictionary:
     """Evidence of the sample dictionary, collected live unless it is here already."""
     return api.collect(
         model=SMOLLM2,
         dictionary=sample_dictionary(),
         corpus="sample",
         name=NAME,
-        tokens=TOKENS,
+        tokens=tokens,
         home=home,
         progress=progress,
     )
@@ -51,6 +114,12 @@ def collect_sample(home: Path | None = None, progress: Progress = silent) -> api
 
 def label_as_demo(dictionary: api.Dictionary, features: Sequence[int]) -> api.Run:
     """A run over some features as the demo labels them: the one that is there already, or a new one."""
+    return _begun(dictionary, features) or dictionary.label(
+        sorted(features), explainers=EXPLAINERS, simulators=SIMULATORS, contexts=CONTEXTS, foreign=FOREIGN
+    )
+
+
+def _begun(dictionary: api.Dictionary, features: Sequence[int]) -> api.Run | None:
     wanted = sorted(features)
     for run in dictionary.runs():
         stored = run.record.config["labelling"]
@@ -60,7 +129,7 @@ def label_as_demo(dictionary: api.Dictionary, features: Sequence[int]) -> api.Ru
             if run.record.state == "cancelled":
                 run.resume()
             return run
-    return dictionary.label(wanted, explainers=EXPLAINERS, simulators=SIMULATORS, contexts=CONTEXTS, foreign=FOREIGN)
+    return None
 
 
 @dataclass(frozen=True)

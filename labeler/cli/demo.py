@@ -57,8 +57,8 @@ def _live() -> None:
     from labeler import demo as job
 
     with collecting() as progress:
-        dictionary = job.collect_sample(progress=progress)
-    run = job.label_as_demo(dictionary, dictionary.spread(job.FEATURES))
+        dictionary, size = job.collect_live(progress)
+    run = job.label_live(dictionary, size)
     with Following() as following:
         run.work(following)
     rows = list(run.rows())
