@@ -6,10 +6,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint unit integration acceptance clean
+.PHONY: help install demo test test-all lint style types quick long unit integration acceptance clean
+
+WORKERS ?= 2
+# A file's tests share what they made, so a file goes to one worker as a whole; the longest files stand first.
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+QUICK := $(PYTEST) -m 'not long'
 
 help: ## say what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install: $(READY) ## create .venv with everything that the demo and the tests need
 
@@ -25,21 +30,32 @@ $(READY): pyproject.toml
 demo: $(READY) ## the main job on the shipped sample: no key, no server
 	$(BIN)/labeler demo
 
-test: lint unit integration acceptance ## everything that has to hold
+test: style ## everything that has to hold, in ten minutes on two cores
+	@# Types take a minute of one core: beside the tests, not before them.
+	@$(MAKE) --no-print-directory -j 2 types quick
 
-lint: $(READY)
+test-all: test long ## the same and the long runs: kills without end, many seeds, the live demo, optional references
+
+lint: style types
+
+style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(READY)
 	$(BIN)/mypy
 
-unit: $(READY)
-	$(BIN)/pytest tests/unit
+# Every worker is a process with models of its own.
+quick long unit integration acceptance: export OMP_NUM_THREADS = 1
 
-integration: $(READY)
-	$(BIN)/pytest tests/integration
+quick: $(READY)
+	$(QUICK) tests/acceptance tests/integration tests/unit
 
-acceptance: $(READY)
-	$(BIN)/pytest tests/acceptance
+long: $(READY)
+	$(PYTEST) -m long tests
+
+unit integration acceptance: $(READY)
+	$(QUICK) tests/$@
 
 clean: ## remove .venv and what tools left behind
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,4 +1,4 @@
-"""The ``labeler`` command as a process of its own."""
+"""The ``labeler`` command: to its end in a process forked off the libraries, or started as a process of its own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from tests.fakes import forked
 
 _OURS = ("ANTHROPIC_", "OPENAI_", "LABELER_")
 
@@ -34,13 +37,8 @@ def start(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[st
 
 def run(folder: Path, *arguments: str, timeout: float = 240, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    process = start(folder, *arguments, **settings)
-    try:
-        out, err = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
-    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+    with tempfile.TemporaryDirectory(prefix="labeler-said-") as output:
+        return forked.run(folder, arguments, environment(**settings), Path(output), timeout)
 
 
 def said(folder: Path, *arguments: str, **settings: str) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import random
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -91,10 +94,21 @@ def pieces_of(
 
 def make_store(home: Path, name: str = "toy", n: int = 1500, rules: Sequence[Rule] = RULES) -> EvidenceStore:
     """Evidence under a home, as a collection would leave it; the encoder's states are noise."""
+    folder = home / "dictionaries" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    return EvidenceStore(shutil.copytree(_made(name, n, tuple(rules)), folder))
+
+
+@functools.cache
+def _made(name: str, n: int, rules: tuple[Rule, ...]) -> Path:
+    """The folder of a store that is made once in a process, to be copied."""
+    home = Path(tempfile.mkdtemp(prefix="labeler-store-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     building = Building(home / "parts", len(rules))
     for contexts, pairs in pieces_of(sentences(n), rules):
         building.add(contexts, pairs)
-    return write_built(building, home / "dictionaries" / name)
+    write_built(building, home / name)
+    return home / name
 
 
 def write_built(building: Building, folder: Path) -> EvidenceStore:

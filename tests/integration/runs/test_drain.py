@@ -182,9 +182,8 @@ def test_an_error_of_ours_is_tried_again_and_then_told(chosen, monkeypatch):
     monkeypatch.setattr("labeler.runs.measuring.look_up", broken)
     run = dictionary(chosen).label([0], **LEXICAL)
     now = time.time()
-    clock = iter(range(10_000))
-    monkeypatch.setattr("labeler.runs.drain.time.time", lambda: now + 100.0 * next(clock))
-    for _ in range(4):
+    for later in range(4):  # past the wait after each attempt
+        monkeypatch.setattr("labeler.runs.drain.time.time", lambda later=later: now + 100.0 * later)
         drain(chosen)
     (row,) = run.rows()
     assert (row["state"], row["reason"]) == ("failed", "internal error: RuntimeError")

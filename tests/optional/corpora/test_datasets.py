@@ -9,7 +9,10 @@ from labeler.errors import InputError
 from labeler.evidence.corpus import read_corpus
 
 PYTHON = os.environ.get("LABELER_REFERENCE_DATASETS")
-pytestmark = pytest.mark.skipif(not PYTHON, reason="LABELER_REFERENCE_DATASETS names no python that has datasets")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not PYTHON, reason="LABELER_REFERENCE_DATASETS names no python that has datasets"),
+]
 
 WRITE = """
 import sys

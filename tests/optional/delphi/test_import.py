@@ -12,7 +12,7 @@ from tests.fakes.dictionary import save_dictionary
 from tests.fakes.tiny_model import VOCABULARY, save_tiny_model
 from tests.optional.delphi.reference import PYTHON, listed_by_delphi, write_cache
 
-pytestmark = pytest.mark.skipif(not PYTHON, reason="LABELER_REFERENCE_DELPHI names no python")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(not PYTHON, reason="LABELER_REFERENCE_DELPHI names no python")]
 
 
 @pytest.fixture(scope="module")

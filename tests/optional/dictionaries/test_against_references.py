@@ -28,6 +28,7 @@ PACKAGES = {
     "dictionary_learning": "dictionary-learning",
     "circuit_tracer": "circuit-tracer",
 }
+pytestmark = pytest.mark.long
 CLOSE = {"atol": 1e-4, "rtol": 1e-4}
 
 

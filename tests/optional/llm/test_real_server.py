@@ -28,6 +28,7 @@ from tests.fakes.evidence import make_store
 
 PYTHON = os.environ.get("LABELER_REFERENCE_XLLAMACPP")
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(not PYTHON, reason="LABELER_REFERENCE_XLLAMACPP names no python that has xllamacpp"),
     pytest.mark.timeout(900),  # a small model on a busy processor writes 15 tokens a second
 ]
