@@ -25,7 +25,7 @@ def own_files(tmp_path_factory) -> Path:
     save_tiny_model(folder / "model")
     save_dictionary(folder / "sae")
     rng = random.Random(0)
-    texts = [" ".join(rng.choices(" ".join(TOPICS).split(), k=400)) for _ in range(80)]
+    texts = [" ".join(rng.choices(" ".join(TOPICS).split(), k=400)) for _ in range(30)]
     (folder / "corpus.jsonl").write_text(
         "".join(json.dumps({"id": f"d{i}", "text": t}) + "\n" for i, t in enumerate(texts))
     )

@@ -19,6 +19,7 @@ from labeler.models.encoder import load_encoder
 from labeler.models.hooks import HookPoint
 from labeler.models.language import load_language_model
 from tests.fakes.dictionary import save_dictionary, weights
+from tests.fakes.shallow_encoder import shallow_encoder
 from tests.fakes.tiny_model import save_tiny_model, tiny_language_model
 
 PROSE = "the cat sat on the mat and then they ate the other bread while a breath of air stood over there".split()
@@ -29,6 +30,14 @@ def short_pieces():
     """The same for all collections here, for batches of other shapes round otherwise in bfloat16."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passing, "PIECE_TOKENS", 3_000)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_states(short_pieces):
+    """Ten collections encode the same contexts, and but one test looks at what became of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("labeler.models.encoder.load_encoder", shallow_encoder)
         yield
 
 
@@ -165,17 +174,19 @@ def test_the_same_name_from_something_else_is_refused(own, whole, tmp_path):
         collect(request(own, ("second", "mine", None)), tmp_path)
 
 
-def test_the_embeddings_of_the_pool_are_stored_once_and_are_the_encoders(own, whole):
-    rows = np.flatnonzero(whole.rows.pool_place >= 0)[:40]
-    stored = np.moveaxis(whole.states.times(rows, np.eye(384, dtype=np.float32)), 0, -1)
+def test_the_embeddings_of_the_pool_are_stored_once_and_are_the_encoders(own, tmp_path, monkeypatch):
+    monkeypatch.setattr("labeler.models.encoder.load_encoder", load_encoder)
+    [store] = collect(request(own, ("sae", "encoded", None), tokens=3_000), tmp_path)
+    rows = np.flatnonzero(store.rows.pool_place >= 0)[:40]
+    stored = np.moveaxis(store.states.times(rows, np.eye(384, dtype=np.float32)), 0, -1)
     assert stored.shape == (40, 32, 384)
-    for batch, states in encoded(whole.rows, rows, 32):
+    for batch, states in encoded(store.rows, rows, 32):
         np.testing.assert_allclose(stored[np.searchsorted(rows, batch)], states, atol=2e-3)
-    words = whole.lexicon.of(rows)
+    words = store.lexicon.of(rows)
     used = np.unique(words[words >= 0])
-    spelled = [whole.lexicon.spelled[word].decode() for word in used]
-    np.testing.assert_allclose(whole.word_vectors(used), load_encoder().texts(spelled), atol=2e-3)
-    assert whole.manifest.files.keys() >= {"words.safetensors", "places-00000.safetensors", "vectors.safetensors"}
+    spelled = [store.lexicon.spelled[word].decode() for word in used]
+    np.testing.assert_allclose(store.word_vectors(used), load_encoder().texts(spelled), atol=2e-3)
+    assert store.manifest.files.keys() >= {"words.safetensors", "places-00000.safetensors", "vectors.safetensors"}
 
 
 @pytest.mark.parametrize(("name", "centres"), [("gpt2", True), ("llama", False)])

@@ -67,9 +67,15 @@ def cache(tmp_path_factory):
     return save_delphi(folder, dense, tokens, model=str(folder / "model")), tokens, dense
 
 
-def test_a_delphi_cache_speaks_for_its_corpus(cache, tmp_path):
-    path, tokens, dense = cache
-    dictionary, rows = labelled(path, tmp_path / "home")
+@pytest.fixture(scope="module")
+def brought(cache, tmp_path_factory):
+    """The cache imported and labelled, and its rows."""
+    return labelled(cache[0], tmp_path_factory.mktemp("brought"))
+
+
+def test_a_delphi_cache_speaks_for_its_corpus(cache, brought):
+    _, tokens, dense = cache
+    dictionary, rows = brought
     store = dictionary.store
     assert store.manifest.sampling == "population"
     assert store.manifest.n_tokens == tokens.size
@@ -80,9 +86,9 @@ def test_a_delphi_cache_speaks_for_its_corpus(cache, tmp_path):
     assert rows[0]["scores"]["simulation.embedding"]["n_contexts"] > 500
 
 
-def test_the_contexts_of_a_cache_are_its_windows(cache, tmp_path):
-    path, tokens, dense = cache
-    store = bring(path, "cache", tmp_path, None)
+def test_the_contexts_of_a_cache_are_its_windows(cache, brought):
+    _, tokens, dense = cache
+    store = brought[0].store
     windows, activations = tokens.reshape(-1, 32), dense.reshape(-1, 32, len(RULES))
     for index in range(len(RULES)):
         found = store.read(index)
@@ -94,8 +100,8 @@ def test_the_contexts_of_a_cache_are_its_windows(cache, tmp_path):
         np.testing.assert_array_equal(kept, strongest[: len(kept)])
 
 
-def test_the_words_of_a_cache_are_its_tokenizers(cache, tmp_path):
-    store = bring(cache[0], "cache", tmp_path, None)
+def test_the_words_of_a_cache_are_its_tokenizers(brought):
+    store = brought[0].store
     words = {word for row in range(50) for word in store.rows.string(row).split()[1:-1]}
     assert words <= set(WORDS)
 

@@ -16,6 +16,7 @@ RULES = tuple(on(word) for word in dict.fromkeys(WORDS))[:6]
 """A feature for some words of the toy language."""
 
 
+@pytest.mark.long
 def test_a_fault_in_every_fifth_call_and_a_killed_worker_lose_nothing(tmp_path, redis_url, postgres_url):
     found = supply.chaos(tmp_path, redis_url, 40, postgres_url)
     assert (found["rows"], found["twice"]) == (40, 0)
@@ -100,6 +101,7 @@ def test_batches_give_the_same_catalogue_at_half_the_price(tmp_path, api):
     assert (totals.rebought, status["unknown_calls"], status["pending"]) == (0, 0, 0)
 
 
+@pytest.mark.long
 def test_batches_survive_kills_in_every_phase(tmp_path):
     with Provider(Knobs(batch_seconds=1.0)) as provider:
         home = Home(tmp_path, provider, "openai")
