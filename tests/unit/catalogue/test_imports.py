@@ -152,7 +152,7 @@ GOOD = b'{"index": 1, "label": "war"}\n'
         (b'index,label\n1,"war\n', "labels, line 2: not CSV"),
         (b"index,label\n1,\xff\n", "labels: not UTF-8"),
         (b"index,label\n1," + b"a" * (csv.field_size_limit() + 1), "labels, line 2: not CSV (field larger than"),
-        (gzip.compress(GOOD)[:-9], "labels: missing or damaged"),
+        (gzip.compress(GOOD, mtime=0)[:-9], "labels: missing or damaged"),
         (
             json.dumps(explanation(1, "war")).encode()
             + b"\n"
