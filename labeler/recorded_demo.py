@@ -29,7 +29,7 @@ SIMULATORS = (ANSWERED_BY, "embedding", "lexical")
 KEYS = ("simulation.sparse", "simulation.embedding", "simulation.lexical")
 CONTEXTS = 40
 """Contexts that the chat model predicts for a feature: one call's worth."""
-FOREIGN = 2
+FOREIGN = 1
 """Foreign labels that it is tried with for the null, a feature."""
 
 PRICED_AS = ("anthropic:claude-haiku-4-5", "openai:gpt-5-nano")

@@ -19,10 +19,14 @@ from numpy.typing import NDArray
 
 from labeler import api
 from labeler.evidence.contexts import Contexts
+from labeler.evidence.lexicon import lexicon_of, write_lexicon
 from labeler.evidence.neighbours import NEAR_COSINE, NEAREST, Neighbours, groups
+from labeler.evidence.rows import Rows
 from labeler.evidence.sampling import first_of_group, permanent_number, strata
+from labeler.evidence.states import MEANS, Packed, encoded
 from labeler.evidence.store import EvidenceStore
 from labeler.evidence.tensors import Tensors, write_tensors
+from labeler.evidence.word_vectors import VECTORS, vectors_of
 from labeler.evidence.writing import write_shard, write_store
 from labeler.features import SPLITS, IntArray
 
@@ -47,6 +51,7 @@ def cut(store: EvidenceStore, indices: Sequence[int], folder: Path, name: str, s
     folder.mkdir(parents=True)
     table = _contexts(store).take(rows)
     write_tensors(folder / "contexts-00000.safetensors", {**table.arrays(), "pool": np.isin(rows, kept_pool)})
+    _guides(folder, store.manifest.length)
     columns = [_columns(store, index) for index in indices]
     sparse = [_sparse(np.searchsorted(rows, contexts), dense) for contexts, _, dense in picked]
     arrays: dict[str, NDArray[Any]] = {
@@ -79,6 +84,24 @@ def cut(store: EvidenceStore, indices: Sequence[int], folder: Path, name: str, s
         corpus=manifest.corpus,
         corpus_fingerprint=manifest.corpus_fingerprint,
     )
+
+
+def _guides(folder: Path, length: int) -> None:
+    """What guides a draw, made once for every machine: the vectors of all words, and every context's mean state.
+
+    The states themselves are much larger, and decide nothing but a score's last digits: they are made where they are used.
+    """
+    table = Tensors(folder / "contexts-00000.safetensors")
+    n = len(table["lengths"])
+    rows = Rows(lambda number: table, [n])
+    write_lexicon(folder, [table])
+    lexicon = lexicon_of(folder, [n])
+    vectors = vectors_of([lexicon.spelled[word] for word in range(len(lexicon))])
+    write_tensors(folder / VECTORS, {"words": np.arange(len(lexicon), dtype=np.int32), "vectors": vectors})
+    means: dict[int, NDArray[np.float16]] = {}
+    for part, states in encoded(rows, np.arange(n), length):
+        means.update(zip(part.tolist(), Packed.of(states).means, strict=True))
+    write_tensors(folder / MEANS, {"means": np.stack([means[row] for row in range(n)])})
 
 
 def _pool(store: EvidenceStore, n: int) -> IntArray:

@@ -24,6 +24,9 @@ from labeler.progress import tell
 
 Half = NDArray[np.float16]
 
+MEANS = "means.safetensors"
+"""The mean states of all contexts, in a store that brings them and no states: what guides a draw has to be the same for all."""
+
 BATCH = 32
 """Contexts that are encoded, or multiplied, at once: of usual ones a block of 1.5 MB."""
 
@@ -95,8 +98,12 @@ class Packed:
 class States:
     """Unit vectors on every token of a store's contexts, none behind the end."""
 
-    def __init__(self, rows: Rows, length: int, stored: Tables, kept: Kept) -> None:
-        """``stored`` has the states of the pool in its order, ``kept`` those of other contexts by their rows."""
+    def __init__(self, rows: Rows, length: int, stored: Tables, kept: Kept, means: Half | None = None) -> None:
+        """``stored`` has the states of the pool in its order, ``kept`` those of other contexts by their rows.
+
+        ``means`` [n_kept, width] are the mean states of all contexts, of a store that brings them without the states.
+        """
+        self._means = means
         self._rows = rows
         self._length = length
         self._stored = stored
@@ -106,6 +113,8 @@ class States:
 
     def means(self, rows: IntArray) -> Half:
         """The mean state of each context: [n, width], not normalised. Raises what ``times`` does."""
+        if self._means is not None:
+            return np.asarray(self._means[rows])
         inside, outside, place = self._where(rows)
         if not len(outside) and len(rows):
             return self._stored.column("means", place)

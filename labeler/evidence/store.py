@@ -30,7 +30,7 @@ from labeler.evidence.manifest import Shard
 from labeler.evidence.rows import Rows
 from labeler.evidence.sampling import strata
 from labeler.evidence.shelf import Shelf
-from labeler.evidence.states import States
+from labeler.evidence.states import MEANS, States
 from labeler.evidence.tables import Tables
 from labeler.evidence.tensors import DamagedFileError, Tensors, rising
 from labeler.evidence.word_vectors import VECTORS, WordVectors
@@ -182,7 +182,10 @@ class EvidenceStore:
         stored = Tables(
             lambda number: self.open(self.manifest.states[number]), [shard.n for shard in self.manifest.states]
         )
-        return States(self.rows, self.manifest.length, stored, Kept(f"states-{self.manifest.fingerprint}"))
+        means = Tensors(self.path(MEANS))["means"] if MEANS in self.manifest.files else None
+        if means is not None and len(means) != self.manifest.n_kept:
+            raise DamagedFileError(self.path(MEANS), "it has not a mean for every context")
+        return States(self.rows, self.manifest.length, stored, Kept(f"states-{self.manifest.fingerprint}"), means)
 
     @property
     def n_features(self) -> int:

@@ -19,6 +19,7 @@ from labeler.evidence.neighbours import Neighbours
 from labeler.evidence.parts import Merged, Seen
 from labeler.evidence.sampling import pool_limit
 from labeler.evidence.settling import sampled_and_top
+from labeler.evidence.states import MEANS
 from labeler.evidence.store import NEIGHBOURS, SUMMARY, VOCABULARY
 from labeler.evidence.tensors import Tensors, write_tensors
 from labeler.evidence.word_vectors import VECTORS
@@ -118,7 +119,7 @@ def write_store(
     write_lexicon(folder, [file for _, file in tables])
     names = [*(shard.file for shard in shards), *(path.name for path, _ in [*tables, *states])]
     names += [SUMMARY, NEIGHBOURS, VOCABULARY, WORDS, *(places_file(number) for number in range(len(tables)))]
-    names += [VECTORS] if (folder / VECTORS).exists() else []
+    names += [name for name in (VECTORS, MEANS) if (folder / name).exists()]
     manifest = Manifest(
         format=FORMAT,
         n_features=len(summary["index"]),
