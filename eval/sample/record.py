@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from labeler import api
+from labeler.api import open_catalogue
 from labeler.data import shipped
 from labeler.models.counting import count_tokens, counted_by
 from labeler.recorded_demo import ANSWERED_BY, CONTEXTS, FOREIGN, SIMULATORS, demo_dictionary
+from labeler.settings import settings
 
 
 def main() -> None:
@@ -54,13 +56,14 @@ def _run(dictionary: api.Dictionary) -> api.Run:
 
 
 def _used(answered: Path) -> Iterator[str]:
-    """The last answer to every question, as a line."""
+    """The first answer to every question that the run has asked, as a line."""
     lines: dict[str, dict[str, Any]] = {}
     for path in sorted(answered.glob("*.jsonl")):
         for text in path.read_text(encoding="utf-8").splitlines():
             line = json.loads(text)
             lines.setdefault(line["custom_id"], line)
-    for line in lines.values():
+    asked = open_catalogue(settings().model_copy(update={"home": answered.parent / "home"})).answers(list(lines))
+    for line in (lines[key] for key in lines if key in asked):
         yield json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
 
