@@ -136,7 +136,9 @@ def places(phrase: str, text: str) -> list[str]:
             if word not in alike:
                 alike[word] = [other.start() for other in _whole(word).finditer(text)]
             nth = bisect.bisect_left(alike[word], at) + 1
-            found.append(word if len(alike[word]) < 2 else f"{word}#{nth}")
+            quote = word if len(alike[word]) < 2 else f"{word}#{nth}"
+            if quote == word or quote not in text:  # what stands there to the letter would be meant as well
+                found.append(quote)
     return list(dict.fromkeys(found))
 
 

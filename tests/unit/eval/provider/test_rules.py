@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eval.provider.rules import PLAIN, answer, explain, marked_words, odd_one, places, quoted, simulate
@@ -76,6 +76,7 @@ TEXTS = st.lists(st.sampled_from(["the", "The", " ", "don't", "a", "a-b", "'", "
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=4), st.sampled_from(["the", "a", "don", "x", "the a", "(", "é", "_", "3"]))
+@example([["a", " ", "a", "#2"]], "a")
 def test_every_simulation_can_be_read_back(contexts, phrase):
     lines = [f"{at}| {''.join(tokens).strip()}" for at, tokens in enumerate(contexts, start=1)]
     guesses = Guesses.model_validate(simulate(f'the word "{phrase}"', lines))
