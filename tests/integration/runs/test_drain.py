@@ -6,6 +6,7 @@ import pytest
 from labeler import api
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError
+from labeler.home import open_store
 from labeler.runs.drain import Drain
 from labeler.settings import Settings
 from tests.fakes.environment import clean
@@ -21,7 +22,7 @@ def chosen(tmp_path, monkeypatch, catalogue_url) -> Settings:
 
 
 def dictionary(chosen: Settings) -> api.Dictionary:
-    return api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
+    return api.Dictionary("toy", open_store(chosen.shelf, "toy"), chosen)
 
 
 def drain(chosen: Settings, until=lambda: False) -> int:

@@ -10,6 +10,7 @@ import pytest
 from labeler import api
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError
+from labeler.home import open_store
 from labeler.runs.drain import Drain
 from labeler.settings import Settings
 from tests.fakes.environment import clean
@@ -29,7 +30,7 @@ def chosen(tmp_path, monkeypatch) -> Settings:
 
 @pytest.fixture
 def toy(chosen) -> api.Dictionary:
-    return api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
+    return api.Dictionary("toy", open_store(chosen.shelf, "toy"), chosen)
 
 
 def drain(chosen: Settings, until=lambda: False) -> int:
@@ -278,7 +279,7 @@ def test_a_cluster_of_near_duplicates_inflates_no_null(tmp_path, monkeypatch):
     others = [RULES[0], on("river", "ships"), on("penny"), on("castle")]
     make_store(tmp_path, rules=[*same, *others])
     chosen = Settings(_env_file=None, home=tmp_path)
-    toy = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
+    toy = api.Dictionary("toy", open_store(chosen.shelf, "toy"), chosen)
     assert len(toy.store.near_duplicates(0)) == 39
     labels = {i: f'the word "the", way {i}' for i in range(40)}
     labels |= {40: '"march" "june"', 41: '"river" "ships"', 42: '"penny"', 43: '"castle"'}

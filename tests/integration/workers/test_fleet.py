@@ -4,6 +4,7 @@ import threading
 import pytest
 
 from labeler import api
+from labeler.home import open_store
 from labeler.settings import Settings
 from tests.fakes.command import end, run, start, wait_until
 from tests.fakes.evidence import WORDS, make_store, on
@@ -38,7 +39,7 @@ def test_a_fleet_labels_every_feature_once_though_a_worker_is_killed(home, redis
     workers = [start(home, "worker", **urls), start(home, "worker", **urls)]
     try:
         with ProviderThread(slow_explainer) as provider:
-            dictionary = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
+            dictionary = api.Dictionary("toy", open_store(chosen.shelf, "toy"), chosen)
             labelling = dictionary.label(explainers=[f"openai:m@{provider.url}/v1"], simulators=["lexical"])
             wait_until(lambda: labelling.progress().leased)
             victim = workers[0]
@@ -61,7 +62,7 @@ def test_a_run_waits_for_workers_and_a_worker_stops_when_told(home, redis_url, p
     worker = start(home, "worker", **urls)
     try:
         chosen = Settings(_env_file=None, home=home / ".labeler", broker_url=redis_url, database_url=postgres_url)
-        dictionary = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
+        dictionary = api.Dictionary("toy", open_store(chosen.shelf, "toy"), chosen)
         (labelling,) = dictionary.runs()
         wait_until(lambda: labelling.record.state == "finished")
         worker.send_signal(signal.SIGTERM)
@@ -81,7 +82,7 @@ def test_labels_out_of_a_file_are_scored_by_a_worker_that_has_no_such_file(home,
     worker = start(home, "worker", **urls)
     try:
         chosen = Settings(_env_file=None, home=home / ".labeler", broker_url=redis_url, database_url=postgres_url)
-        (scoring,) = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen).runs()
+        (scoring,) = api.Dictionary("toy", open_store(chosen.shelf, "toy"), chosen).runs()
         wait_until(lambda: scoring.record.state == "finished")
     finally:
         end([worker])
@@ -102,7 +103,7 @@ def test_a_run_on_a_laptop_survives_being_stopped(home, how):
         process = start(home, "label", "toy", "--explainer", name, "--simulator", "lexical")
         try:
             chosen = Settings(_env_file=None, home=home / ".labeler")
-            dictionary = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
+            dictionary = api.Dictionary("toy", open_store(chosen.shelf, "toy"), chosen)
             wait_until(lambda: (home / ".labeler" / "labeler.db").exists() and dictionary.runs())
             (labelling,) = dictionary.runs()
             wait_until(lambda: labelling.progress().leased)
@@ -120,7 +121,7 @@ def test_a_run_on_a_laptop_survives_being_stopped(home, how):
 
 def test_a_laptop_works_on_the_run_it_was_asked_for_and_on_no_other(home):
     chosen = Settings(_env_file=None, home=home / ".labeler")
-    dictionary = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
+    dictionary = api.Dictionary("toy", open_store(chosen.shelf, "toy"), chosen)
     with ProviderThread(slow_explainer) as provider:
         paid = dictionary.label([0], explainers=[f"openai:m@{provider.url}/v1"], simulators=["lexical"])
         asked_for = run(home, "label", "toy", "--features", "1-3", "--simulator", "lexical")
@@ -131,7 +132,7 @@ def test_a_laptop_works_on_the_run_it_was_asked_for_and_on_no_other(home):
 
 def test_one_process_works_on_one_run_after_another(home):
     chosen = Settings(_env_file=None, home=home / ".labeler")
-    dictionary = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
+    dictionary = api.Dictionary("toy", open_store(chosen.shelf, "toy"), chosen)
     for index in (1, 2):
         labelling = dictionary.label([index], explainers=["lexical"], simulators=["lexical"])
         watcher = threading.Thread(target=labelling.work, daemon=True)
@@ -144,7 +145,7 @@ def test_one_process_works_on_one_run_after_another(home):
 def test_a_worker_that_is_told_to_stop_gives_back_what_it_holds(home, redis_url, postgres_url):
     urls = {"LABELER_BROKER_URL": redis_url, "LABELER_DATABASE_URL": postgres_url}
     chosen = Settings(_env_file=None, home=home / ".labeler", broker_url=redis_url, database_url=postgres_url)
-    dictionary = api.Dictionary("toy", api.open_store(chosen.shelf, "toy"), chosen)
+    dictionary = api.Dictionary("toy", open_store(chosen.shelf, "toy"), chosen)
     with ProviderThread(lambda asked: hang()) as provider:
         labelling = dictionary.label(explainers=[f"openai:m@{provider.url}/v1"], simulators=["lexical"])
         worker = start(home, "worker", **urls)
