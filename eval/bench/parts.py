@@ -226,13 +226,16 @@ def scale(n_features: int, tokens: int) -> dict[str, Any]:
         }
 
 
-def written(building: Building, folder: Path, n_features: int) -> EvidenceStore:
-    """What was built as a store, without weights and without an encoder."""
+def written(
+    building: Building, folder: Path, n_features: int, more: Callable[[Path], None] = lambda _: None
+) -> EvidenceStore:
+    """What was built as a store, without weights and without an encoder; ``more`` writes what else is to be in it."""
     merged = building.merge()
     folder.mkdir()
     for table in merged.tables():
         os.link(table, folder / table.name)
     shards, summary = write_features(folder, merged, building.seen, no_tokens(n_features), n_features)
+    more(folder)
     nobody = np.full((n_features, NEAREST), -1, dtype=np.int32)
     write_store(
         folder,

@@ -109,6 +109,7 @@ class States:
         self._stored = stored
         self._kept = kept
         self._made: dict[int, Packed] = {}
+        self._norms_of: dict[int, FloatArray] = {}
         self._lock = threading.Lock()
 
     def means(self, rows: IntArray) -> Half:
@@ -125,6 +126,24 @@ class States:
             found[inside] = self._stored.column("means", place[inside])
         return found
 
+    def closeness(self, rows: IntArray, vector: FloatArray) -> FloatArray:
+        """The cosine of each context's mean state with a unit vector [width]: [n]. Raises what ``times`` does."""
+        inside, outside, place = self._where(rows)
+        found = np.empty(len(rows), dtype=np.float32)
+        multiply = Product(vector[None])
+        for number, part, at in self._stored.by_file(place[inside]):
+            found[inside[part]] = multiply(self._stored.file(number)["means"][at])[0] / self._norms(number)[at]
+        if len(outside):
+            made = self._make(rows[outside].tolist()).means
+            found[outside] = multiply(made)[0] / _norms(made)
+        return found
+
+    def _norms(self, number: int) -> FloatArray:
+        """Of the mean states of a file."""
+        if number not in self._norms_of:
+            self._norms_of[number] = _norms(self._stored.file(number)["means"])
+        return self._norms_of[number]
+
     def times(self, rows: IntArray, directions: FloatArray) -> FloatArray:
         """The product of directions [k, width] with every state: [k, n, length].
 
@@ -135,10 +154,11 @@ class States:
             self._make(rows[outside[start : start + MADE]].tolist())
         found = np.empty((len(directions), len(rows), self._length), dtype=np.float32)
         multiply = Product(directions)
-        for start in range(0, len(inside), BATCH):
-            here = inside[start : start + BATCH]
-            for number, part, at in self._stored.by_file(place[here]):
-                found[:, here[part]] = multiply(*_resting(self._stored.file(number), at))
+        for number, part, at in self._stored.by_file(place[inside]):
+            file, here = self._stored.file(number), inside[part]
+            for start in range(0, len(here), BATCH):
+                some = slice(start, start + BATCH)
+                found[:, here[some]] = multiply(*_resting(file, at[some]))
         for start in range(0, len(outside), BATCH):
             here = outside[start : start + BATCH]
             made = self._make(rows[here].tolist())
@@ -151,11 +171,10 @@ class States:
         found = np.empty((len(directions), len(rows)), dtype=np.float32)
         multiply = Product(directions)
         for number, part, at in self._stored.by_file(place[inside]):
-            here = inside[part]
+            file, here = self._stored.file(number), inside[part]
             for start in range(0, len(here), TOKENS):
                 some = slice(start, start + TOKENS)
-                tokens = (at[some], positions[here[some]])
-                found[:, here[some]] = multiply(*_resting(self._stored.file(number), tokens))
+                found[:, here[some]] = multiply(*_resting(file, (at[some], positions[here[some]])))
         if len(outside):
             contexts, which = np.unique(rows[outside], return_inverse=True)
             made = self._make(contexts.tolist())
@@ -202,6 +221,10 @@ class States:
             for row in list(self._made)[: max(0, len(self._made) - REMEMBERED)]:
                 del self._made[row]
         return Packed.joined(found) if found else Packed.of(np.zeros((0, self._length, 1)))
+
+
+def _norms(means: Half) -> FloatArray:
+    return np.asarray(np.maximum(np.linalg.norm(means.astype(np.float32), axis=1), 1e-6))
 
 
 def _resting(file: Tensors, at: Any) -> tuple[NDArray[Any], FloatArray | None]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,13 +66,17 @@ class Material:
         """The token strings of each context."""
         return [self.store.rows.strings(int(row)) for row in self.at]
 
+    def in_pool(self) -> Iterator[tuple[Split, IntArray, IntArray]]:
+        """Which of the contexts are in the pool, by split, and their places among the pool's contexts of that split."""
+        inside = self.store.rows.pool_place[self.at] >= 0
+        for number, split in enumerate(SPLITS):
+            here = np.flatnonzero(inside & (self.store.rows.split[self.at] == number))
+            if len(here):
+                yield split, here, np.searchsorted(self.store.pool(split), self.at[here])
+
     def words(self) -> NDArray[np.int32]:
         """[n, length] which word of the store's lexicon stands on each token, of several the last; -1 where none does."""
         return self.store.lexicon.of(self.at)
-
-    def means(self) -> NDArray[np.float16]:
-        """The mean of each context's states: [n, width]."""
-        return self.store.states.means(self.at)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -35,33 +35,41 @@ class WordVectors:
         self._lexicon = lexicon
         self._stored = stored
         self._place = np.full(len(lexicon), -1, dtype=np.int32)
+        """Where each word's vector is in the store; -1 where it is not."""
         if stored is not None:
             words, vectors = stored["words"], stored["vectors"]
             if len(words) != len(vectors) or (len(words) and not 0 <= words.min() <= words.max() < len(lexicon)):
                 raise DamagedFileError(stored.path, "its arrays do not fit each other")
             self._place[words] = np.arange(len(words))
-        self._made: dict[int, Half] = {}
+        self._made_place = np.full(len(lexicon), -1, dtype=np.int32)
+        self._made: Half = np.zeros((0, 0), dtype=np.float16)
         self._lock = threading.Lock()
 
     def __call__(self, words: IntArray) -> Half:
         """The vectors of some words: [n, width]. Raises MissingExtraError where one is made and no encoder is installed."""
         place = self._place[words]
-        if self._stored is not None and (place >= 0).all() and len(words):
-            return self._stored["vectors"][place]
         other = np.flatnonzero(place < 0)
-        with self._lock:
-            new = [word for word in words[other].tolist() if word not in self._made]
-            if len(self._made) + len(new) > REMEMBERED:
-                self._made.clear()
-                new = words[other].tolist()
-            if new:
-                self._made.update(zip(new, vectors_of([self._lexicon.spelled[w] for w in new]), strict=True))
-            made = [self._made[word] for word in words[other].tolist()]
+        if self._stored is not None and not len(other):
+            return self._stored["vectors"][place]
+        made = self._make(words[other])
         if self._stored is None or len(other) == len(words):
-            return np.stack(made) if made else np.zeros((0, 1), dtype=np.float16)
+            return made
         found = self._stored["vectors"][np.maximum(place, 0)]
         found[other] = made
         return found
+
+    def _make(self, words: IntArray) -> Half:
+        with self._lock:
+            new = np.unique(words[self._made_place[words] < 0])
+            if len(self._made) + len(new) > REMEMBERED:
+                self._made_place[:] = -1
+                self._made = self._made[:0]
+                new = np.unique(words)
+            if len(new):
+                made = vectors_of([self._lexicon.spelled[word] for word in new.tolist()])
+                self._made_place[new] = len(self._made) + np.arange(len(new))
+                self._made = np.concatenate([self._made, made]) if len(self._made) else made
+            return self._made[self._made_place[words]]
 
 
 def vectors_of(words: Sequence[bytes], progress: Progress = tell) -> Half:

@@ -70,9 +70,10 @@ def is_weak(candidate: CandidateRecord, config: RunConfig) -> bool:
 async def _choose(
     bench: Bench, candidates: Sequence[CandidateRecord], on_select: Sample, recorder: Recorder
 ) -> tuple[int, list[CandidateRecord]]:
-    """The place of the chosen candidate, and all of them with their scores on ``select``."""
+    """The place of the chosen candidate, and all of them with their scores on ``select``, as far as any were needed."""
     key = bench.config.key(bench.config.selector)
-    chosen, values = await choose(bench.selector(recorder), [*map(explanation, candidates)], on_select)
+    weighs = bench.config.escalate is not None  # a label alone may be too weak all the same
+    chosen, values = await choose(bench.selector(recorder), [*map(explanation, candidates)], on_select, always=weighs)
     return chosen, [
         dataclasses.replace(candidate, select={} if value is None else {key: value})
         for candidate, value in zip(candidates, values, strict=True)
@@ -85,16 +86,16 @@ def explanation(candidate: CandidateRecord) -> Explanation:
 
 
 async def choose(
-    selector: Simulator, candidates: list[Explanation], on_select: Sample
+    selector: Simulator, candidates: list[Explanation], on_select: Sample, always: bool = False
 ) -> tuple[int, list[float | None]]:
     """The place of the candidate with the best score on ``select``, and everyone's score; the first wins a tie.
 
-    One that says nothing is chosen only where all do.
+    One that says nothing is chosen only where all do. Where one alone says something nothing is scored, but ``always``.
     """
     speaking = [at for at, candidate in enumerate(candidates) if not candidate.unclear]
     values: list[float | None] = [None] * len(candidates)
-    if not speaking:
-        return 0, values
+    if len(speaking) < (1 if always else 2):
+        return (speaking or [0])[0], values
     predictions = await selector.predict([candidates[at].text for at in speaking], on_select.material)
     for at, prediction in zip(speaking, predictions, strict=True):
         value = await asyncio.to_thread(point, on_select, prediction)

@@ -25,7 +25,8 @@ from labeler.score import (
     simulation_top_and_random,
     variance_explained,
 )
-from labeler.simulate import Simulator
+from labeler.score.moments import TOKENS, XX, XY, YY, X, Y
+from labeler.simulate import Simulator, Summing
 
 AT_ONCE = 20
 """Foreign labels that are predicted at a time: 22 MB for the contexts of a full pool."""
@@ -273,6 +274,23 @@ async def foreign_scores(simulator: Simulator, texts: Sequence[str], sampled: Sa
     """The scores of other features' explanations on the same contexts, a few at a time."""
     values: list[float | None] = []
     for start in range(0, len(texts), AT_ONCE):
-        predictions = await simulator.predict(texts[start : start + AT_ONCE], sampled.material)
-        values += await asyncio.to_thread(lambda found: [point(sampled, p) for p in found], predictions)
+        part = texts[start : start + AT_ONCE]
+        if isinstance(simulator, Summing):
+            values += await asyncio.to_thread(by_sums, simulator, part, sampled)
+        else:
+            predictions = await simulator.predict(part, sampled.material)
+            values += await asyncio.to_thread(lambda found: [point(sampled, p) for p in found], predictions)
     return values
+
+
+def by_sums(simulator: Summing, texts: Sequence[str], sampled: Sample) -> list[float | None]:
+    """The weighted correlations of several explanations: of predictions only what they add up to, and where truth is."""
+    frame = sampled.frame
+    row, position = np.nonzero(frame.truth)
+    truth, weight = frame.truth[row, position].astype(np.float64), frame.weight[row]
+    found = np.empty((len(texts), 6))
+    found[:, TOKENS] = frame.weight @ frame.lengths
+    found[:, X], found[:, XX] = weight @ truth, weight @ (truth * truth)
+    found[:, [Y, YY]] = np.einsum("n,tnk->tk", frame.weight, simulator.sums(texts, sampled.material))
+    found[:, XY] = simulator.at(texts, sampled.material, row, position) @ (weight * truth)
+    return [None if np.isnan(value) else float(value) for value in pearson(found)]

@@ -13,6 +13,10 @@ from labeler.score.moments import Floats
 REPLICATES = 1000
 DRAWS = 2**15
 """Draws that are held at a time, roughly: the counts stay in the processor's cache."""
+MANY = 512
+"""Units of a class from which on those that are alike are drawn together."""
+ALIKE = 1 / 8
+"""Standard deviations that units which are drawn together may differ by."""
 ONE_THREAD = 2**18
 """Multiplications up to which BLAS keeps a product of matrices on one thread.
 
@@ -37,7 +41,7 @@ def replicate(
     totals = np.zeros((replicates, k))
     packed = np.zeros((replicates, len(rows)))
     table = np.concatenate([values, values[:, rows] * values[:, columns]], axis=1)
-    for here, size, sums in _drawn(table, classes, replicates, seed):
+    for here, size, sums in _drawn(table, k, classes, replicates, seed):
         totals[here] += sums[:, :k]
         if size > 1:
             spread = sums[:, k:] - sums[:, rows] * sums[:, columns] / size
@@ -50,7 +54,7 @@ def resample(
 ) -> Floats:
     """The totals of `replicate` alone, without each replicate's covariance: cheap for many columns."""
     totals = np.zeros((replicates, values.shape[1]))
-    for here, _, sums in _drawn(values, classes, replicates, seed):
+    for here, _, sums in _drawn(values, values.shape[1], classes, replicates, seed):
         totals[here] += sums
     return totals
 
@@ -82,9 +86,12 @@ def percentile_interval(replicates: Floats) -> tuple[float, float]:
 
 
 def _drawn(
-    table: Floats, classes: NDArray[np.integer[Any]], replicates: int, seed: int
+    table: Floats, k: int, classes: NDArray[np.integer[Any]], replicates: int, seed: int
 ) -> Iterator[tuple[slice, int, Floats]]:
-    """Some replicates' sums over one class, rescaled, with the size of the class; all replicates of all classes."""
+    """Some replicates' sums over one class, rescaled, with the size of the class; all replicates of all classes.
+
+    Units whose first ``k`` columns are alike are drawn together, where that makes a class much smaller.
+    """
     rng = np.random.default_rng(seed)
     for label in np.unique(classes):
         members = table[classes == label]
@@ -92,10 +99,31 @@ def _drawn(
         if size == 1:
             yield slice(None), 1, members
             continue
-        step = max(16, DRAWS // size)
+        kinds, share = _alike(members, k) if size >= MANY else (members, None)
+        step = max(16, DRAWS // len(kinds))
         for start in range(0, replicates, step):
             here = slice(start, min(start + step, replicates))
-            yield here, size, _product(_counts(rng, here.stop - start, size), members) * (size / (size - 1))
+            n = here.stop - start
+            counts = _counts(rng, n, size) if share is None else rng.multinomial(size - 1, share, n).astype(np.float64)
+            yield here, size, _product(counts, kinds) * (size / (size - 1))
+
+
+def _alike(members: Floats, k: int) -> tuple[Floats, Floats | None]:
+    """The means of units that are alike, [kinds, columns], and their shares; the units themselves, where hardly any are.
+
+    Alike is what lies in the same cell of a grid of ALIKE standard deviations in each of the first ``k`` columns. The
+    means leave the class's totals as they are, and take off its variance at most a twelfth of the grid's squared.
+    """
+    spread = members[:, :k].std(axis=0)
+    cells = np.floor(members[:, :k] / np.where(spread > 0, ALIKE * spread, np.inf)).astype(np.int64)
+    # A number for each cell: of a sum of odd multiples that wraps around, two are hardly ever the same.
+    odd = np.random.default_rng(0).integers(2**62, size=k) * 2 + 1
+    _, which, counts = np.unique(cells @ odd, return_inverse=True, return_counts=True)
+    if 3 * len(counts) > len(members):
+        return members, None
+    order = np.argsort(which, kind="stable")
+    sums = np.add.reduceat(members[order], np.cumsum(counts) - counts, axis=0)
+    return sums / counts[:, None], counts / len(members)
 
 
 def _counts(rng: np.random.Generator, replicates: int, size: int) -> Floats:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.score.bootstrap import percentile_interval, replicate
+from labeler.score.bootstrap import percentile_interval, resample
 from labeler.score.classes import resampling_classes
 from labeler.score.estimate import Estimate, measured
 from labeler.score.moments import TOKENS, Floats, Lengths, Truth, X, Y, centred, moments
@@ -48,8 +48,8 @@ def variance_explained(
     value = None if line is None else explained(weighted.sum(0), *line)
     if line is None or value is None:
         return Estimate(n_contexts=n, state="undefined", reason="truth or prediction is constant")
-    totals, _ = replicate(weighted, resampling_classes(np.asarray(stratum)), seed=seed)
-    shares = np.array([explained(each, *line) or 0.0 for each in totals])
+    totals = resample(weighted, resampling_classes(np.asarray(stratum)), seed=seed)
+    shares = np.nan_to_num(_explained(totals, *line))
     low, high = percentile_interval(shares)
     return measured(value, low, min(1.0, high), float(shares.std()), n, precision)
 
@@ -60,10 +60,15 @@ def explained(totals: Floats, slope: float, intercept: float) -> float | None:
     ``totals`` [6] are weighted moments of other contexts than the line was fitted on. At most 1, and below 0 where the
     mean activation would have been the better guess.
     """
+    found = float(_explained(totals, slope, intercept))
+    return None if np.isnan(found) else found
+
+
+def _explained(totals: Floats, slope: float, intercept: float) -> Floats:
+    """The same of many totals [..., 6]: [...]; NaN for constant truth."""
     xx, yy, xy = centred(totals)
-    if not xx:
-        return None
     # Around the means, where nothing large cancels: the spread of the residuals, and their mean.
     spread = xx - 2 * slope * xy + slope * slope * yy
-    offset = (totals[X] - slope * totals[Y]) / totals[TOKENS] - intercept
-    return float(1 - (spread + totals[TOKENS] * offset * offset) / xx)
+    tokens = totals[..., TOKENS]
+    offset = (totals[..., X] - slope * totals[..., Y]) / tokens - intercept
+    return np.asarray(1 - (spread + tokens * offset * offset) / np.where(xx > 0, xx, np.nan))

@@ -12,7 +12,7 @@ import functools
 import re
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from itertools import pairwise
 
@@ -24,6 +24,7 @@ from labeler.evidence.states import Product
 from labeler.evidence.store import Material
 from labeler.features import FloatArray, IntArray
 from labeler.models.names import MINILM, encoder_available
+from labeler.simulate.sums import note, on_contexts, sums
 
 IN_CONTEXT = 0.4
 """The share of a token's state in its context; the rest is its word's alone."""
@@ -31,7 +32,9 @@ IN_CONTEXT = 0.4
 KEPT_TEXTS = 4_096
 """Labels and parts of labels whose vectors a process has in memory; 6 MB."""
 
-AT_ONCE = 512
+AT_ONCE = 1_000_000
+"""Numbers in memory at a time, of closeness of tokens to parts of labels; 4 MB."""
+
 WORDS_AT_ONCE = 1_024
 _BATCH = 32
 
@@ -115,20 +118,52 @@ class EmbeddingSimulator:
         """See the protocol; encodes what is new of texts and words, looks up the contexts."""
         return await asyncio.to_thread(_predict, texts, material)
 
+    def sums(self, texts: Sequence[str], material: Material) -> FloatArray:
+        """See the protocol."""
+        return on_contexts(_sums, texts, material)
+
+    def at(self, texts: Sequence[str], material: Material, rows: IntArray, positions: IntArray) -> FloatArray:
+        """See the protocol."""
+        named = [parts(text) for text in texts]
+        wanted = directions([part for found in named for part in found])
+        words, alone = _alone(material.words()[rows, positions], material, (1 - IN_CONTEXT) * wanted)
+        close = material.store.states.times_at(material.at[rows], positions, IN_CONTEXT * wanted)
+        close += alone[:, words]
+        return np.stack([_sharp(close[a:b]) for a, b in _places(named)])
+
 
 def _predict(texts: Sequence[str], material: Material) -> FloatArray:
-    named = [parts(text) for text in texts]
-    first = np.cumsum([0, *map(len, named)])
-    wanted = directions([part for found in named for part in found])
-    words, alone = _alone(material, wanted)
     predictions = np.empty((len(texts), len(material), material.length), dtype=np.float32)
-    for start in range(0, len(material), AT_ONCE):
-        here = slice(start, start + AT_ONCE)
-        close = IN_CONTEXT * material.store.states.times(material.at[here], wanted)
-        close += (1 - IN_CONTEXT) * alone[:, words[here]]
-        for at, (a, b) in enumerate(pairwise(first)):
-            predictions[at, here] = _sharp(close[a:b])
+    for at, here, prediction in _by_blocks(texts, material):
+        predictions[at, here] = prediction
+    note(_sums, texts, material, predictions)
     return predictions
+
+
+def _sums(texts: Sequence[str], material: Material) -> FloatArray:
+    found = np.empty((len(texts), len(material), 2), dtype=np.float32)
+    for at, here, prediction in _by_blocks(texts, material):
+        found[at, here] = sums(prediction)
+    return found
+
+
+def _by_blocks(texts: Sequence[str], material: Material) -> Iterator[tuple[int, slice, FloatArray]]:
+    """The predictions of each text on some contexts at a time."""
+    named = [parts(text) for text in texts]
+    wanted = directions([part for found in named for part in found])
+    words, alone = _alone(material.words(), material, (1 - IN_CONTEXT) * wanted)
+    step = max(1, AT_ONCE // (len(wanted) * material.length))
+    for start in range(0, len(material), step):
+        here = slice(start, start + step)
+        close = material.store.states.times(material.at[here], IN_CONTEXT * wanted)
+        close += alone[:, words[here]]
+        for at, (a, b) in enumerate(_places(named)):
+            yield at, here, _sharp(close[a:b])
+
+
+def _places(named: Sequence[Sequence[str]]) -> Iterator[tuple[int, int]]:
+    """Where the parts of each label stand among those of all."""
+    return pairwise(np.cumsum([0, *map(len, named)]).tolist())
 
 
 def _sharp(close: FloatArray) -> FloatArray:
@@ -137,14 +172,15 @@ def _sharp(close: FloatArray) -> FloatArray:
     return np.asarray(np.square(squared), dtype=np.float32)
 
 
-def _alone(material: Material, directions: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Which of some words stands on each token, the last where none does, and their closeness: [n, length], [k, m + 1]."""
-    words = material.words()
+def _alone(
+    words: NDArray[np.int32], material: Material, directions: FloatArray
+) -> tuple[NDArray[np.int32], FloatArray]:
+    """Of words on some tokens which of a few each is, the last where there is none, and their closeness: [k, few + 1]."""
     used = np.zeros(len(material.store.lexicon) + 1, dtype=bool)
     used[words] = True
     used[-1] = False
     ids = np.flatnonzero(used)
-    place = np.full(len(used), len(ids))
+    place = np.full(len(used), len(ids), dtype=np.int32)
     place[ids] = np.arange(len(ids))
     close = np.zeros((len(directions), len(ids) + 1), dtype=np.float32)
     multiply = Product(directions)
@@ -156,12 +192,10 @@ def _alone(material: Material, directions: FloatArray) -> tuple[IntArray, FloatA
 
 def word_guide(text: str, material: Material) -> FloatArray:
     """What a label would be active on by its words alone, out of context: [n, length]."""
-    words, alone = _alone(material, directions(parts(text)))
+    words, alone = _alone(material.words(), material, directions(parts(text)))
     return _sharp(alone)[words]
 
 
 def context_guide(text: str, material: Material) -> NDArray[np.float64]:
     """The cosine of each context's mean state with an explanation: [n]; a label's guess at where its feature fires."""
-    means = material.means().astype(np.float32)
-    unit = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
-    return np.asarray(unit @ _vectors([text])[0], dtype=np.float64)
+    return material.store.states.closeness(material.at, _vectors([text])[0]).astype(np.float64)

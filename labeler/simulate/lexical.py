@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from labeler.evidence.store import Material
-from labeler.features import FloatArray
+from labeler.features import FloatArray, IntArray
 from labeler.simulate.reading import read
 from labeler.simulate.searching import Searched
+from labeler.simulate.sums import note, on_contexts, sums
 
 LONGEST = 600
 """Characters of an explanation that are read: a label and a sentence. Patterns of a longer one would take their time."""
@@ -34,7 +35,26 @@ class LexicalSimulator:
 
     async def predict(self, texts: Sequence[str], material: Material) -> FloatArray:
         """See the protocol."""
-        return await asyncio.to_thread(named, texts, material)
+        return await asyncio.to_thread(_predict, texts, material)
+
+    def sums(self, texts: Sequence[str], material: Material) -> FloatArray:
+        """See the protocol."""
+        return on_contexts(_sums, texts, material)
+
+    def at(self, texts: Sequence[str], material: Material, rows: IntArray, positions: IntArray) -> FloatArray:
+        """See the protocol."""
+        contexts, which = np.unique(rows, return_inverse=True)
+        return named(texts, Material(material.store, material.at[contexts]))[:, which, positions]
+
+
+def _predict(texts: Sequence[str], material: Material) -> FloatArray:
+    predictions = named(texts, material)
+    note(_sums, texts, material, predictions)
+    return predictions
+
+
+def _sums(texts: Sequence[str], material: Material) -> FloatArray:
+    return sums(named(texts, material))
 
 
 def named(texts: Sequence[str], material: Material) -> FloatArray:

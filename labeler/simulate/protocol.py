@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from labeler.evidence.store import Material
-from labeler.features import FloatArray
+from labeler.features import FloatArray, IntArray
 
 
 class Simulator(Protocol):
@@ -31,4 +31,17 @@ class Simulator(Protocol):
 
         Only the order and the proportions of a prediction matter. Raises LLMError where a model gave nothing usable.
         """
+        ...
+
+
+@runtime_checkable
+class Summing(Simulator, Protocol):
+    """A simulator that finds what the correlation of many labels takes without predicting all of them in full."""
+
+    def sums(self, texts: Sequence[str], material: Material) -> FloatArray:
+        """Σy and Σy² of the predictions on each context: [n_texts, n, 2]."""
+        ...
+
+    def at(self, texts: Sequence[str], material: Material, rows: IntArray, positions: IntArray) -> FloatArray:
+        """The predictions on single tokens, given by context and position [m] each: [n_texts, m]."""
         ...

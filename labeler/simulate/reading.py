@@ -88,6 +88,9 @@ _CLASSES: tuple[tuple[str, str], ...] = (
 )
 """Names of kinds of words and what they look like."""
 
+_AS_WELL = {"s": "\u017f", "k": "\u212a", "i": "\u0130\u0131"}
+"""Letters beside the ASCII ones that count as the same in another case."""
+
 _UNWRITTEN = re.compile(r"[\x00-\x1f]")
 _SLOT = "\x02(\\d+)\x03"
 """A quote, mark or kind that was taken out of a text; nobody writes these characters."""
@@ -162,10 +165,27 @@ def _quoted(said: str) -> _Slot:
 
 def _literal(said: str) -> str:
     """A pattern for a text as it was put: whole words at its edges, any case, any white space."""
-    inner = r"\s+".join(map(re.escape, said.split())) or re.escape(said)
-    before = r"(?<![^\W_])" if said[:1].isalnum() else ""
     behind = r"(?![^\W_])" if said[-1:].isalnum() else ""
-    return f"{before}(?i:{inner}){behind}"
+    first, *others = said.split() or [said]
+    if not first[:1].isalnum():
+        return f"(?i:{_spaced(first, *others)}){behind}"
+    rest = _spaced(first[1:], *others)
+    return f"{_initial(first[0])}(?i:{rest}){behind}" if rest else f"{_initial(first[0])}{behind}"
+
+
+def _spaced(*words: str) -> str:
+    return r"\s+".join(map(re.escape, words))
+
+
+def _initial(letter: str) -> str:
+    """A pattern for the letter or digit, in either case, that a word begins with.
+
+    The letter comes before the condition on what stands before it: a search then hurries from one such letter to the next.
+    """
+    if not letter.isascii():
+        return rf"(?<![^\W_])(?i:{letter})"
+    lower = letter.lower()
+    return rf"[{lower}{lower.upper()}{_AS_WELL.get(lower, '')}](?<![^\W_].)"
 
 
 def _suffix(ending: str) -> str:
@@ -173,7 +193,9 @@ def _suffix(ending: str) -> str:
 
 
 def _prefix(beginning: str) -> str:
-    return rf"(?<![^\W_])(?i:{re.escape(beginning)})\w*"
+    if not beginning[0].isalnum():
+        return rf"(?<![^\W_])(?i:{re.escape(beginning)})\w*"
+    return rf"{_initial(beginning[0])}(?i:{re.escape(beginning[1:])})\w*"
 
 
 def _part(text: str, quoted: list[_Slot]) -> Reading:

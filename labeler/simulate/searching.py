@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.evidence.store import EvidenceStore, Material
-from labeler.features import SPLITS, IntArray, Split
+from labeler.features import IntArray, Split
 from labeler.simulate.reading import Reading
 
 Marked = NDArray[np.bool_]
@@ -24,51 +24,60 @@ _BETWEEN = "\0"
 """What stands between contexts while patterns are looked for in all of them at once; no pattern reaches over it."""
 
 
+_CHARACTER = re.compile(r"\\\W|[^\\\[\](){}.*+?^$|]|\[\^?(?:\\.|[^\]\[\\])+\]")
+"""A pattern for one character of some, whatever stands around it: it need not be looked for character by character."""
+
+
 class Searched:
-    """Contexts that can be searched. Patterns that were looked for in the pool once are not looked for there again."""
+    """Contexts that can be searched. What a pattern was found on in the pool once is not looked for there again."""
 
     def __init__(self, material: Material) -> None:
+        store, rows = material.store, material.at
         self._material = material
         self._words = material.words()
-        self._further = material.store.lexicon.further(material.at)
-        pool_place = material.store.rows.pool_place[material.at]
-        split = material.store.rows.split[material.at]
-        self._in_pool: list[tuple[Split, IntArray, IntArray]] = []
-        """By split which of the contexts are in the pool, and their places among its contexts of that split."""
-        outside = np.ones(len(material), dtype=bool)
-        for at, name in enumerate(SPLITS):
-            here = np.flatnonzero((pool_place >= 0) & (split == at))
-            pool = material.store.pool(name)
-            if 2 * len(here) > len(pool):  # for fewer it is quicker to search them alone
-                self._in_pool.append((name, here, np.searchsorted(pool, material.at[here])))
-                outside[here] = False
-        self._outside = np.flatnonzero(outside)
+        self._further = store.lexicon.further(rows)
+        outside = np.flatnonzero(store.rows.pool_place[rows] < 0)
+        self._parts: list[tuple[Split | None, IntArray, IntArray]] = [
+            (None, outside, rows[outside]),
+            *material.in_pool(),
+        ]
+        """The contexts outside the pool, and by split those in it, with their places among its contexts of that split."""
+        self._texts: dict[int, Text] = {}
 
     def find(self, reading: Reading) -> Marked:
         """The tokens on which something is that a reading names."""
-        named = np.zeros(len(self._material.store.lexicon) + 1, dtype=bool)  # the last for tokens without a word
-        named[self._material.store.lexicon.named(reading.stems)] = True
-        found = named[self._words]
-        places, words = self._further
-        found.ravel()[places[named[words]]] = True
+        lexicon = self._material.store.lexicon
+        found = np.zeros(self._words.shape, dtype=bool)
+        if reading.stems:
+            named = np.zeros(len(lexicon) + 1, dtype=bool)  # the last for tokens without a word
+            named[lexicon.named(reading.stems)] = True
+            found = named[self._words]
+            places, words = self._further
+            found.ravel()[places[named[words]]] = True
         for pattern in reading.patterns:
             found |= self._matching(pattern)
         return found
 
     def _matching(self, pattern: str) -> Marked:
         found = np.zeros(self._words.shape, dtype=bool)
-        for split, here, place in self._in_pool:
-            found[here] = _pool(self._material.store, split).find(pattern)[place]
-        if len(self._outside):
-            found[self._outside] = self._alone.find(pattern)
+        for number, (split, here, place) in enumerate(self._parts):
+            if not len(here):
+                continue
+            pool = None if split is None else _pool(self._material.store, split)
+            if pool is not None and (pool.knows(pattern) or 2 * len(here) > len(pool)):
+                found[here] = pool.find(pattern)[place]
+            else:  # quicker than to search all of the pool
+                found[here] = self._alone(number).find(pattern)
         if "^" in pattern or "$" in pattern:
             for row, text in self._edges.items():
                 found[row] = text.find(pattern)[0]
         return found
 
-    @functools.cached_property
-    def _alone(self) -> Text:
-        return Text(self._some(self._outside))
+    def _alone(self, number: int) -> Text:
+        """The contexts of a part as a text, made when it is first searched."""
+        if number not in self._texts:
+            self._texts[number] = Text(self._some(self._parts[number][1]))
+        return self._texts[number]
 
     @functools.cached_property
     def _edges(self) -> dict[int, Text]:
@@ -88,14 +97,28 @@ class Text:
     """Contexts as one text, with the token that each character belongs to."""
 
     def __init__(self, material: Material, before: str = _BETWEEN, behind: str = _BETWEEN) -> None:
-        contexts, length = material.tokens(), material.length
-        self._shape = (len(contexts), length)
-        self._text = f"{before}{_BETWEEN.join(map(''.join, contexts))}{behind}"
-        nobody = np.full(1, -1)
-        owner = [np.full(len(before), -1)]
-        for row, tokens in enumerate(contexts):
-            owner += [np.repeat(np.arange(row * length, row * length + len(tokens)), [*map(len, tokens)]), nobody]
-        self._owner = np.concatenate(owner).astype(np.int32)
+        rows, length = material.store.rows, material.length
+        lengths = rows.column("lengths", material.at)
+        ends = np.where(np.arange(length) < lengths[:, None], rows.column("ends", material.at), 0).astype(np.int64)
+        ends = np.maximum.accumulate(ends, axis=1)
+        texts = [
+            rows.string(row)[:end]
+            for row, end in zip(material.at.tolist(), ends.max(axis=1, initial=0).tolist(), strict=True)
+        ]
+        ends = np.minimum(ends, np.array([*map(len, texts), 0])[:-1, None])
+        self._shape = (len(texts), length)
+        self._text = f"{before}{_BETWEEN.join(texts)}{behind}"
+        # After a context's tokens comes one of nobody, for what stands between contexts.
+        owner = np.full((len(texts), length + 1), -1, dtype=np.int32)
+        owner[:, :length] = np.arange(len(texts) * length).reshape(-1, length)
+        counts = np.diff(ends, axis=1, prepend=0, append=ends[:, -1:] + len(_BETWEEN))
+        of_characters = np.concatenate([np.full(len(before), -1), np.repeat(owner.ravel(), counts.ravel())])
+        self._owner = of_characters[: len(self._text)].astype(np.int32)
+        """[characters] the token that each belongs to, counted through all contexts; -1 where to none."""
+
+    def __len__(self) -> int:
+        """How many contexts there are."""
+        return self._shape[0]
 
     def find(self, pattern: str) -> Marked:
         """The tokens that a pattern, or its group ``at``, matches."""
@@ -105,6 +128,10 @@ class Text:
 
     def places(self, pattern: str) -> NDArray[np.int32]:
         """The same tokens by their places, counted through all contexts."""
+        if _CHARACTER.fullmatch(pattern):
+            matching = np.array([bool(_compiled(pattern).fullmatch(one)) for one in self._alphabet], dtype=bool)
+            tokens = self._owner[matching[self._letters]]
+            return np.unique(tokens[tokens >= 0])
         compiled = _compiled(pattern)
         group = "at" if "at" in compiled.groupindex else 0
         spans = np.array([match.span(group) for match in compiled.finditer(self._text)], dtype=np.int64).reshape(-1, 2)
@@ -112,6 +139,19 @@ class Text:
         characters = np.repeat(begin - np.cumsum(count) + count, count) + np.arange(count.sum())
         tokens = self._owner[characters]
         return np.unique(tokens[tokens >= 0])
+
+    @functools.cached_property
+    def _alphabet(self) -> list[str]:
+        """The characters that there are."""
+        return sorted(set(self._text))
+
+    @functools.cached_property
+    def _letters(self) -> NDArray[np.int32]:
+        """[characters] the place of each in the alphabet."""
+        codes = np.frombuffer(self._text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        place = np.zeros(int(codes.max(initial=0)) + 1, dtype=np.int32)
+        place[[*map(ord, self._alphabet)]] = np.arange(len(self._alphabet))
+        return place[codes]
 
 
 class PoolText(Text):
@@ -121,6 +161,10 @@ class PoolText(Text):
         super().__init__(material)
         self._known: dict[str, NDArray[np.int32]] = {}
         self._lock = threading.Lock()
+
+    def knows(self, pattern: str) -> bool:
+        """Whether a pattern was looked for already."""
+        return pattern in self._known
 
     def places(self, pattern: str) -> NDArray[np.int32]:
         """See ``Text``."""

@@ -122,8 +122,9 @@ def write_built(building: Building, folder: Path) -> EvidenceStore:
     shards, summary = write_features(folder, merged, building.seen, no_tokens(n), n)
     tables = [Tensors(path) for path in merged.tables()]
     rows = Rows(lambda number: tables[number], [len(table["lengths"]) for table in tables])
-    pool = int((rows.pool_place >= 0).sum())
-    states = np.random.default_rng(0).normal(size=(pool, LENGTH, 384))
+    lengths = rows.column("lengths", np.flatnonzero(rows.pool_place >= 0))
+    states = np.random.default_rng(0).normal(size=(len(lengths), LENGTH, 384))
+    states[np.arange(LENGTH) >= lengths[:, None]] = 0
     write_tensors(folder / "states-00000.safetensors", Packed.of(states).arrays())
     write_store(
         folder,

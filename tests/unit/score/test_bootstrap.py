@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeler.score import percentile_interval, replicate, resampling_classes
+from labeler.score import bootstrap, percentile_interval, replicate, resampling_classes
 from labeler.score.bootstrap import covariance, quadratic
 
 
@@ -99,3 +99,29 @@ def test_pieces_give_what_the_whole_gives(monkeypatch):
 
 def test_the_percentile_interval_leaves_out_a_fortieth_on_each_side():
     assert percentile_interval(np.arange(1001.0)) == (25.0, 975.0)
+
+
+def of_one_class(n: int) -> np.ndarray:
+    """Silent contexts as they are: nearly all predicted next to nothing, a few loudly."""
+    rng = np.random.default_rng(3)
+    loud = rng.lognormal(-6, 2, n)
+    return np.stack([np.full(n, 32.0), loud, loud**2 * rng.uniform(0.2, 1, n)], axis=1)
+
+
+def test_units_that_are_alike_are_drawn_together_and_make_the_same_replicates():
+    values, classes = of_one_class(4_000), np.zeros(4_000, dtype=int)
+    kinds, share = bootstrap._alike(values, 3)
+    assert len(kinds) < 400
+    assert (kinds * share[:, None]).sum(0) * len(values) == pytest.approx(values.sum(0))
+    together, spread = replicate(values, classes, replicates=4_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "MANY", 10**9)
+        alone, expected = replicate(values, classes, replicates=4_000)
+    np.testing.assert_allclose(together.mean(0), alone.mean(0), rtol=0.02)
+    np.testing.assert_allclose(together[:, 1:].std(0), alone[:, 1:].std(0), rtol=0.06)
+    np.testing.assert_allclose(np.median(spread, axis=0), np.median(expected, axis=0), rtol=0.06, atol=1e-6)
+
+
+def test_units_that_differ_are_drawn_alone():
+    values = np.random.default_rng(0).normal(size=(2_000, 6))
+    assert bootstrap._alike(values, 6)[1] is None

@@ -1,8 +1,10 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from labeler.simulate.reading import WEAK, read
+from labeler.simulate.reading import WEAK, _literal, read
 
 TEXT = 'The cat, (a) 3.5% of $20 in 1999. Going to eat: self.name = read_text("x") # walked\nNATO; two dogs'
 
@@ -71,3 +73,16 @@ def test_any_text_can_be_read(label):
     for reading, _ in read(label):
         for pattern in reading.patterns:
             re.compile(pattern)
+
+
+texts = st.text(alphabet="aAsS\u017fkK\u212aiI\u0131\u0130 _-.9é\n", max_size=14)
+
+
+@given(texts.filter(str.strip), texts)
+def test_a_quoted_text_is_found_in_any_case_as_whole_words(said, text):
+    said = said.strip()
+    inner = r"\s+".join(map(re.escape, said.split()))
+    before = r"(?<![^\W_])" if said[0].isalnum() else ""
+    behind = r"(?![^\W_])" if said[-1].isalnum() else ""
+    plain = re.compile(f"{before}(?i:{inner}){behind}")
+    assert [m.span() for m in re.finditer(_literal(said), text)] == [m.span() for m in plain.finditer(text)]
