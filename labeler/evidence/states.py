@@ -128,9 +128,12 @@ class States:
 
     def closeness(self, rows: IntArray, vector: FloatArray) -> FloatArray:
         """The cosine of each context's mean state with a unit vector [width]: [n]. Raises what ``times`` does."""
+        multiply = Product(vector[None])
+        if self._means is not None:
+            means = self._means[rows]
+            return np.asarray(multiply(means)[0] / _norms(means))
         inside, outside, place = self._where(rows)
         found = np.empty(len(rows), dtype=np.float32)
-        multiply = Product(vector[None])
         for number, part, at in self._stored.by_file(place[inside]):
             found[inside[part]] = multiply(self._stored.file(number)["means"][at])[0] / self._norms(number)[at]
         if len(outside):

@@ -38,7 +38,9 @@ class Tables:
 
     def by_file(self, rows: NDArray[np.integer[Any]]) -> list[tuple[int, IntArray, IntArray]]:
         """Rows by the file that holds them: its number, their places in ``rows``, their places in the file."""
-        if len(self.first) == 2 or not len(rows):
+        if not len(rows):
+            return []
+        if len(self.first) == 2:
             return [(0, np.arange(len(rows)), np.asarray(rows, dtype=np.int64))]
         number = np.searchsorted(self.first, rows, side="right") - 1
         parts = []
@@ -50,6 +52,8 @@ class Tables:
     def column(self, name: str, rows: NDArray[np.integer[Any]]) -> NDArray[Any]:
         """A column of some rows: [n, …]."""
         parts = self.by_file(rows)
+        if not parts:
+            return np.asarray(self.file(0)[name][:0])
         if len(parts) == 1:
             return np.asarray(self.file(parts[0][0])[name][parts[0][2]])
         first = self.file(parts[0][0])[name]

@@ -1,6 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
+from labeler.evidence.store import EvidenceStore
 from labeler.simulate import embedding
 from labeler.simulate.embedding import IN_CONTEXT, EmbeddingSimulator, ordinary_labels, parts
 from labeler.words import words
@@ -67,3 +70,15 @@ async def test_a_labels_vector_does_not_depend_on_what_is_encoded_with_it(store)
     alone = embedding.directions(["march"])
     embedding._vectors._known.clear()
     np.testing.assert_allclose(embedding.directions(["a longer label", "march", "penny"])[1:2], alone, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+async def test_evidence_that_came_without_states_is_encoded(store, n, monkeypatch):
+    material = store.material(store.pool("score")[:n])
+    expected = await EmbeddingSimulator().predict(["march"], material)
+    bare = EvidenceStore(store.shelf.place)
+    monkeypatch.setattr(bare, "manifest", dataclasses.replace(store.manifest, states=()))
+    found = await EmbeddingSimulator().predict(["march"], bare.material(material.at))
+    assert found.shape == expected.shape == (1, n, bare.manifest.length)
+    assert EmbeddingSimulator().sums(["march"], bare.material(material.at)).shape == (1, n, 2)
+    assert len(embedding.context_guide("march", bare.material(material.at))) == n
