@@ -227,7 +227,9 @@ class States:
 
 
 def _norms(means: Half) -> FloatArray:
-    return np.asarray(np.maximum(np.linalg.norm(means.astype(np.float32), axis=1), 1e-6))
+    import torch
+
+    return np.asarray(torch.from_numpy(means.copy()).float().norm(dim=1).clamp(min=1e-6).numpy())
 
 
 def _resting(file: Tensors, at: Any) -> tuple[NDArray[Any], FloatArray | None]:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from labeler.evidence.keeping import Kept
 from labeler.evidence.lexicon import Lexicon
 from labeler.evidence.rows import Rows
+from labeler.evidence.states import Product
 from labeler.evidence.tensors import DamagedFileError, Tensors, write_tensors
-from labeler.features import IntArray
+from labeler.features import FloatArray, IntArray
 from labeler.models.names import MINILM
 from labeler.progress import Progress, tell
 
@@ -23,6 +24,9 @@ VECTORS = "vectors.safetensors"
 
 REMEMBERED = 200_000
 """Words outside a store's own whose vectors a process has in memory, about; 150 MB."""
+
+AT_ONCE = 1_024
+"""Words whose vectors are multiplied at once: a block of 1.5 MB."""
 
 _BATCH = 256
 
@@ -56,6 +60,23 @@ class WordVectors:
             return made
         found = self._stored["vectors"][np.maximum(place, 0)]
         found[other] = made
+        return found
+
+    def times(self, words: IntArray, directions: FloatArray) -> FloatArray:
+        """The product of directions [k, width] with the vectors of some words: [k, n]. Raises what a call does."""
+        multiply = Product(directions)
+        place = self._place[words]
+        if self._stored is not None and 2 * (place >= 0).sum() > len(self._stored["vectors"]):
+            # Most of all that there are: quicker than to pick these out.
+            vectors = self._stored["vectors"]
+            parts = [multiply(vectors[start : start + AT_ONCE].copy()) for start in range(0, len(vectors), AT_ONCE)]
+            found = np.concatenate(parts, axis=1)[:, np.maximum(place, 0)]
+            words, here = words[place < 0], np.flatnonzero(place < 0)
+        else:
+            found = np.empty((len(directions), len(words)), dtype=np.float32)
+            here = np.arange(len(words))
+        for start in range(0, len(words), AT_ONCE):
+            found[:, here[start : start + AT_ONCE]] = multiply(self(words[start : start + AT_ONCE]))
         return found
 
     def _make(self, words: IntArray) -> Half:

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.errors import MissingExtraError
-from labeler.evidence.states import Product
 from labeler.evidence.store import Material
 from labeler.features import FloatArray, IntArray
 from labeler.models.names import MINILM, encoder_available
@@ -35,7 +34,6 @@ KEPT_TEXTS = 4_096
 AT_ONCE = 1_000_000
 """Numbers in memory at a time, of closeness of tokens to parts of labels; 4 MB."""
 
-WORDS_AT_ONCE = 1_024
 _BATCH = 32
 
 _UNQUOTED = r'(?=(?:[^"“”]*["“”][^"“”]*["“”])*[^"“”]*$)'
@@ -183,10 +181,7 @@ def _alone(
     place = np.full(len(used), len(ids), dtype=np.int32)
     place[ids] = np.arange(len(ids))
     close = np.zeros((len(directions), len(ids) + 1), dtype=np.float32)
-    multiply = Product(directions)
-    for start in range(0, len(ids), WORDS_AT_ONCE):
-        part = ids[start : start + WORDS_AT_ONCE]
-        close[:, start : start + len(part)] = multiply(material.store.word_vectors(part))
+    close[:, :-1] = material.store.word_vectors.times(ids, directions)
     return place[words], close
 
 

@@ -188,6 +188,19 @@ def _initial(letter: str) -> str:
     return rf"[{lower}{lower.upper()}{_AS_WELL.get(lower, '')}](?<![^\W_].)"
 
 
+_QUOTES = re.compile(r"(?:\[(\w)\w+\]\(\?<!\[\^\\W_\]\.\))?\(\?i:((?:\\[^\w]|[\w ])+)")
+
+
+def held_by(pattern: str) -> str | None:
+    """A text of ASCII characters in lower case that stands, in some case, wherever a pattern matches; None where none is
+    known, or hardly any."""
+    match = _QUOTES.match(pattern)
+    if match is None:
+        return None
+    held = ((match[1] or "") + re.sub(r"\\(.)", r"\1", match[2])).lower()
+    return held if held.isascii() and len(held) > 2 else None
+
+
 def _suffix(ending: str) -> str:
     return rf"\b[^\W\d_]{{2,}}(?i:{re.escape(ending)})s?\b"
 

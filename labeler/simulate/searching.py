@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from labeler.evidence.store import EvidenceStore, Material
 from labeler.features import IntArray, Split
-from labeler.simulate.reading import Reading
+from labeler.simulate.reading import Reading, held_by
 
 Marked = NDArray[np.bool_]
 """[n, length] the tokens on which something is."""
@@ -32,17 +32,17 @@ class Searched:
     """Contexts that can be searched. What a pattern was found on in the pool once is not looked for there again."""
 
     def __init__(self, material: Material) -> None:
-        store, rows = material.store, material.at
         self._material = material
         self._words = material.words()
-        self._further = store.lexicon.further(rows)
-        outside = np.flatnonzero(store.rows.pool_place[rows] < 0)
-        self._parts: list[tuple[Split | None, IntArray, IntArray]] = [
-            (None, outside, rows[outside]),
-            *material.in_pool(),
-        ]
-        """The contexts outside the pool, and by split those in it, with their places among its contexts of that split."""
+        self._further = material.store.lexicon.further(material.at)
         self._texts: dict[int, Text] = {}
+
+    @functools.cached_property
+    def _parts(self) -> list[tuple[Split | None, IntArray, IntArray]]:
+        """The contexts outside the pool, and by split those in it, with their places among its contexts of that split."""
+        rows = self._material.at
+        outside = np.flatnonzero(self._material.store.rows.pool_place[rows] < 0)
+        return [(None, outside, rows[outside]), *self._material.in_pool()]
 
     def find(self, reading: Reading) -> Marked:
         """The tokens on which something is that a reading names."""
@@ -114,6 +114,8 @@ class Text:
         counts = np.diff(ends, axis=1, prepend=0, append=ends[:, -1:] + len(_BETWEEN))
         of_characters = np.concatenate([np.full(len(before), -1), np.repeat(owner.ravel(), counts.ravel())])
         self._owner = of_characters[: len(self._text)].astype(np.int32)
+        self._begins = np.cumsum([len(before), *(len(text) + len(_BETWEEN) for text in texts)])
+        """[n + 1] where each context begins, and where another would."""
         """[characters] the token that each belongs to, counted through all contexts; -1 where to none."""
 
     def __len__(self) -> int:
@@ -134,11 +136,39 @@ class Text:
             return np.unique(tokens[tokens >= 0])
         compiled = _compiled(pattern)
         group = "at" if "at" in compiled.groupindex else 0
-        spans = np.array([match.span(group) for match in compiled.finditer(self._text)], dtype=np.int64).reshape(-1, 2)
+        found = [
+            match.span(group)
+            for begin, end in self._where(pattern)
+            for match in compiled.finditer(self._text, begin, end)
+        ]
+        spans = np.array(found, dtype=np.int64).reshape(-1, 2)
         begin, count = spans[:, 0], np.diff(spans)[:, 0]
         characters = np.repeat(begin - np.cumsum(count) + count, count) + np.arange(count.sum())
         tokens = self._owner[characters]
         return np.unique(tokens[tokens >= 0])
+
+    def _where(self, pattern: str) -> Sequence[tuple[int, int]]:
+        """The stretches of the text that a pattern has to be looked for in: of one for a quoted text, contexts that hold it."""
+        wanted = held_by(pattern)
+        if not wanted:
+            return [(0, len(self._text))]
+        places: list[int] = []
+        at = self._lower.find(wanted)
+        while at >= 0:
+            places.append(at)
+            at = self._lower.find(wanted, at + len(wanted))
+        if 4 * len(places) > self._shape[0]:
+            return [(0, len(self._text))]
+        contexts = np.unique(np.searchsorted(self._begins, places, side="right") - 1)
+        # With what stands between contexts on either side: nothing looks further.
+        return [(max(0, int(self._begins[at]) - 1), int(self._begins[at + 1])) for at in contexts]
+
+    @functools.cached_property
+    def _lower(self) -> str:
+        """The text in lower case, character by character."""
+        lower = self._text.replace("\u0130", "i").lower().replace("\u0131", "i").replace("\u017f", "s")
+        assert len(lower) == len(self._text)
+        return lower
 
     @functools.cached_property
     def _alphabet(self) -> list[str]:

@@ -44,8 +44,14 @@ class Processor:
     def install(self, patch, store):
         patch.setattr(embedding, "_vectors", self.texts)
         patch.setattr(embedding, "_ordinary", lambda: np.zeros(WIDTH, np.float32))
-        patch.setitem(store.__dict__, "word_vectors", lambda words: self._words[words])
-        patch.setattr(store.states, "means", lambda rows: self._means[rows])
+        patch.setitem(store.__dict__, "word_vectors", self)
+        patch.setattr(store.states, "closeness", self.closeness)
+
+    def times(self, words, directions):
+        return directions @ self._words[words].T
+
+    def closeness(self, rows, vector):
+        return self._means[rows] @ vector / np.linalg.norm(self._means[rows], axis=1)
 
 
 @pytest.fixture(scope="module")

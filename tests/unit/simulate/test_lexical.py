@@ -89,6 +89,7 @@ LABELS = (
     "numbers with a percent sign",
     'words with "an"',
     "triple quotes and brackets",
+    '"snake_case"; weakly "ski-in"',
 )
 
 pieces = st.text(alphabet="aAnigs d$9%.,;\n\t_'’\"()é½İ\0-", min_size=0, max_size=4) | st.sampled_from(
@@ -105,6 +106,10 @@ pieces = st.text(alphabet="aAnigs d$9%.,;\n\t_'’\"()é½İ\0-", min_size=0, ma
         "5%",
         ". The",
         "snake_case",
+        "SNAKE_CASE",
+        "\u017fK\u0131-\u0130n",
+        " ski-in",
+        "ski-ing",
         "),",
         '"""',
         "don't",
