@@ -145,7 +145,10 @@ async def _measured(store: EvidenceStore, labels: Sequence[str]) -> Row:
             began = time.process_time()
             await foreign_scores(simulator, others, everything)
             spent[simulator.name] += time.process_time() - began
-    store = EvidenceStore(store.shelf.place)  # nothing of what was looked for is known to this one
+    store = EvidenceStore(
+        store.shelf.place
+    )  # nothing of what was looked for is known to this one; its files are opened
+    await guides("words", whole(store, 0, "score").material, encoder=True)
     for index in indices:
         everything = whole(store, index, "score")
         began = time.process_time()

@@ -100,12 +100,16 @@ def _drawn(
             yield slice(None), 1, members
             continue
         kinds, share = _alike(members, k) if size >= MANY else (members, None)
+        used = np.flatnonzero(kinds.any(axis=0))  # of silent contexts much is 0
+        kinds = kinds[:, used]
         step = max(16, DRAWS // len(kinds))
         for start in range(0, replicates, step):
             here = slice(start, min(start + step, replicates))
             n = here.stop - start
             counts = _counts(rng, n, size) if share is None else rng.multinomial(size - 1, share, n).astype(np.float64)
-            yield here, size, _product(counts, kinds) * (size / (size - 1))
+            sums = np.zeros((n, table.shape[1]))
+            sums[:, used] = _product(counts, kinds) * (size / (size - 1))
+            yield here, size, sums
 
 
 def _alike(members: Floats, k: int) -> tuple[Floats, Floats | None]:
@@ -135,6 +139,6 @@ def _counts(rng: np.random.Generator, replicates: int, size: int) -> Floats:
 
 def _product(left: Floats, right: Floats) -> Floats:
     """``left @ right``, in pieces that stay on one thread."""
-    step = max(1, ONE_THREAD // (len(left) * right.shape[1]))
+    step = max(1, ONE_THREAD // max(1, len(left) * right.shape[1]))
     pieces = (left[:, start : start + step] @ right[start : start + step] for start in range(0, len(right), step))
     return sum(pieces, np.zeros((len(left), right.shape[1])))

@@ -83,7 +83,7 @@ def test_make_says_what_there_is():
 def test_the_readme_quotes_the_results_as_they_are():
     """Figures between markers are what ``python -m eval … --save`` wrote."""
     from eval import labelled, reference
-    from eval.bench import evidence, sequential, start, supply, tokens
+    from eval.bench import evidence, free, sequential, start, supply, tokens
     from eval.estimator import tables
     from eval.known import command as known
 
@@ -95,6 +95,7 @@ def test_the_readme_quotes_the_results_as_they_are():
     assert between("tokens") == tokens.readme_table().strip()
     assert between("supply") == supply.readme_table().strip()
     assert between("start") == start.readme_table().strip()
+    assert between("free") == free.readme_table().strip()
     assert between("evidence") == evidence.readme_table().strip()
 
 
