@@ -77,28 +77,18 @@ def unit(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32
 
 def main(
     save_figures: Annotated[bool, typer.Option("--save", help="Keep the figures in eval/results.")] = False,
-    features: Annotated[int, typer.Option(help="Features, each with a label of its own.")] = FEATURES,
-    before: Annotated[bool, typer.Option(hidden=True, help="Keep them as those of an earlier version.")] = False,
 ) -> None:
     """CPU seconds a feature of `embedding`, `lexical` and guides, the time to encode texts left out."""
     rows: list[Row] = []
     with collecting() as progress:
         for done, size in enumerate(SIZES):
             progress("scoring", done, len(SIZES), "sizes")
-            rows.append(measured(size, features))
+            rows.append(measured(size, FEATURES))
         progress("scoring", len(SIZES), len(SIZES), "sizes")
     out.print(shown(rows))
     if save_figures:
-        kept = _saved()
-        figures = {**kept, "before" if before else "after": rows}
-        out.print(f"saved in {save('free', figures)}", highlight=False)
-
-
-def _saved() -> dict[str, Any]:
-    try:
-        return {key: rows for key, rows in load("free").items() if key in ("before", "after")}
-    except FileNotFoundError:
-        return {}
+        # Those of the version that read, split and cast everything for every label stay: they were taken by the same code.
+        out.print(f"saved in {save('free', {'before': load('free')['before'], 'after': rows})}", highlight=False)
 
 
 def shown(rows: Sequence[Row]) -> Table:
@@ -221,18 +211,18 @@ def _documents(split: int) -> Iterator[str]:
 def readme_table() -> str:
     """The saved figures as the README shows them."""
     figures = load("free")
-    earlier = {row["contexts"]: row for row in figures.get("before", [])}
+    earlier = {row["contexts"]: row for row in figures["before"]}
     lines = [
         f"| contexts at hand | `embedding` and {FOREIGN} foreign labels | `lexical` and {FOREIGN} | guides of a draw |",
         "|---|---|---|---|",
     ]
     for row in figures["after"]:
-        old = earlier.get(row["contexts"], {})
-        cells = [_cell(row[name], old.get(name)) for name in ("embedding", "lexical", "guides")]
+        old = earlier[row["contexts"]]
+        cells = [_cell(row[name], old[name]) for name in ("embedding", "lexical", "guides")]
         lines.append(f"| {row['contexts']:,} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(seconds: float, before: float | None) -> str:
+def _cell(seconds: float, before: float) -> str:
     shown = f"{seconds:.2f} s" if seconds >= 0.1 else f"{1000 * seconds:.0f} ms"
-    return shown if before is None else f"{shown} (was {before:.2f} s)"
+    return f"{shown} (was {before:.2f} s)"

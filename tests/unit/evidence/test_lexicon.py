@@ -1,11 +1,12 @@
 """The index of words against reading every context."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeler.evidence.lexicon import WORDS, lexicon_of, write_lexicon
-from labeler.evidence.tensors import Tensors, write_tensors
+from labeler.evidence.lexicon import WORDS, lexicon_of, places_file, write_lexicon
+from labeler.evidence.tensors import DamagedFileError, Tensors, write_tensors
 from labeler.words import stem, words
 from tests.fakes.small_store import LENGTH, small_material, table_of
 
@@ -52,3 +53,19 @@ def test_an_index_is_gone_on_from_as_its_store_grows(tmp_path):
     one, other = lexicon_of(tmp_path, [2, 2]), lexicon_of(apart, [2, 2])
     np.testing.assert_array_equal(one.of(np.arange(4)), other.of(np.arange(4)))
     assert [one.spelled[at].decode() for at in one.of(np.array([3]))[0, :3]] == ["two", ".", "ones"]
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("word", 99), ("further", -1), ("further_start", 7), ("further_position", 200)],
+)
+def test_an_index_that_does_not_fit_its_words_is_refused_by_name(tmp_path, name, wrong):
+    path = tmp_path / "contexts-00000.safetensors"
+    write_tensors(path, table_of([["a.b", " c"], ["d"]]).arrays())
+    write_lexicon(tmp_path, [Tensors(path)])
+    places = tmp_path / places_file(0)
+    arrays = {key: value.copy() for key, value in Tensors(places).items()}
+    arrays[name].ravel()[-1] = wrong
+    write_tensors(places, arrays)
+    with pytest.raises(DamagedFileError, match=r"places-00000.*do not fit"):
+        lexicon_of(tmp_path, [2]).of(np.arange(2))
