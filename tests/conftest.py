@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import redis
 from sqlalchemy.engine import URL
 
 from tests import servers
+
+os.environ.pop("COLUMNS", None)  # pytest-xdist tells its workers of a terminal of 80, which there is not
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,8 @@ def pool_states(rows: Rows, length: int, folder: Path, like: Sequence[EvidenceSt
             for other in like:
                 missing = np.array([row for row in part.tolist() if row not in made], dtype=np.int64)
                 there, theirs = _same_contexts(rows, missing, other)
+                if not len(theirs):
+                    continue
                 made.update(zip(missing[there].tolist(), other.states.stored(theirs).each(), strict=True))
             missing = np.array([row for row in part.tolist() if row not in made], dtype=np.int64)
             for batch, of_batch in encoded(rows, missing, length):

@@ -34,9 +34,10 @@ def short_pieces():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_states(short_pieces):
+def quick_states(short_pieces, tmp_path_factory):
     """Ten collections encode the same contexts, and but one test looks at what became of them."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))  # what means nothing must not be kept
         patch.setattr("labeler.models.encoder.load_encoder", shallow_encoder)
         yield
 
@@ -176,6 +177,7 @@ def test_the_same_name_from_something_else_is_refused(own, whole, tmp_path):
 
 def test_the_embeddings_of_the_pool_are_stored_once_and_are_the_encoders(own, tmp_path, monkeypatch):
     monkeypatch.setattr("labeler.models.encoder.load_encoder", load_encoder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     [store] = collect(request(own, ("sae", "encoded", None), tokens=3_000), tmp_path)
     rows = np.flatnonzero(store.rows.pool_place >= 0)[:40]
     stored = np.moveaxis(store.states.times(rows, np.eye(384, dtype=np.float32)), 0, -1)
