@@ -14,6 +14,7 @@ from labeler.catalogue import answers
 from labeler.catalogue.claims import chunks
 from labeler.catalogue.records import ANSWERED, OPEN, CallRecord, Settlement
 from labeler.catalogue.tables import CALLS, REQUESTS, RUNS
+from labeler.llm.patience import GRACE_SECONDS, SECONDS_A_TOKEN, TOTAL_SECONDS
 
 # A row's own ``index`` is a method of tuples.
 _PUT_DOWN = [
@@ -128,9 +129,14 @@ def record(connection: Connection, calls: Sequence[CallRecord]) -> None:
         connection.execute(insert.on_conflict_do_nothing(index_elements=["id"]), rows)
 
 
-def has_open(connection: Connection, run_id: str, since: float) -> bool:
-    """Whether a call of a run is being made: one that was put down after ``since``, or travels in a batch."""
-    lives = sa.or_(CALLS.c.created_at > since, CALLS.c.mode == "batch")
+def has_open(connection: Connection, run_id: str, now: float) -> bool:
+    """Whether a call of a run is being made: one that may still take time, or travels in a batch.
+
+    One that is open for longer than it may take was killed with its worker.
+    """
+    begun = CALLS.c.created_at + GRACE_SECONDS
+    may_take = sa.or_(begun + TOTAL_SECONDS > now, begun + CALLS.c.output_tokens * SECONDS_A_TOKEN > now)
+    lives = sa.or_(may_take, CALLS.c.mode == "batch")
     found = sa.exists().where(CALLS.c.run_id == run_id, CALLS.c.outcome == OPEN, lives)
     return bool(connection.scalar(sa.select(found)))
 

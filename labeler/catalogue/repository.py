@@ -158,10 +158,10 @@ class Catalogue:
         with self._engine.begin() as connection:
             money.settle(connection, settlements, now=self._clock())
 
-    def has_open_calls(self, run_id: str, since: float) -> bool:
-        """Whether a call of a run is being made that was put down after ``since``."""
+    def has_open_calls(self, run_id: str, now: float) -> bool:
+        """Whether a call of a run is being made, and may give back some of what it reserved."""
         with self._reader.connect() as connection:
-            return money.has_open(connection, run_id, since)
+            return money.has_open(connection, run_id, now)
 
     def usual_answer(self, backend: str, prompt: str) -> float | None:
         """The mean tokens of a model's answers to a prompt (``name@version``); None where there are none."""

@@ -20,6 +20,7 @@ from labeler.llm.failures import Failures
 from labeler.llm.foreign import count, sound, written
 from labeler.llm.limits import read_limits
 from labeler.llm.names import LLMName
+from labeler.llm.patience import TOTAL_SECONDS
 from labeler.llm.prices import Prices
 from labeler.llm.protocol import Capabilities, Reply, Request, TextLogprobs, Usage
 from labeler.llm.reading import is_json
@@ -27,7 +28,7 @@ from labeler.llm.servers import ServerMemory
 from labeler.llm.sizes import Sizes
 from labeler.llm.structured import instruction
 from labeler.llm.thoughts import tokens_of
-from labeler.llm.transport import CONNECT_SECONDS, IDLE_SECONDS, TOTAL_SECONDS, http_client
+from labeler.llm.transport import CONNECT_SECONDS, IDLE_SECONDS, http_client
 from labeler.llm.wire import Wire
 
 NO_MESSAGE = "this is not a message of Claude"
@@ -120,7 +121,8 @@ class AnthropicBackend:
         return dataclasses.replace(request, room=self._sizes.room(request, n_bytes(request, *_forms(request))))
 
     async def _send(self, request: Request, without: frozenset[str]) -> Reply:
-        found, headers = await self._wire.post("/v1/messages", _body(self._llm.model, request, without) | self._extra)
+        body = _body(self._llm.model, request, without) | self._extra
+        found, headers = await self._wire.post("/v1/messages", body, self._sizes.room(request, 0))
         told = self._failures.of_body(found, headers)
         if told is not None:
             raise told

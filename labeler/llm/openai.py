@@ -20,6 +20,7 @@ from labeler.llm.errors import MalformedError, RejectedError
 from labeler.llm.failures import Failures, RejectionError
 from labeler.llm.limits import read_limits
 from labeler.llm.names import LLMName
+from labeler.llm.patience import TOTAL_SECONDS
 from labeler.llm.prices import Prices
 from labeler.llm.protocol import Capabilities, Reply, Request, TextLogprobs, Usage
 from labeler.llm.reading import is_json
@@ -28,7 +29,7 @@ from labeler.llm.sizes import Sizes
 from labeler.llm.strict import response_format
 from labeler.llm.structured import instruction
 from labeler.llm.together import together
-from labeler.llm.transport import CONNECT_SECONDS, IDLE_SECONDS, TOTAL_SECONDS, http_client
+from labeler.llm.transport import CONNECT_SECONDS, IDLE_SECONDS, http_client
 from labeler.llm.wire import Wire
 
 LIKELIEST = 20
@@ -143,7 +144,7 @@ class OpenAIBackend:
     async def _send(self, request: Request, without: frozenset[str]) -> Reply:
         official = self._endpoint.official
         body = chat_body(self._model, request, own_host=official, without=without, extra=self._extra)
-        found, headers = await self._wire.post("/chat/completions", body)
+        found, headers = await self._wire.post("/chat/completions", body, self._sizes.room(request, 0))
         self._raise_told(found, headers)
         try:
             reply = read_reply(found, self.price)

@@ -10,8 +10,6 @@ from httpx2 import AsyncByteStream
 
 from labeler.llm.endpoints import NO_KEY, Endpoint
 
-TOTAL_SECONDS = 120.0
-"""How long one call may take."""
 SUBMIT_SECONDS = 240.0
 """How long sending a batch may take; less than anybody waits before asking whether it arrived."""
 CONNECT_SECONDS = 10.0

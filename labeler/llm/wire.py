@@ -14,7 +14,8 @@ from labeler.llm.errors import MalformedError, OversizedError, TimedOutError
 from labeler.llm.events import has_ended, is_stream, put_together
 from labeler.llm.failures import Failures, translated
 from labeler.llm.foreign import parsed
-from labeler.llm.transport import IDLE_SECONDS
+from labeler.llm.patience import patience
+from labeler.llm.transport import CONNECT_SECONDS, IDLE_SECONDS
 
 LONGEST = 8 * 2**20
 """Bytes of an answer, or of a line of a batch's results; an answer takes a thousandth of it."""
@@ -34,16 +35,22 @@ class Wire:
     def __init__(
         self, client: Any, sdk: ModuleType, failures: Failures, seconds: float, idle: float = IDLE_SECONDS
     ) -> None:
-        """``seconds`` is how long a call may take in all, ``idle`` how long an answer that has begun may pause."""
+        """``seconds`` is how long a usual call may take in all, ``idle`` how long an answer that has begun may pause."""
         self._client = client
         self._sdk = sdk
         self._failures = failures
         self._seconds = seconds
         self._idle = min(idle, seconds)
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> tuple[object, Mapping[str, str]]:
-        """The JSON that comes back, and the headers. Whoever cannot read it cannot know whether it was billed."""
-        return await self._fetched(self._client.post(path, body=body, **self._streaming()), self._seconds)
+    async def post(self, path: str, body: Mapping[str, Any], room: int = 0) -> tuple[object, Mapping[str, str]]:
+        """The JSON that comes back, and the headers; ``room`` is how many tokens may be written of it.
+
+        Whoever cannot read it cannot know whether it was billed.
+        """
+        seconds = patience(room, self._seconds)
+        timeout = self._sdk.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
+        call = self._client.post(path, body=body, options={"timeout": timeout}, **self._streaming())
+        return await self._fetched(call, seconds)
 
     async def send(self, path: str, body: Mapping[str, Any], seconds: float) -> object:
         """The same for what is large, and takes longer than a question may."""

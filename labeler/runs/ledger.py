@@ -10,11 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from labeler.catalogue.records import CallRecord, Settlement, StoredAnswer
 from labeler.catalogue.repository import Catalogue
 from labeler.llm.errors import SpentError
-from labeler.llm.transport import TOTAL_SECONDS
 from labeler.runs.grouped import Grouped
-
-STALE_SECONDS = TOTAL_SECONDS + 30.0
-"""A call that is open for longer was killed with its worker: what it reserved will not be given back."""
 
 WAIT_SECONDS = 0.25
 
@@ -43,8 +39,7 @@ class Ledger:
         did not need. Raises SpentError where none is open any more.
         """
         while not await self._reserve(call):
-            since = time.time() - STALE_SECONDS
-            if not await asyncio.to_thread(self._catalogue.has_open_calls, call.run_id, since):
+            if not await asyncio.to_thread(self._catalogue.has_open_calls, call.run_id, time.time()):
                 # Between the two looks the last one may have been settled, so that there is room now.
                 if await self._reserve(call):
                     return

@@ -19,7 +19,6 @@ from labeler.errors import InputError, LabelerError
 from labeler.llm.asking import ANSWERED
 from labeler.llm.errors import NO_ROOM, BusyError, LLMError, MalformedError, OversizedError, TimedOutError
 from labeler.llm.protocol import OPEN, UNKNOWN, Backend, BatchBackend, BatchLine, Reply, Usage
-from labeler.runs.ledger import STALE_SECONDS
 
 SHARD = 2_000
 """Requests of one batch at most: several of this size clear in minutes where a large one sits for hours."""
@@ -119,8 +118,7 @@ class Shipping:
 
     async def _unpaid(self, batch: BatchRecord, keys: Sequence[str]) -> None:
         """The budget has no room for any of it: it waits while open calls may give some back, else the run stops."""
-        since = self._clock() - STALE_SECONDS
-        if await asyncio.to_thread(self._catalogue.has_open_calls, batch.run_id, since):
+        if await asyncio.to_thread(self._catalogue.has_open_calls, batch.run_id, self._clock()):
             await asyncio.to_thread(self._catalogue.release_batch, batch, self._clock() + AGAIN_SECONDS)
             return
         await asyncio.to_thread(self._catalogue.unship, batch, keys)

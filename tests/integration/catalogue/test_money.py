@@ -1,9 +1,11 @@
 """Calls put down before they are made, settled afterwards, and a budget that has to hold."""
 
+import dataclasses
 import threading
 
 from labeler.catalogue import Catalogue
 from labeler.catalogue.records import CallRecord, NewFeature, NewRun, Settlement
+from labeler.llm.patience import patience
 from labeler.llm.protocol import OPEN, UNKNOWN, Reply, Usage
 from tests.integration.catalogue.building import LEASE, failed
 
@@ -86,8 +88,15 @@ def test_an_unknown_call_stays_committed_with_its_worst_case(catalogue: Catalogu
 def test_an_old_open_call_is_not_one_that_is_being_made(catalogue: Catalogue):
     run_id = run_with(catalogue)
     catalogue.reserve([call(run_id, 0.5, created_at=100.0)])
-    assert catalogue.has_open_calls(run_id, 99.0)
-    assert not catalogue.has_open_calls(run_id, 101.0)
+    assert catalogue.has_open_calls(run_id, 240.0)
+    assert not catalogue.has_open_calls(run_id, 260.0)
+
+
+def test_a_call_with_room_for_much_thinking_is_being_made_for_longer(catalogue: Catalogue):
+    run_id = run_with(catalogue)
+    catalogue.reserve([dataclasses.replace(call(run_id, 0.5, created_at=100.0), output_tokens=32_000)])
+    assert catalogue.has_open_calls(run_id, 100.0 + patience(32_000))
+    assert not catalogue.has_open_calls(run_id, 140.0 + patience(32_000))
 
 
 def test_a_reply_is_kept_as_it_came_and_the_first_one_stays(catalogue: Catalogue):

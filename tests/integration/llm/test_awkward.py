@@ -311,6 +311,18 @@ async def test_an_answer_that_takes_long_to_begin_may():
     assert (await ask("openai", handle, idle=0.1)).text == J
 
 
+@pytest.mark.parametrize("api", APIS)
+async def test_who_has_much_to_write_has_time_for_it(api):
+    async def handle(request, asked):
+        await asyncio.sleep(0.5)
+        return web.json_response(chat(J) if api == "openai" else message(J))
+
+    thinker = dataclasses.replace(FORMED, room=12_000)
+    assert (await ask(api, handle, thinker, seconds=0.25)).text == J
+    error, _ = await failure(api, handle, seconds=0.25)
+    assert type(error) is TimedOutError
+
+
 def formed(body):
     return "response_format" in body or "output_config" in body
 

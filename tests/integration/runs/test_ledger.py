@@ -8,8 +8,9 @@ import pytest
 from labeler.catalogue import Catalogue
 from labeler.catalogue.records import CallRecord, NewFeature, NewRun, Settlement
 from labeler.llm.errors import SpentError
+from labeler.llm.patience import GRACE_SECONDS, TOTAL_SECONDS
 from labeler.llm.protocol import OPEN, Reply, Usage
-from labeler.runs.ledger import STALE_SECONDS, Ledger
+from labeler.runs.ledger import Ledger
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ async def test_with_nobody_to_give_back_the_money_is_spent(catalogue):
 
 async def test_a_killed_worker_s_call_is_not_waited_for_for_ever(catalogue):
     run_id, ledger = begin(catalogue, budget=0.15), Ledger(catalogue)
-    await ledger.reserve(call(run_id, created_at=time.time() - STALE_SECONDS - 1))
+    await ledger.reserve(call(run_id, created_at=time.time() - TOTAL_SECONDS - GRACE_SECONDS - 1))
     with pytest.raises(SpentError):
         await ledger.reserve(call(run_id))
     await ledger.close()
