@@ -8,7 +8,7 @@ or, beside other processes, ``python -m eval.provider --latency 0.05``, which pr
 rules (``rules``), so that labels and scores made with it mean something. Everything is forgotten when it ends.
 
 Some names of models ask for more: ``…thinking…`` thinks first, ``…reasoning…`` takes no temperature and bills
-reasoning (OpenAI), ``…plain…`` takes no ``response_format`` (OpenAI).
+reasoning (OpenAI), ``…plain…`` takes no schema, ``…short…`` takes 2,048 tokens.
 """
 
 from eval.provider.billing import Bill, Totals

@@ -89,18 +89,6 @@ def read(api: str, body: Any) -> Asked:
     return Asked(api, body)
 
 
-def check(asked: Asked) -> None:
-    """Raises ApiError for what the model of this name does not take."""
-    if asked.api != "openai":
-        return
-    if "reasoning" in asked.model and asked.body.get("temperature") is not None:
-        message = "Unsupported parameter: 'temperature' is not supported with this model."
-        raise ApiError(400, message, param="temperature", code="unsupported_parameter")
-    if "plain" in asked.model and asked.body.get("response_format") is not None:
-        message = "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model."
-        raise ApiError(400, message, param="response_format")
-
-
 def _text(content: Any) -> str:
     """The text of a message's content: a string, or blocks."""
     if isinstance(content, str):

@@ -7,11 +7,12 @@ import asyncio
 from aiohttp import web
 
 from eval.provider import anthropic_forms, openai_forms
-from eval.provider.asked import Asked, check, read
+from eval.provider.asked import Asked, read
 from eval.provider.errors import ApiError
 from eval.provider.knobs import LOST
 from eval.provider.reading import read_json
 from eval.provider.sending import drop, hang, send_json
+from eval.provider.taking import check
 from eval.provider.world import BROKEN, Refusal, World
 
 AGAIN_SECONDS = 1.0

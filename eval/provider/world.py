@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Concatenate, ParamSpec, TypeVar
 
 from eval.provider.answering import Made, make
-from eval.provider.asked import Asked, check, read
+from eval.provider.asked import Asked, read
 from eval.provider.batches import Batch, Line
 from eval.provider.billing import Ledger
 from eval.provider.buckets import Allowance, Clock
@@ -21,6 +21,7 @@ from eval.provider.fates import Fate, fate, line_fate
 from eval.provider.files import StoredFile
 from eval.provider.headers import headers
 from eval.provider.knobs import Knobs
+from eval.provider.taking import check
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import anthropic
@@ -26,7 +26,7 @@ from labeler.llm.protocol import Capabilities, Reply, Request, TextLogprobs, Usa
 from labeler.llm.reading import is_json
 from labeler.llm.servers import ServerMemory
 from labeler.llm.sizes import Sizes
-from labeler.llm.structured import instruction
+from labeler.llm.structured import in_words, instruction
 from labeler.llm.thoughts import tokens_of
 from labeler.llm.transport import CONNECT_SECONDS, IDLE_SECONDS, http_client
 from labeler.llm.wire import Wire
@@ -189,6 +189,17 @@ def _body(model: str, request: Request, without: frozenset[str]) -> dict[str, An
     if request.temperature is not None and "temperature" not in without:
         body["temperature"] = request.temperature
     return body
+
+
+def reduced(body: Mapping[str, Any], without: Collection[str]) -> dict[str, Any]:
+    """A body that was made before, without what a server turned out not to take; a form is asked for in words."""
+    left = {part: value for part, value in body.items() if part not in without}
+    form = body.get("output_config", {}).get("format", {}).get("schema")
+    if form is not None and "output_config" in without:
+        said = in_words(form)
+        # In front: what is there ends with the mark of the cache.
+        left["system"] = [{"type": "text", "text": f"{said}\n\n"}, *body.get("system", [])]
+    return left
 
 
 def _forms(request: Request) -> list[str]:

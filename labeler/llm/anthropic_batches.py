@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import aclosing
 from typing import Any
 
-from labeler.llm.anthropic import AnthropicBackend, read_reply
+from labeler.llm.anthropic import AnthropicBackend, read_reply, reduced
 from labeler.llm.endpoints import Endpoint, address, find_endpoint
 from labeler.llm.errors import BusyError, MalformedError, RejectedError
 from labeler.llm.facts import load_facts
@@ -26,6 +26,8 @@ PATH = "/v1/messages/batches"
 _COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 _FINAL = {"invalid_request_error", "not_found_error", "permission_error", "request_too_large"}
 """Errors of a request that it would end with again."""
+_DROPPABLE = ("temperature", "output_config")
+"""Parts that a body which was made before can do without."""
 
 
 def open_anthropic(name: LLMName, settings: Settings) -> BatchBackend:
@@ -52,7 +54,8 @@ class AnthropicBatchBackend(AnthropicBackend):
 
     async def submit(self, batch_id: str, bodies: Mapping[str, dict[str, Any]]) -> str:
         """See the protocol."""
-        requests = [{"custom_id": custom_id, "params": self._adapted(body)} for custom_id, body in bodies.items()]
+        dropped = self._dialect.without.intersection(_DROPPABLE)
+        requests = [{"custom_id": custom_id, "params": reduced(body, dropped)} for custom_id, body in bodies.items()]
         try:
             return id_of(await self._wire.send(PATH, {"requests": requests}, SUBMIT_SECONDS), self._failures)
         except RejectionError as rejection:
@@ -138,25 +141,14 @@ class AnthropicBatchBackend(AnthropicBackend):
         inner = outer.get("error") if isinstance(outer, Mapping) else None
         code = inner.get("type") if isinstance(inner, Mapping) else None
         said = said_in(inner)
-        again = code not in _FINAL or self._teaches(said)
+        teaches = self._dialect.told(said, _DROPPABLE)
+        again = teaches or code not in _FINAL
         self._sizes.told(said, 400)
         return BatchLine(custom_id=custom_id, reason=self._failures.line("no answer", f"{code} {said}"), again=again)
 
     def _half(self, usage: Usage, written: int) -> float | None:
         usd = self.price(usage, written)
         return None if usd is None else BATCH_SHARE * usd
-
-    def _teaches(self, said: str) -> bool:
-        """Whether a rejection is about something that is left out when the request is sent again."""
-        if self._dialect.lesson(said, ["temperature"]) is None:
-            return False
-        self._dialect.drop("temperature")
-        return True
-
-    def _adapted(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        # A form that is asked for in words stands in another place, where a body that was made before has it already.
-        dropped = self._dialect.without & {"temperature"}
-        return {part: value for part, value in body.items() if part not in dropped}
 
 
 def _has_ended(batch: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from labeler.llm.errors import MalformedError
 from labeler.llm.foreign import count, parsed, sound, written
 from labeler.llm.protocol import Reply, Request, Usage
 from labeler.llm.strict import response_format
-from labeler.llm.structured import instruction
+from labeler.llm.structured import in_words, instruction
 from labeler.llm.thoughts import parted, tokens_of
 from labeler.llm.told import told
 
@@ -58,6 +58,19 @@ def chat_body(
     body["messages"] = [{"role": "system", "content": system}] if system else []
     body["messages"].append({"role": "user", "content": request.prompt})
     return body | dict(extra)
+
+
+def reduced(body: Mapping[str, Any], without: Collection[str]) -> dict[str, Any]:
+    """A body that was made before, without what a server turned out not to take; a form is asked for in words."""
+    left = {part: value for part, value in body.items() if part not in without}
+    form = body.get("response_format", {}).get("json_schema", {}).get("schema")
+    if form is not None and "response_format" in without:
+        first, *rest = body["messages"]
+        system = first["content"] if first["role"] == "system" else ""
+        others = rest if first["role"] == "system" else body["messages"]
+        said = f"{system}\n\n{in_words(form)}".strip()
+        left["messages"] = [{"role": "system", "content": said}, *others]
+    return left
 
 
 def room(request: Request, own_host: bool) -> int:

@@ -58,7 +58,7 @@ class Dialect:
         """The parts that were accepted before."""
         self._heeded: frozenset[str] = frozenset()
         """Those that an answer showed to be heeded."""
-        self._chances: dict[str, Counter[str]] = {"fault": Counter(), "miss": Counter()}
+        self._chances: dict[str, Counter[str]] = {"fault": Counter(), "miss": Counter(), "told": Counter()}
         self._evidence: dict[str, tuple[str, int]] = {}
         """The words by which a part was learned last, and how often it was seen."""
 
@@ -79,6 +79,17 @@ class Dialect:
     def lesson(self, said: str, parts: Collection[str]) -> str | None:
         """The one of these parts that a rejection is about."""
         return next((part for part, pattern in self._lessons.items() if part in parts and pattern.search(said)), None)
+
+    def told(self, said: str, parts: Collection[str]) -> bool:
+        """Whether a rejection that came later, in a batch, is about one of these parts.
+
+        Nobody can try at once whether the request is taken without it: seen several times it is left out, and kept.
+        """
+        lesson = self.lesson(said, parts)
+        if lesson is not None and lesson not in self.without:
+            self._chance("told", lesson, said)
+            self._remember()
+        return lesson is not None
 
     async def speak(self, send: Callable[[frozenset[str]], Awaitable[T]], offered: Collection[str]) -> T:
         """What ``send`` returns, called with the parts to leave out, and again after each rejection that teaches one.

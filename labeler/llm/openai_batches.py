@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from labeler.llm.chat import ResultLine, read_reply, read_result, request_line
+from labeler.llm.chat import ResultLine, read_reply, read_result, reduced, request_line
 from labeler.llm.endpoints import Endpoint, address, find_endpoint
 from labeler.llm.errors import MalformedError, RejectedError
 from labeler.llm.facts import load_facts
@@ -27,7 +27,7 @@ OURS = "labeler"
 """The entry of a batch's metadata that holds our own id of it."""
 
 _ENDED = {"completed", "failed", "expired", "cancelled"}
-_DROPPABLE = ("temperature", "reasoning_effort")
+_DROPPABLE = ("temperature", "reasoning_effort", "response_format")
 """Parts that a body which was made before can do without."""
 
 
@@ -60,7 +60,8 @@ class OpenAIBatchBackend(OpenAIBackend):
 
     async def submit(self, batch_id: str, bodies: Mapping[str, dict[str, Any]]) -> str:
         """See the protocol. The file is sent first; one whose batch never came is the provider's to throw away."""
-        lines = [compact(request_line(custom_id, self._adapted(body))) for custom_id, body in bodies.items()]
+        dropped = self._dialect.without.intersection(_DROPPABLE)
+        lines = [compact(request_line(custom_id, reduced(body, dropped))) for custom_id, body in bodies.items()]
         try:
             file = await self._wire.upload(
                 "/files", f"{batch_id}.jsonl", b"".join(lines), {"purpose": "batch"}, SUBMIT_SECONDS / 2
@@ -149,21 +150,11 @@ class OpenAIBatchBackend(OpenAIBackend):
             reason, again = self._failures.line("no answer", f"{found.code} {said}".strip()), True
         else:
             reason = self._failures.line(f"HTTP {found.status}", said)
-            again = passes(found.status) or self._teaches(said)
+            teaches = self._dialect.told(said, _DROPPABLE)
+            again = teaches or passes(found.status)
             self._sizes.told(said, found.status)
         return BatchLine(custom_id=found.custom_id, reason=reason, again=again)
 
     def _half(self, usage: Usage) -> float | None:
         usd = self.price(usage)
         return None if usd is None else BATCH_SHARE * usd
-
-    def _teaches(self, said: str) -> bool:
-        """Whether a rejection is about something that is left out when the request is sent again."""
-        lesson = self._dialect.lesson(said, _DROPPABLE)
-        if lesson is not None:
-            self._dialect.drop(lesson)
-        return lesson is not None
-
-    def _adapted(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        dropped = self._dialect.without.intersection(_DROPPABLE)
-        return {part: value for part, value in body.items() if part not in dropped}

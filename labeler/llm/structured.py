@@ -31,8 +31,13 @@ def at_most(n: int) -> AfterValidator:
 
 def instruction(schema: type[BaseModel]) -> str:
     """What to append to a system text so that a model without schemas answers in JSON."""
+    return in_words(schema.model_json_schema())
+
+
+def in_words(schema: object) -> str:
+    """The same for a schema that is JSON already."""
     return "Answer with one JSON object that fits this JSON schema, and with nothing else:\n" + json.dumps(
-        schema.model_json_schema(), ensure_ascii=False
+        schema, ensure_ascii=False
     )
 
 

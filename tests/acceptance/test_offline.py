@@ -46,19 +46,30 @@ def begin(home):
     return found["run"]
 
 
-def answer(home, asked, answers):
+LENGTHY = ANSWERER.replace(
+    "response =",
+    """n = len(json.dumps(body)) // 4
+            said = f"This model's maximum context length is 2048 tokens. However, your messages resulted in {n} tokens."
+            refused = {"status_code": 400, "body": {"error": {"message": said, "code": "context_length_exceeded"}}}
+            response = refused if n > 1_500 else""",
+)
+"""The same for a model that takes no more than 2,048 tokens at a time."""
+
+
+def answer(home, asked, answers, by=ANSWERER):
     """A process of its own answers all that was asked."""
-    command = [sys.executable, "-c", ANSWERER, str(home / asked), str(home / answers)]
+    command = [sys.executable, "-c", by, str(home / asked), str(home / answers)]
     subprocess.run(command, check=True, env=environment(), timeout=60)
 
 
-def test_a_run_is_driven_to_its_end_through_files(home):
+@pytest.mark.parametrize("by", [ANSWERER, pytest.param(LENGTHY, marks=pytest.mark.long)])
+def test_a_run_is_driven_to_its_end_through_files(home, by):
     run_id = begin(home)
-    for stage in range(8):
+    for stage in range(16):
         asked, answers = f"asked-{stage}", f"answers-{stage}"
         exported = said(home, "requests", "export", run_id, "--out", asked)
         assert exported["requests"] > 0
-        answer(home, asked, answers)
+        answer(home, asked, answers, by)
         imported = said(home, "requests", "import", run_id, answers)
         if imported["state"] == "finished":
             break

@@ -9,7 +9,8 @@ from labeler.llm.errors import BusyError, LLMError, RejectedError
 from labeler.llm.names import LLMName, open_backend
 from labeler.llm.openai_batches import OpenAIBatchBackend
 from labeler.llm.prices import Price, Prices
-from labeler.llm.protocol import Request
+from labeler.llm.protocol import Address, Request
+from labeler.llm.servers import ServerMemory
 from labeler.llm.structured import read_answer
 from tests.fakes.environment import settings
 from tests.fakes.provider import FakeProvider
@@ -40,11 +41,11 @@ def clock():
     return Clock()
 
 
-def opened(api, provider, clock, model="small"):
+def opened(api, provider, clock, model="small", official=True, memory=None):
     kind, path = KINDS[api]
     name = LLMName(api, model)
-    endpoint = Endpoint(base_url=provider.url + path, key="key", official=True, trusted=True)
-    return kind(name, endpoint, prices=Prices({str(name): PRICE}), clock=clock)
+    endpoint = Endpoint(base_url=provider.url + path, key="key", official=official, trusted=True)
+    return kind(name, endpoint, prices=Prices({str(name): PRICE}), memory=memory, clock=clock)
 
 
 def questions(backend, batch_id, n, **others):
@@ -214,6 +215,35 @@ async def test_a_part_that_a_model_does_not_take_is_left_out_when_the_request_is
         assert all(line.reply is None and line.again for line in lines.values())
         lines = await gathered(backend, await backend.submit("b2", bodies))
         assert all(line.reply is not None for line in lines.values())
+        await backend.close()
+
+
+async def test_a_schema_that_a_server_does_not_take_is_asked_for_in_words_when_the_request_is_sent_again(
+    api, clock, tmp_path
+):
+    with Provider(clock=clock) as provider:
+        memory = {"official": False, "memory": ServerMemory(tmp_path, Address(api, "plain", provider.url))}
+        backend = opened(api, provider, clock, model="plain", **memory)
+        asked, bodies = questions(backend, "b1", 3, system="Be short.")
+        lines = await gathered(backend, await backend.submit("b1", bodies))
+        assert all(line.reply is None and line.again for line in lines.values())
+        # Who comes later, in a process of its own, knows it.
+        backend = opened(api, provider, clock, model="plain", **memory)
+        lines = await gathered(backend, await backend.submit("b2", bodies))
+        for custom_id, request in asked.items():
+            assert isinstance(read_answer(lines[custom_id].reply, request, backend.name).parsed, Label)
+        await backend.close()
+
+
+async def test_one_rejection_that_names_the_schema_is_not_enough(api, clock):
+    with Provider(clock=clock) as provider:
+        backend = opened(api, provider, clock, model="plain", official=False)
+        _, bodies = questions(backend, "b1", 1)
+        for again in (True, True):
+            (line,) = (await gathered(backend, await backend.submit("b1", bodies))).values()
+            assert (line.reply, line.again) == (None, again)
+        (line,) = (await gathered(backend, await backend.submit("b1", bodies))).values()
+        assert line.reply is not None
         await backend.close()
 
 

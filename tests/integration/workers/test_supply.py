@@ -39,10 +39,10 @@ def test_a_budget_of_half_is_never_overshot_by_four_workers(tmp_path, redis_url,
 class Home:
     """A dictionary, a provider, and the command over and over."""
 
-    def __init__(self, folder, provider, api):
+    def __init__(self, folder, provider, api, model="m"):
         self.folder = folder
         self.provider = provider
-        self.model = f"openai:m@{provider.url}/v1" if api == "openai" else f"anthropic:m@{provider.url}"
+        self.model = f"openai:{model}@{provider.url}/v1" if api == "openai" else f"anthropic:{model}@{provider.url}"
         make_store(folder / ".labeler", rules=RULES, n=600)
         prices = folder / "prices.json"
         prices.write_text(json.dumps({self.model: {"input": 1.0, "cached": 0.1, "output": 5.0}}))
@@ -126,3 +126,16 @@ def test_batches_that_fail_expire_and_come_back_in_part_are_sent_again(tmp_path)
     assert status["batches"]["done"] > 4
     assert status["usd"] == pytest.approx(totals.usd)
     assert totals.rebought == 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("api", supply.APIS)
+def test_batches_for_a_small_server_are_asked_in_its_way(tmp_path, api):
+    """One that takes no schema, and no more than 2,048 tokens at a time."""
+    with Provider(Knobs(batch_seconds=0.2)) as provider:
+        home = Home(tmp_path, provider, api, model="plain-short")
+        rows = home.label("--batch")
+        totals, status = provider.totals(), home.status()
+    assert status["by_state"] == {"labelled": len(RULES)}
+    assert all(row["scores"]["simulation.sparse"]["state"] == "ok" for row in rows)
+    assert status["usd"] == pytest.approx(totals.usd)
