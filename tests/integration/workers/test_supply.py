@@ -137,5 +137,5 @@ def test_batches_for_a_small_server_are_asked_in_its_way(tmp_path, api):
         rows = home.label("--batch")
         totals, status = provider.totals(), home.status()
     assert status["by_state"] == {"labelled": len(RULES)}
-    assert all(row["scores"]["simulation.sparse"]["state"] == "ok" for row in rows)
+    assert all(row["scores"]["simulation.sparse"]["value"] > 0.8 for row in rows)
     assert status["usd"] == pytest.approx(totals.usd)
