@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import shutil
 from collections.abc import Iterator
+from glob import escape
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -161,9 +163,11 @@ def import_cache(
     part = CachePart(cache, *vocabulary(name, str(cache.folder)))
     work = target.with_name(f".importing-{target.name}")
     shutil.rmtree(work, ignore_errors=True)
+    # Hours of a slow machine: kept until there is a store, for an import that is stopped and begun again.
+    states = target.with_name(f".encoding-{target.name}-{sha256(f'{fingerprint} {name}'.encode()).hexdigest()[:16]}")
     try:
         merged = merge([part], work / "merged", cache.n_features, part.n_contexts)
-        return finish(
+        store = finish(
             merged,
             part.seen,
             work,
@@ -172,6 +176,7 @@ def import_cache(
             columns=no_tokens(cache.n_features),
             vocabulary=part.vocabulary,
             length=LENGTH,
+            states=states,
             origin={
                 "name": target.name,
                 "model": name,
@@ -186,6 +191,9 @@ def import_cache(
         )
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    for left in target.parent.glob(f".encoding-{escape(target.name)}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    return store
 
 
 def vocabulary(model: str, where: str) -> tuple[list[str], NDArray[np.bool_]]:

@@ -40,12 +40,14 @@ def finish(
     neighbours: Neighbours | None = None,
     vocabulary: Sequence[str],
     length: int,
+    states: Path,
     like: Sequence[EvidenceStore] = (),
     origin: Mapping[str, Any],
     progress: Progress,
 ) -> EvidenceStore:
     """Turn what was merged into the store at ``target``, in place of one that is there, and remove the folder ``work``.
 
+    In the folder ``states`` the encoder's are made, as far as they do not lie there from an earlier attempt;
     ``neighbours`` are looked for by co-firing where no decoder gave them; ``like`` are stores of the same corpus, whose
     states are taken where contexts are the same; ``origin`` is what the manifest says beside sizes.
     """
@@ -59,8 +61,8 @@ def finish(
     rows = Rows(lambda number: tables[number], [len(table["lengths"]) for table in tables])
     write_lexicon(folder, tables, progress)
     if encoder_available():
-        for states in pool_states(rows, length, work / f"packed-{seen.n_contexts}", like, progress):
-            link(states, folder / states.name)
+        for file in pool_states(rows, length, states, like, progress):
+            link(file, folder / file.name)
         write_vectors(folder, lexicon_of(folder, [len(table["lengths"]) for table in tables]), rows, progress)
     if neighbours is None:
         with doing("finding neighbours"):

@@ -5,7 +5,10 @@ import pytest
 
 from labeler import api
 from labeler.errors import InputError
+from labeler.evidence import finishing
 from labeler.evidence.bringing import bring
+from tests.fakes import encoding
+from tests.fakes.encoding import FakeEncoder
 from tests.fakes.evidence import RULES, WORDS, sentences
 from tests.fakes.foreign.circuit_tracer import save_circuit_tracer
 from tests.fakes.foreign.delphi import save_delphi
@@ -98,6 +101,26 @@ def test_the_contexts_of_a_cache_are_its_windows(cache, brought):
         strongest = np.sort(activations[:, :, index].max(axis=1))[::-1][:5].astype(np.float32)
         kept = np.sort(found.activations.max(axis=1, initial=0))[::-1][:5]
         np.testing.assert_array_equal(kept, strongest[: len(kept)])
+
+
+def test_an_import_of_a_cache_that_is_stopped_encodes_nothing_twice(cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(finishing, "STATES", 256)
+    encoder = encoding.install(monkeypatch, tmp_path / "cache")
+
+    def stopped(part, *others):
+        if len(encoder.contexts_made) >= 1_000:
+            raise KeyboardInterrupt
+        return FakeEncoder.tokens(encoder, part, *others)
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(encoder, "tokens", stopped, raising=False)
+        with pytest.raises(KeyboardInterrupt):
+            api.import_evidence(cache[0], "stopped", home=tmp_path / "home")
+    made, encoder.contexts_made = encoder.contexts_made, []
+    store = api.import_evidence(cache[0], "stopped", home=tmp_path / "home").store
+    assert len(made) >= 1_000
+    assert len(encoder.contexts_made) <= store.manifest.n_pool - 3 * 256
+    assert [path.name for path in (tmp_path / "home" / "dictionaries").iterdir()] == ["stopped"]
 
 
 def test_the_words_of_a_cache_are_its_tokenizers(brought):
