@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.long
 def test_the_quick_command_tells_every_share_and_every_failure(tmp_path, monkeypatch):
     monkeypatch.setenv("LABELER_HOME", str(tmp_path))
     settings.cache_clear()
@@ -32,6 +33,7 @@ def test_the_quick_command_tells_every_share_and_every_failure(tmp_path, monkeyp
     assert "failing:" in result.output
 
 
+@pytest.mark.long
 def test_every_rule_fires_often_and_its_labels_are_nested():
     contexts = []
     for document, tokens in cut(sample_corpus()):

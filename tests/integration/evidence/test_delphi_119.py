@@ -32,6 +32,7 @@ def test_contexts_come_with_their_activations(features, shown):
     assert firing == {text.removeprefix("<|endoftext|>") for text in texts}
 
 
+@pytest.mark.long
 async def test_true_labels_stand_above_shuffled_ones(features, shown):
     labels = [feature.explanation for feature in features]
     by_meaning = (await compare(EmbeddingSimulator(), labels, shown, "shown", shuffles=3)).summary()

@@ -113,6 +113,7 @@ def test_batches_survive_kills_in_every_phase(tmp_path):
     assert set(status["batches"]) == {"done"}
 
 
+@pytest.mark.long
 def test_batches_that_fail_expire_and_come_back_in_part_are_sent_again(tmp_path):
     knobs = Knobs(batch_seconds=0.2, batch_errored=0.2, batch_expired=0.2, batch_fails_first=1)
     with Provider(knobs) as provider:
