@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import functools
 import io
-import os
+import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, PrivateAttr, SecretStr
@@ -26,8 +25,11 @@ LONGEST = 1_000_000
 _REFERENCE = re.compile(r"\$\{[^}]*\}")
 _BROKERS = ("redis", "rediss", "amqp", "amqps", "memory")
 """Those that take no key of the environment along, as those of a cloud do."""
-_LIBPQ = ("PGPASSWORD", "PGSERVICE")
-"""Variables out of which PostgreSQL's driver takes a password to whatever server it is told."""
+_DATABASE = frozenset(
+    "host hostaddr port dbname user password sslmode sslrootcert channel_binding connect_timeout application_name "
+    "options client_encoding target_session_attrs".split()
+)
+"""What a file may tell PostgreSQL's driver; the rest names services, files of keys and tickets of whoever sits here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +136,7 @@ def read_settings(file: Path) -> Settings:
     found = Settings(**{name: held[name] for name in by_file})  # type: ignore[arg-type]
     found._file, found._by_file = held, frozenset(by_file)
     if "database_url" in by_file:
-        _check_database(held["database_url"], file)
+        _check_database(found.database, file)
     if "broker_url" in by_file and held["broker_url"].partition(":")[0] not in _BROKERS:
         raise InputError(f"LABELER_BROKER_URL in {file} must be redis://…; set others in the environment")
     return found
@@ -169,14 +171,68 @@ def _held(file: Path) -> dict[str, str]:
 
 
 def _check_database(url: str, file: Path) -> None:
+    """Refuse a database to which the driver would bring what the file does not: to another machine, its own password.
+
+    What is left out the driver takes from variables, services and ``.pgpass``.
+    """
+    if url.startswith(("sqlite:", "sqlite+pysqlite:")):
+        return
+    told = _connection(url)
+    if told is None:
+        raise InputError(
+            f"LABELER_DATABASE_URL in {file} must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
+        )
+    given, usual = told
+    if refused := given.keys() - _DATABASE:
+        raise InputError(
+            f"LABELER_DATABASE_URL in {file} may not set {', '.join(sorted(refused))}; set the url in the environment"
+        )
+    meant = {**usual, **given}
+    hosts = [host for name in ("host", "hostaddr") for host in meant.get(name, "").split(",")]
+    if not given.get("password") and not all(map(_is_here, hosts)):
+        raise InputError(
+            f"LABELER_DATABASE_URL in {file} names another machine, which would be sent a password of yours; "
+            "write its own into the url, or set the url in the environment"
+        )
+
+
+def _connection(url: str) -> tuple[dict[str, str], dict[str, str]] | None:
+    """What PostgreSQL's driver is told by a url, and what it takes beside that; None where it cannot be told it.
+
+    Both are as the driver itself reads them: whoever parses a url anew parses it otherwise.
+    """
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
-        parts = urlsplit(url)
-        told = parts.scheme.startswith("sqlite") or parts.password or "password=" in parts.query
+        parsed = make_url(url)
+        if parsed.drivername != "postgresql+psycopg":
+            return None
+        arguments, named = parsed.get_dialect()().create_connect_args(parsed)
+    except (ArgumentError, ValueError):
+        return None
+    try:
+        import psycopg
+        from psycopg import pq
+        from psycopg.conninfo import make_conninfo
+    except ImportError:
+        return {}, {}  # nothing is sent anywhere; whoever opens it says so
+    try:
+        said = pq.Conninfo.parse(make_conninfo(*arguments, **named).encode())
+    except (psycopg.Error, ValueError, TypeError):
+        return None
+    given, usual = (
+        {one.keyword.decode(): one.val.decode(errors="replace") for one in options if one.val is not None}
+        for options in (said, pq.Conninfo.get_defaults())
+    )
+    return given, usual
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine: by a socket in a folder, or by an address that leads nowhere else."""
+    if not host or host.startswith(("/", "@")) or host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return  # malformed; whoever opens it says so
-    for variable in _LIBPQ:
-        if not told and os.environ.get(variable):
-            raise InputError(
-                f"LABELER_DATABASE_URL in {file} would be sent the password of {variable} in the environment; "
-                "write the password into the url, or set both in one place"
-            )
+        return False

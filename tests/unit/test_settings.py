@@ -1,5 +1,7 @@
 """Where settings come from: the environment, and a ``.env`` that may be somebody else's."""
 
+import os
+
 import pytest
 
 from labeler.errors import InputError
@@ -10,8 +12,8 @@ from tests.fakes.environment import clean
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
     clean(monkeypatch)
-    for variable in ("PGPASSWORD", "PGSERVICE"):
-        monkeypatch.delenv(variable, raising=False)
+    for variable in [one for one in os.environ if one.startswith("PG")]:
+        monkeypatch.delenv(variable)
     return monkeypatch
 
 
@@ -115,18 +117,92 @@ def test_other_names_of_a_setting_are_none(tmp_path, environment):
 URL = "postgresql://evil.example/d"
 
 
-@pytest.mark.parametrize("variable", ["PGPASSWORD", "PGSERVICE"])
-def test_a_database_that_a_file_names_gets_no_password_of_the_environment(tmp_path, environment, variable):
-    environment.setenv(variable, "hunter2")
-    for url in (URL, "postgres://user@evil.example/d", f"{URL}?service=prod"):
-        with pytest.raises(InputError, match=rf"LABELER_DATABASE_URL in .* password of {variable}") as caught:
-            read(tmp_path, f"LABELER_DATABASE_URL={url}")
-        assert "hunter2" not in str(caught.value)
-    for url in ("postgresql://u:p@h/d", f"{URL}?password=p", "sqlite:///x.db"):
-        assert read(tmp_path, f"LABELER_DATABASE_URL={url}").database_url.get_secret_value() == url
+@pytest.mark.parametrize(
+    "url",
+    [
+        URL,
+        "postgres://user@evil.example/d",
+        "postgresql+psycopg://u@evil.example/d",
+        "postgresql://u@evil.example/d?sslpassword=x",
+        "postgresql://u@evil.example/d?application_name=password=",
+        "postgresql://u@evil.example/d?password=",
+        "postgresql://u:@evil.example/d",
+        "postgresql://u[@evil.example/d",
+        "postgresql:///d?host=evil.example",
+        "postgresql://localhost/d?host=evil.example",
+        "postgresql://localhost/d?hostaddr=6.6.6.6",
+        "postgresql:///d?host=localhost&host=evil.example",
+        "postgresql:///d?host=127.0.0.1,evil.example",
+        "postgresql:///d?host=localhost.evil.example",
+        "postgresql://u%00:p@evil.example/d",
+        "postgresql://127.evil.example/d",
+        "postgresql://[2001:db8::1]/d",
+    ],
+)
+def test_a_database_elsewhere_brings_its_own_password(tmp_path, environment, url):
+    environment.setenv("PGPASSWORD", "hunter2")
+    with pytest.raises(InputError, match="LABELER_DATABASE_URL in") as caught:
+        read(tmp_path, f"LABELER_DATABASE_URL={url}")
+    assert "hunter2" not in str(caught.value)
+    assert "evil.example" not in str(caught.value)
+    environment.setenv("LABELER_DATABASE_URL", url)  # one's own
+    assert read(tmp_path).database_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://u:p@h/d",
+        "postgresql+psycopg2://u:p@h/d",
+        "postgresql://u:p@h:port/d",
+        "POSTGRESQL://u:p@h/d",
+        "nonsense",
+        f"{URL}?password=p&service=prod",
+        f"{URL}?password=p&passfile=/home/me/.pgpass",
+        f"{URL}?password=p&sslkey=/home/me/.ssh/id_rsa",
+        f"{URL}?password=p&gssdelegation=1",
+        f"{URL}?password=p&plugin=x",
+        "postgresql:///d?service=prod",
+        "postgresql:///d?conninfo=host%3Devil.example",
+    ],
+)
+def test_a_database_that_a_file_may_not_name_at_all(tmp_path, url):
+    with pytest.raises(InputError, match="LABELER_DATABASE_URL in"):
+        read(tmp_path, f"LABELER_DATABASE_URL={url}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p@h/d",
+        "postgres://u:p@/d?host=h:5433&host=h2:5433&sslmode=require&target_session_attrs=read-write",
+        f"{URL}?password=p",
+        "postgresql://u:p%40%5B@[2001:db8::1]:5432/d",
+        "postgresql://u@localhost/d",
+        "postgresql://127.0.0.1:5433/d",
+        "postgresql://u@[::1]/d",
+        "postgresql:///d",
+        "postgresql:///d?host=/var/run/postgresql",
+        "sqlite:///x.db",
+        "sqlite+pysqlite:///x.db",
+    ],
+)
+def test_a_database_that_a_file_may_name(tmp_path, environment, url):
+    environment.setenv("PGPASSWORD", "hunter2")
+    assert read(tmp_path, f"LABELER_DATABASE_URL={url}").database_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize("variable", ["PGHOST", "PGHOSTADDR"])
+def test_where_the_environment_leads_elsewhere_a_file_needs_a_password_too(tmp_path, environment, variable):
+    environment.setenv(variable, "10.0.0.1")
+    with pytest.raises(InputError, match="names another machine"):
+        read(tmp_path, "LABELER_DATABASE_URL=postgresql:///d")
+    assert read(tmp_path, "LABELER_DATABASE_URL=postgresql://u:p@/d").database_url
+
+
+def test_the_database_of_the_environment_goes_before_the_file_s(tmp_path, environment):
     environment.setenv("LABELER_DATABASE_URL", URL)
-    assert read(tmp_path, "LABELER_DATABASE_URL=postgresql://other/d").database.endswith("@evil.example/d") is False
-    assert read(tmp_path).database == "postgresql+psycopg://evil.example/d"
+    assert read(tmp_path, "LABELER_DATABASE_URL=postgresql://other/d").database == "postgresql+psycopg://evil.example/d"
 
 
 def test_a_broker_that_a_file_names_takes_no_key_of_a_cloud_along(tmp_path, environment):

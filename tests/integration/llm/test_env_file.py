@@ -1,16 +1,19 @@
 """A folder with a ``.env`` of somebody else's: where it sends us, no key of ours arrives."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from labeler import settings as module
+from labeler.catalogue.engine import open_engine
 from labeler.errors import InputError
 from labeler.llm.errors import AccessError
 from labeler.llm.names import open_backend
 from labeler.llm.protocol import Request
 from tests.fakes.command import run
 from tests.fakes.environment import clean
+from tests.fakes.postgres import FakePostgres
 from tests.fakes.provider import FakeProvider, ProviderThread, answer, fail
 
 PLAIN = Request(prompt="Which words?", system="You name features.")
@@ -121,3 +124,67 @@ def test_the_command_itself_sends_none(tmp_path: Path):
         run(tmp_path, "label", "toy", "--features", "0", "--explainer", "openai:m", "--simulator", "lexical", **SECRETS)
         assert thread.provider.asked
         assert MINE not in repr(thread.provider.asked)
+
+
+HERE = "127.1"  # another name of this machine, which nobody need know for one
+WAYS = [
+    "u@{host}/d",
+    "u:@{host}/d",
+    "u[@{host}/d",
+    "u%00:p@{host}/d",
+    "{host}/d?sslpassword=x",
+    "u@{host}/d?application_name=password=",
+    "u@{host}/d?password=",
+    "u@{host}/d?password=&password=%00",
+    "/d?host={host}",
+    "localhost:{port}/d?hostaddr={address}",
+    "u@{host}/d?passfile={file}",
+    "u:p@{host}/d?service=mine&servicefile={file}",
+    "/d?service=mine",
+    "u@{host}/d?service=mine",
+    "u@{host}/d?conninfo=password%3D",
+]
+
+
+@pytest.fixture
+def passwords(folder, monkeypatch):
+    """All places out of which PostgreSQL's driver takes a password."""
+    for name, text in {"pass": "*:*:*:*:of-a-passfile\n", "service": "[mine]\npassword=of-a-service\n"}.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o600)
+    for variable in ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE"):
+        monkeypatch.delenv(variable, raising=False)
+    return {
+        "hunter2": lambda: monkeypatch.setenv("PGPASSWORD", "hunter2"),
+        "of-a-passfile": lambda: monkeypatch.setenv("PGPASSFILE", str(folder / "pass")),
+        "of-a-service": lambda: (
+            monkeypatch.setenv("PGSERVICEFILE", str(folder / "service")),
+            monkeypatch.setenv("PGSERVICE", "mine"),
+        ),
+    }
+
+
+def connect():
+    module.settings.cache_clear()
+    with contextlib.suppress(InputError):
+        open_engine(module.settings().database).dispose()
+
+
+@pytest.mark.parametrize("place", ["hunter2", "of-a-passfile", "of-a-service"])
+def test_a_database_elsewhere_is_sent_no_password_but_the_file_s(folder, monkeypatch, passwords, place):
+    passwords[place]()
+    with FakePostgres() as server:
+        host = f"{HERE}:{server.port}"
+        for way in WAYS:
+            url = way.format(host=host, port=server.port, address="0.0.0.0", file=folder / "pass")
+            (folder / ".env").write_text(f"LABELER_DATABASE_URL='postgresql://{url}'\n")
+            connect()
+            assert server.sent == b"", url
+        (folder / ".env").write_text(f"LABELER_DATABASE_URL=postgresql://u:of-the-file@{host}/d\n")
+        connect()
+        assert b"of-the-file\0" in server.sent
+        assert place.encode() not in server.sent
+        # The same url of one's own is one's own affair.
+        monkeypatch.setenv("LABELER_DATABASE_URL", f"postgresql://u@{host}/d")
+        connect()
+        assert place.encode() in server.sent
