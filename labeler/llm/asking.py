@@ -116,9 +116,6 @@ async def buy(
             call = await record.reserve(asked, bound)
             try:
                 reply = await ask()
-            except asyncio.CancelledError:
-                await record.settle(call, UNKNOWN, bound)
-                raise
             except LLMError as error:
                 turn.heard(error)
                 attempt += 1
@@ -134,6 +131,9 @@ async def buy(
                 wait = pause(error, attempt, uniform)
             except LabelerError:  # no key, no such model: nothing was asked
                 await record.settle(call, "rejected", None)
+                raise
+            except (asyncio.CancelledError, Exception):  # whatever it was: no call is left open
+                await record.settle(call, UNKNOWN, bound)
                 raise
             else:
                 turn.heard(reply)

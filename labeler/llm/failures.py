@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import aiohttp
+from httpx2 import DecodingError, RequestError
 
 from labeler.errors import LabelerError
 from labeler.llm.errors import AccessError, BusyError, LLMError, MalformedError, RejectedError, TimedOutError
@@ -27,6 +28,8 @@ _LONGEST = 200
 _KEY_LIKE = re.compile(r"\bsk-[\w*-]{6,}")  # providers echo keys half masked
 _OUT_OF_MONEY = ("insufficient_quota", "billing_error")
 _GATEWAY_GAVE_UP = (408, 504, 524)
+BROKEN = (RequestError, aiohttp.ClientError, OSError)
+"""What reading a body raises where the connection fails in its midst, or what comes is no HTTP; no SDK has a name for it."""
 
 
 class RejectionError(RejectedError):
@@ -111,6 +114,8 @@ class Failures:
         if any(isinstance(cause, TimeoutError) for cause in causes):
             what = "no connection in time" if unsent else "no answer in time"
             return TimedOutError(self.line(what), maybe_billed=not unsent)
+        if isinstance(error, DecodingError):
+            return MalformedError(self.line("the answer cannot be unpacked", str(error)), maybe_billed=True)
         what = "the server cannot be reached" if unsent else "the connection was lost"
         return BusyError(self.line(what, str(causes[-1])), maybe_billed=not unsent)
 
@@ -130,7 +135,7 @@ async def translated(call: Awaitable[T], sdk: ModuleType, failures: Failures, se
             return await call
     except TimeoutError:  # of the whole; what is shorter says so itself
         raise TimedOutError(failures.line(f"no answer in {seconds:g} s"), maybe_billed=True) from None
-    except sdk.APIConnectionError as error:
+    except (sdk.APIConnectionError, *BROKEN) as error:
         raise failures.of_connection(error) from None
     except sdk.APIStatusError as error:
         raise failures.of_status(error.status_code, error.response.headers, error.body) from None

@@ -9,6 +9,7 @@ from typing import Any
 from httpx2 import AsyncByteStream
 
 from labeler.llm.endpoints import NO_KEY, Endpoint
+from labeler.llm.failures import BROKEN
 
 SUBMIT_SECONDS = 240.0
 """How long sending a batch may take; less than anybody waits before asking whether it arrived."""
@@ -55,7 +56,7 @@ def http_client(make: Callable[..., Any], endpoint: Endpoint) -> Any:
 
 
 class _Beginning(AsyncByteStream):
-    """The beginning of a body, as much as comes of it without a pause."""
+    """The beginning of a body, as much as comes of it without a pause: its status has said what it is."""
 
     def __init__(self, whole: AsyncByteStream) -> None:
         self._whole = whole
@@ -66,7 +67,7 @@ class _Beginning(AsyncByteStream):
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
                     chunk = await anext(chunks)
-            except (StopAsyncIteration, TimeoutError):
+            except (StopAsyncIteration, *BROKEN):  # a pause that is too long among them
                 return
             yield chunk[:left]
             left -= len(chunk)

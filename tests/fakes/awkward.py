@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -39,6 +41,47 @@ class AwkwardServer:
             return await self._handle(request, self.bodies[-1])
         except ConnectionError:  # the client had enough
             return web.Response()
+
+
+class RawServer:
+    """Sends these bytes, one after the other for what is asked (the last one stays), whatever they are, and hangs up.
+
+    With ``resets`` the connection ends as one of a machine that fell over.
+    """
+
+    def __init__(self, *answers: bytes, resets: bool = False) -> None:
+        self._answers = list(answers)
+        self._resets = resets
+        self.n_asked = 0
+        self.url = ""
+
+    async def __aenter__(self) -> RawServer:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        _, _, length = head.partition(b"content-length:")
+        await reader.readexactly(int(length.split()[0]) if length else 0)
+        self.n_asked += 1
+        writer.write(self._answers.pop(0) if len(self._answers) > 1 else self._answers[0])
+        await writer.drain()
+        if self._resets:
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.close()
+
+
+def raw(body: bytes, *headers: str, status: int = 200, length: int | None = None) -> bytes:
+    """An HTTP response, byte by byte; ``length`` is what it claims to have, where it does not stand in the headers."""
+    claimed = [f"Content-Length: {length}"] if length is not None else []
+    lines = [f"HTTP/1.1 {status} So", "Connection: close", "Content-Type: application/json", *claimed, *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def chat(text: str | None, **message: Any) -> dict[str, Any]:

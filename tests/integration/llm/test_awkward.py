@@ -29,6 +29,7 @@ from labeler.llm.structured import read_answer
 from tests.fakes.account import Kept
 from tests.fakes.awkward import (
     AwkwardServer,
+    RawServer,
     always,
     chat,
     deltas,
@@ -37,6 +38,7 @@ from tests.fakes.awkward import (
     message,
     named_events,
     pieces_of_a_message,
+    raw,
     sending,
 )
 from tests.integration.llm.schemas import LABEL, Label
@@ -389,4 +391,106 @@ async def test_results_of_a_batch_that_never_end_are_given_up(monkeypatch, limit
         backend = opened("openai", server)
         with pytest.raises(OversizedError, match="never end"):
             [line async for line in backend.results("batch_1")]
+        await backend.close()
+
+
+CHUNKED = "Transfer-Encoding: chunked"
+WHOLE = {
+    "openai": raw(json.dumps(chat(J)).encode(), length=len(json.dumps(chat(J)))),
+    "anthropic": raw(json.dumps(message(J)).encode(), length=len(json.dumps(message(J)))),
+}
+LOST = {
+    "before the body": raw(b"", length=1000),
+    "in mid-body": raw(b'{"choices": ', length=1000),
+    "in a chunk": raw(b'20\r\n{"choices": ', CHUNKED),
+    "between chunks": raw(b'c\r\n{"choices": \r\n', CHUNKED),
+    "in mid-stream": raw(b'19\r\ndata: {"choices": []}\r\n\r\n\r\n', CHUNKED),
+    "in the headers": b"HTTP/1.1 200 OK\r\nContent-Type: appl",
+    "at once": b"",
+}
+SPOILED = {
+    "the size of a chunk": raw(b'zz\r\n{"choices": ', CHUNKED),
+    "the size of a later chunk": raw(b'c\r\n{"choices": \r\nzz\r\n', CHUNKED),
+    "the status": b"HTTP/1.1 abc OK\r\n\r\n",
+    "another protocol": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "a header": b"HTTP/1.1 200 OK\r\nno header\r\n\r\n",
+    "a header that never ends": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 2**17,
+    "the length": raw(b"{}", "Content-Length: many"),
+    "gzip": raw(b"no gzip at all", "Content-Encoding: gzip", length=14),
+    "half a gzip": raw(gzip.compress(b"{}" * 99)[:20], "Content-Encoding: gzip", length=20),
+    "deflate": raw(b"neither", "Content-Encoding: deflate", length=7),
+    "many encodings": raw(b"{}", "Content-Encoding: " + ", ".join(["gzip"] * 6), length=2),
+}
+
+
+async def asked_raw(server, api="openai"):
+    """What comes of one attempt."""
+    backend = opened(api, server)
+    try:
+        return await backend.ask(FORMED)
+    except LLMError as error:
+        return error
+    finally:
+        await backend.close()
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("resets", [False, True])
+@pytest.mark.parametrize("sent", LOST.values(), ids=LOST.keys())
+async def test_a_connection_that_is_lost_may_have_cost_something(api, resets, sent):
+    async with RawServer(sent, resets=resets) as server:
+        found = await asked_raw(server, api)
+    assert type(found) is BusyError
+    assert found.maybe_billed
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("sent", SPOILED.values(), ids=SPOILED.keys())
+async def test_what_is_spoiled_on_the_way_may_have_cost_something(api, sent):
+    async with RawServer(sent) as server:
+        found = await asked_raw(server, api)
+    assert isinstance(found, BusyError | MalformedError)
+    assert found.maybe_billed
+    assert found.retryable
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("resets", [False, True])
+@pytest.mark.parametrize(("status", "kind"), [(500, BusyError), (429, BusyError), (400, RejectedError)])
+async def test_a_refusal_that_is_cut_is_that_refusal(api, resets, status, kind):
+    for body, length, *headers in (
+        (b'{"error": {"message": "no', 1000),
+        (b'20\r\n{"error": ', None, CHUNKED),
+        (b"no gzip", 7, "Content-Encoding: gzip"),
+    ):
+        async with RawServer(raw(body, *headers, status=status, length=length), resets=resets) as server:
+            found = await asked_raw(server, api)
+        assert isinstance(found, kind)
+        assert not found.maybe_billed
+
+
+@pytest.mark.parametrize(
+    "sent", [LOST["in mid-body"], LOST["in a chunk"], SPOILED["gzip"], SPOILED["the status"]], ids=str
+)
+async def test_what_was_lost_is_settled_as_unknown_and_asked_for_again_later(sent):
+    waits, record = [], Kept()
+
+    async def sleep(seconds):
+        waits.append(seconds)
+
+    async with RawServer(sent, sent, WHOLE["openai"]) as server:
+        backend = opened("openai", server)
+        given = await ask_until_answered(backend, FORMED, record=record, sleep=sleep, uniform=lambda: 1.0)
+        await backend.close()
+    assert given.parsed == Label(**LABEL)
+    assert outcomes(record) == [UNKNOWN, UNKNOWN, "answered"]
+    assert waits == [0.5, 1.0]
+
+
+async def test_results_of_a_batch_that_are_cut_are_asked_for_later():
+    batch = json.dumps({"id": "b", "status": "completed", "output_file_id": "f"}).encode()
+    async with RawServer(raw(batch, length=len(batch)), raw(b"{}\n{", length=1000)) as server:
+        backend = opened("openai", server)
+        with pytest.raises(BusyError):
+            [line async for line in backend.results("b")]
         await backend.close()

@@ -335,9 +335,10 @@ async def test_the_last_attempt_is_put_down_too():
     assert [outcome for _, outcome in ask.recorded] == [UNKNOWN] * 2
 
 
-async def test_a_call_that_is_cancelled_in_flight_is_unknown():
-    ask, backend = Asking(), Scripted(asyncio.CancelledError())
-    with pytest.raises(asyncio.CancelledError):
+@pytest.mark.parametrize("end", [asyncio.CancelledError(), ZeroDivisionError("which nobody foresaw")])
+async def test_a_call_that_is_ended_in_flight_is_unknown(end):
+    ask, backend = Asking(), Scripted(end)
+    with pytest.raises(type(end)):
         await ask(backend)
     assert ask.recorded == [(backend.bound(backend.asked[0]), UNKNOWN)]
     assert ask.account.turns == 0
