@@ -21,7 +21,8 @@ POWER = 1.5
 
 def size(activation: FloatArray) -> Floats:
     """How much contexts matter for a correlation, by activations [n, length] that are true or guessed: [n]."""
-    return np.asarray(np.square(activation.astype(np.float64)).sum(axis=1) ** (POWER / 2))
+    full = activation.astype(np.float64)
+    return np.asarray(np.einsum("nt,nt->n", full, full) ** (POWER / 2))
 
 
 def coarse(values: Floats, steps: int = 1) -> Floats:

@@ -48,7 +48,7 @@ _MARKS: tuple[tuple[str, str], ...] = (
     (r"square brackets?", r"[\[\]]"),
     (r"(?:braces?|curly brackets?)", r"[{}]"),
     (r"brackets?", r"[()\[\]{}]"),
-    (r"decimal points?", r"(?<=\d)\.(?=\d)"),
+    (r"decimal points?", r"\.(?<=\d\.)(?=\d)"),
     (r"semicolons?", ";"),
     (r"colons?", ":"),
     (r"commas?", ","),

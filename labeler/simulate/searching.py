@@ -132,8 +132,7 @@ class Text:
         """The same tokens by their places, counted through all contexts."""
         if _CHARACTER.fullmatch(pattern):
             matching = np.array([bool(_compiled(pattern).fullmatch(one)) for one in self._alphabet], dtype=bool)
-            tokens = self._owner[matching[self._letters]]
-            return np.unique(tokens[tokens >= 0])
+            return _each_once(self._owner[matching[self._letters]])
         compiled = _compiled(pattern)
         group = "at" if "at" in compiled.groupindex else 0
         found = [
@@ -144,8 +143,7 @@ class Text:
         spans = np.array(found, dtype=np.int64).reshape(-1, 2)
         begin, count = spans[:, 0], np.diff(spans)[:, 0]
         characters = np.repeat(begin - np.cumsum(count) + count, count) + np.arange(count.sum())
-        tokens = self._owner[characters]
-        return np.unique(tokens[tokens >= 0])
+        return _each_once(self._owner[characters])
 
     def _where(self, pattern: str) -> Sequence[tuple[int, int]]:
         """The stretches of the text that a pattern has to be looked for in: of one for a quoted text, contexts that hold it."""
@@ -182,6 +180,12 @@ class Text:
         place = np.zeros(int(codes.max(initial=0)) + 1, dtype=np.int32)
         place[[*map(ord, self._alphabet)]] = np.arange(len(self._alphabet))
         return place[codes]
+
+
+def _each_once(tokens: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The tokens of consecutive characters, each for all of its own; without what is nobody's."""
+    tokens = tokens[tokens >= 0]
+    return tokens[np.append(True, tokens[1:] != tokens[:-1])[: len(tokens)]]
 
 
 class PoolText(Text):
