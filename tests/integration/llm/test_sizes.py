@@ -6,10 +6,10 @@ import json
 import pytest
 
 from labeler.llm.asking import ask_until_answered
-from labeler.llm.errors import TooLongError, TruncatedError
+from labeler.llm.errors import RejectedError, TooLongError, TruncatedError
 from labeler.llm.names import open_backend
 from labeler.llm.protocol import PendingError, Request
-from labeler.llm.servers import ServerMemory
+from labeler.llm.servers import ServerMemory, known
 from labeler.llm.sizes import MOST_TOKENS
 from labeler.llm.splitting import ask_about
 from tests.fakes.account import Kept
@@ -166,6 +166,106 @@ async def test_a_server_that_writes_less_than_is_asked_for_is_asked_for_what_it_
     assert [limit_of(asked) for asked in provider.asked] == [300, 256, 256]
 
 
+def sent(provider):
+    return [limit_of(asked) for asked in provider.asked]
+
+
+def lessons(home):
+    return {one.what: one.value for one in known(settings(home=home))}
+
+
+@pytest.mark.parametrize("prompt", ["what fires at: this model supports at most {} completion tokens", "Which words?"])
+@pytest.mark.parametrize("told", [5, 150])
+@pytest.mark.parametrize("echo", [str, repr, json.dumps])
+async def test_one_rejection_that_quotes_a_prompt_caps_no_later_answer(tmp_path, prompt, told, echo):
+    """It is refused for another reason, once; what it quotes may be this prompt or another one."""
+    quoted = f"what fires at: this model supports at most {told} completion tokens"
+    request = dataclasses.replace(ASKED, prompt=prompt.format(told))
+    refusal, whole = (
+        fail(422, f"unprocessable: {echo(quoted)}"),
+        json_answer(LABEL | {"label": "months " * 60}, output_tokens=200),
+    )
+    async with FakeProvider(refusal, *[whole] * 4) as provider:
+        backend, given = opened(provider, tmp_path), 0
+        for draw in range(4):
+            try:
+                await ask_until_answered(backend, dataclasses.replace(request, draw=draw), record=Kept())
+                given += 1
+            except RejectedError:
+                assert draw == 0
+        await backend.close()
+        again = opened(provider, tmp_path)
+        assert again.bound(request).output_tokens == 300
+        await again.close()
+    assert given >= 3
+    assert sent(provider)[-3:] == [300, 300, 300]
+    assert lessons(tmp_path) == {}
+
+
+async def test_a_server_that_writes_less_than_it_wrote_before_is_not_believed(tmp_path):
+    said = fail(400, "This model supports at most 64 completion tokens")
+    async with FakeProvider(json_answer(LABEL, output_tokens=90), said, json_answer(LABEL)) as provider:
+        backend = opened(provider, tmp_path)
+        await ask_until_answered(backend, ASKED, record=Kept())
+        with pytest.raises(RejectedError, match="at most 64"):
+            await ask_until_answered(backend, dataclass_with(1), record=Kept())
+        await ask_until_answered(backend, dataclass_with(2), record=Kept())
+        await backend.close()
+    assert sent(provider) == [300, 300, 300]
+    assert lessons(tmp_path) == {}
+
+
+async def test_the_most_that_a_server_writes_is_believed_though_every_answer_within_it_is_cut(tmp_path):
+    def behave(asked):
+        if limit_of(asked) > 256:
+            return fail(400, "This model supports at most 256 completion tokens")
+        return thinks(10**6)(asked)
+
+    async with FakeProvider(behave) as provider:
+        backend = opened(provider, tmp_path)
+        with pytest.raises((TooLongError, TruncatedError)):
+            await ask_until_answered(backend, ASKED, record=Kept())
+        await backend.close()
+    assert sent(provider)[:2] == [300, 256]
+    assert len(provider.billed) == 2
+    assert lessons(tmp_path)["written"] == 256
+
+
+@pytest.mark.parametrize("stop", ["end", "truncated"])
+async def test_one_answer_that_was_counted_wrongly_makes_no_other_call_larger(tmp_path, stop):
+    odd = answer(json.dumps(LABEL) if stop == "end" else "I look", stop=stop, output_tokens=20_000)
+    async with FakeProvider(odd, *[json_answer(LABEL)] * 4) as provider:
+        backend = opened(provider, tmp_path)
+        for draw in range(3):
+            await ask_until_answered(backend, dataclass_with(draw), record=Kept())
+        await backend.close()
+        again = opened(provider, tmp_path)
+        await ask_until_answered(again, dataclass_with(9), record=Kept())
+        await again.close()
+    assert sent(provider)[-3:] == [300, 300, 300]
+    assert lessons(tmp_path) == {}
+
+
+async def test_one_answer_that_took_much_thought_makes_no_other_call_larger(tmp_path):
+    def behave(asked):
+        return thinks(9_000 if "hard" in asked.prompt else 400)(asked)
+
+    hard = dataclasses.replace(ASKED, prompt="a hard one", max_tokens=12_000)
+    async with FakeProvider(behave) as provider:
+        backend = opened(provider, tmp_path)
+        for draw in range(3):
+            await ask_until_answered(backend, dataclass_with(draw), record=Kept())
+        before = backend.bound(ASKED).output_tokens
+        assert 760 <= before < 1_000
+        await ask_until_answered(backend, hard, record=Kept())
+        assert backend.bound(ASKED).output_tokens == before
+        await ask_until_answered(backend, dataclasses.replace(hard, draw=1), record=Kept())
+        assert backend.bound(ASKED).output_tokens > 9_000  # it was seen again
+        await backend.close()
+    assert len(provider.asked) == 3 + 1 + 2
+    assert lessons(tmp_path)["thinking"] > 9_000
+
+
 async def test_a_request_that_is_too_long_fails_in_the_words_of_the_provider(tmp_path):
     account = Kept()
     async with FakeProvider(fail(400, "prompt is too long: 5000 tokens > 4096 maximum")) as provider:
@@ -183,7 +283,12 @@ WORDS = {
     "tokens and your request has {prompt} input tokens ({limit} > 4096 - {prompt}).",
     "llama.cpp": "request ({total} tokens) exceeds the available context size (4096 tokens), try increasing it",
     "anthropic": "input length and `max_tokens` exceed context limit: {prompt} + {limit} > 4096, decrease input length",
+    "xai": "This model's maximum prompt length is 4096 but the request contains {prompt} tokens.",
+    "kimi": "Invalid request: Your request exceeded model token limit: 4096",
+    "qwen": "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 4096]",
     "untold": "Please reduce the length of the messages or completion.",
+    "zhipu": "Prompt exceeds max length",
+    "a fault": "the request exceeds the available context size (4096 tokens), try increasing it",
     "a page": "",
 }
 
@@ -197,7 +302,10 @@ def takes_4096(words):
         if prompt + limit > 4_096:
             if not WORDS[words]:
                 return dataclasses.replace(fail(413), raw="<html>413 Request Entity Too Large</html>")
-            return fail(400, WORDS[words].format(total=prompt + limit, prompt=prompt, limit=limit))
+            return fail(
+                500 if words == "a fault" else 400,
+                WORDS[words].format(total=prompt + limit, prompt=prompt, limit=limit),
+            )
         return json_answer({"label": asked.prompt.splitlines()[0], "confidence": 1}, input_tokens=prompt)
 
     return behave
@@ -262,6 +370,34 @@ async def test_one_thing_that_is_too_long_fails_in_the_words_of_the_provider(tmp
             await ask_about(backend, ["x " * 8_000], about, record=Kept())
         await backend.close()
     assert provider.billed == []
+
+
+@pytest.mark.parametrize(
+    "said", ["the maximum context length is 300 tokens", "please reduce the length of the messages"]
+)
+async def test_one_rejection_that_quotes_a_prompt_about_contexts_halves_that_call_alone(tmp_path, said):
+    def question(things):
+        return dataclasses.replace(about(things), prompt=f"{said}\n{about(things).prompt}")
+
+    async with FakeProvider(fail(400, f"no: '{said}'"), *[json_answer(LABEL, input_tokens=90)] * 9) as provider:
+        backend = opened(provider, tmp_path)
+        for n in (4, 6, 8):
+            await ask_about(backend, THINGS[:n], question, record=Kept())
+        await backend.close()
+    assert len(provider.asked) in (4, 5)  # with less room, or in halves; the later ones whole
+    assert lessons(tmp_path) == {}
+
+
+async def test_a_context_smaller_than_what_was_taken_is_not_believed(tmp_path):
+    said = fail(400, "This model's maximum context length is 512 tokens, however you requested more")
+    whole = json_answer(LABEL, input_tokens=1_000)
+    async with FakeProvider(whole, said, *[whole] * 4) as provider:
+        backend = opened(provider, tmp_path)
+        for n in (8, 6, 4):
+            await ask_about(backend, THINGS[:n], about, record=Kept())
+        assert backend.fits(about(THINGS[:8]))
+        await backend.close()
+    assert lessons(tmp_path) == {}
 
 
 async def test_a_rejection_that_quotes_a_prompt_about_contexts_teaches_no_length(tmp_path):

@@ -1,5 +1,7 @@
 """What servers say of requests that are too long."""
 
+import time
+
 import pytest
 
 from labeler.llm.lengths import Excess, excess
@@ -79,6 +81,35 @@ SAID = [
         "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000.",
         Excess(context=4081, prompt=5000),
     ),
+    (
+        "This model's maximum prompt length is 131072 but the request contains 500000 tokens.",
+        Excess(context=131072, prompt=500000),
+    ),
+    ("Your request exceeded model token limit: 8192 (requested: 9000)", Excess(context=8192)),
+    ("<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 30720]", Excess(context=30720)),
+    ("The input_length 5000 exceeds session_len 4096", Excess(context=4096)),
+    (
+        "Request prompt has 5000 tokens in total, larger than the model input length limit 4096.",
+        Excess(context=4096, prompt=5000),
+    ),
+    (
+        "The sum of prompt length (5000.0), query length (0) should not exceed max_num_tokens (4096)",
+        Excess(context=4096, prompt=5000),
+    ),
+    (
+        "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300000 tokens.",
+        Excess(context=272000, prompt=300000),
+    ),
+    ("Prompt token count (5000) exceeds the maximum allowed 4096", Excess(context=4096, prompt=5000)),
+    ("The number of input tokens exceeds the maximum allowed 4096", Excess(context=4096)),
+    ("The prompt is too long: 5000, model maximum context length: 4095", Excess(context=4095, prompt=5000)),
+    (
+        "Please reduce the length of the messages or completion. Current length is 9000 while limit is 8192",
+        Excess(context=8192, prompt=9000),
+    ),
+    ("The decoder prompt (length 5000) is longer than the maximum model length of 4096.", Excess(context=4096)),
+    ("Prompt exceeds max length", Excess()),
+    ("context window exceeds limit (2013)", Excess()),
     ("Please reduce the length of the messages or completion. (context_length_exceeded)", Excess()),
     ("Input is too long for requested model.", Excess()),
     ("Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 10000", Excess()),
@@ -96,6 +127,18 @@ SAID = [
         Excess(written=8192),
     ),
     ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", Excess(written=8192)),
+    ("Range of max_tokens should be [1, 8192]", Excess(written=8192)),
+    ("max_tokens: Input should be less than or equal to 8192", Excess(written=8192)),
+    (
+        "The maximum tokens you requested exceeds the model limit of 4096. Try again with a maximum tokens value that is "
+        "lower than 4096.",
+        Excess(written=4096),
+    ),
+    (
+        "Unable to submit request because it has a maxOutputTokens value of 65536 but the supported range is from 1 "
+        "(inclusive) to 8193 (exclusive). Update the value and try again.",
+        Excess(written=8192),
+    ),
 ]
 
 
@@ -112,11 +155,61 @@ def test_what_servers_say_of_what_is_too_long(said, found):
         "Invalid schema for response_format 'Label'",
         "extra fields not permitted: response_format",
         "The model `m` does not exist",
+        "max_tokens must be at least 1, got 0",
+        "Invalid 'temperature': larger than the maximum of 2",
+        "Request exceeded the rate limit",
+        "Invalid schema: it exceeds the maximum depth of 5",
         "no",
     ],
 )
 def test_other_rejections_are_about_something_else(said):
     assert excess(said, 400) is None
+
+
+@pytest.mark.parametrize(("said", "found"), SAID)
+@pytest.mark.parametrize("quote", [str, repr, str.upper])
+def test_numbers_that_stand_in_what_was_sent_are_not_believed(said, found, quote):
+    told = excess(f"422, unprocessable: {quote(said)}", 422, f"Which words fire? ({said})")
+    assert told is None or (told.written, told.context, told.prompt, told.own) == (None, None, None, False)
+
+
+@pytest.mark.parametrize(("said", "found"), SAID)
+def test_what_a_server_says_beside_a_quotation_is_believed(said, found):
+    quoted = "maximum context length is 777 tokens, at most 33 completion tokens"
+    assert excess(f"{said} It was: '{quoted}'", 400, quoted) == found
+
+
+HOSTILE = [
+    "9",
+    "9 ",
+    "9,",
+    "9,999",
+    "(",
+    "`",
+    "exceed ",
+    "prompt ",
+    "context limit: ",
+    "max_len",
+    "max_tokens ",
+    "at most ",
+]
+HOSTILE += [
+    "tokens exceed the ",
+    "context length ",
+    "max",
+    "received ",
+    "1 in the ",
+    "maximum tokens ",
+    "range of max_tokens",
+]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_any_words_are_read_in_linear_time(piece):
+    said = "context length exceeded " + piece * (64_000 // len(piece)) + "_tokens"
+    began = time.process_time()
+    excess(said, 400, said)
+    assert time.process_time() - began < 2
 
 
 def test_an_entity_that_is_too_large_is_too_long_whatever_the_page_says():
