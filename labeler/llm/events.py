@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from labeler.llm.foreign import parsed
+from labeler.llm.told import is_error, told
 
 _BEGINNING = re.compile(rb"\s*(?:data|event|id|retry)?:")
 _END = re.compile(rb"^(?:data:\s*\[DONE\]|event:\s*message_stop)\s*$", re.MULTILINE)
@@ -34,7 +35,9 @@ def put_together(content: bytes) -> object:
     events = [parsed(text) for text in texts if text and text != "[DONE]"]
     found = [event for event in events if isinstance(event, Mapping)]
     for event in found:
-        if event.get("error") or event.get("type") == "error":
+        if is_error(event.get("error")) or event.get("type") == "error":
+            return event
+        if "choices" not in event and "type" not in event and told(event) is not None:
             return event
     if any(event.get("type") == "message_start" for event in found):
         return _message(found)
@@ -60,7 +63,7 @@ def _completion(chunks: Iterable[Mapping[str, Any]], done: bool) -> object:
             continue
         if isinstance(first.get("message"), Mapping):  # all of it at once
             return {**chunk, **whole}
-        if first.get("error"):
+        if is_error(first.get("error")):
             return chunk
         finish = first.get("finish_reason") or finish
         delta = first.get("delta")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import aiohttp
 from httpx2 import DecodingError, RequestError
@@ -20,7 +20,7 @@ from labeler.errors import LabelerError
 from labeler.llm.errors import AccessError, BusyError, LLMError, MalformedError, RejectedError, TimedOutError
 from labeler.llm.limits import read_limits
 from labeler.llm.protocol import Limits, Usage
-from labeler.llm.told import told
+from labeler.llm.told import MESSAGE, told, under
 
 T = TypeVar("T")
 
@@ -28,6 +28,7 @@ _LONGEST = 200
 _KEY_LIKE = re.compile(r"\bsk-[\w*-]{6,}")  # providers echo keys half masked
 _OUT_OF_MONEY = ("insufficient_quota", "billing_error")
 _GATEWAY_GAVE_UP = (408, 504, 524)
+_SAID = ("error", *MESSAGE)
 BROKEN = (RequestError, aiohttp.ClientError, OSError)
 """What reading a body raises where the connection fails in its midst, or what comes is no HTTP; no SDK has a name for it."""
 
@@ -74,7 +75,7 @@ class Failures:
 
     def of_status(self, status: int, headers: Mapping[str, str], body: object) -> LabelerError:
         """The error that an HTTP status means."""
-        said, everything = said_in(body), body if isinstance(body, str) else json.dumps(body, default=str)
+        said, everything = said_in(body), body if isinstance(body, str) else _spelled(body)
         line, limits = self.line(f"HTTP {status}", said), read_limits(headers)
         everything = self.clean(everything)
         maybe_billed = status in _GATEWAY_GAVE_UP
@@ -169,20 +170,38 @@ def _number(text: str | None) -> float | None:
 
 
 def said_in(body: object) -> str:
-    """The provider's message in the body of an error, wherever servers put it."""
-    for key in ("error", "message", "detail", "msg", "status_msg"):
-        if isinstance(body, Mapping) and body.get(key):
-            return _with_source(said_in(body[key]), body)
+    """The provider's message in the body of an error, wherever servers put it; and of a router, what the provider behind
+    it said."""
+    sources: list[object] = []
+    said = _innermost(body, sources)
+    for raw in reversed(sources):
+        beside = _innermost(raw, [])
+        said = said if beside in said else f"{said}: {beside}"
+    return said
+
+
+def _innermost(body: object, sources: list[object]) -> str:
+    """What is said under as many names as stand around it; ``sources`` gets what stands beside."""
+    while True:
+        if isinstance(body, list) and body and isinstance(body[0], Mapping) and "error" in body[0]:
+            body = body[0]
+        inner = next((value for value in under(body, _SAID) if value), None) if isinstance(body, Mapping) else None
+        if not isinstance(body, Mapping) or inner is None:
+            break
+        metadata = body.get("metadata")
+        if isinstance(metadata, Mapping) and metadata.get("raw"):
+            sources.append(metadata["raw"])
+        body = inner
     if isinstance(body, str):
-        return re.sub(r"<[^>]*>", " ", body)  # a proxy's page
-    return "" if body is None else json.dumps(body, default=str)
+        return re.sub(r"<[^<>]*>", " ", body)  # a proxy's page
+    return "" if body is None else _spelled(body)
 
 
-def _with_source(said: str, body: Mapping[str, Any]) -> str:
-    """What a router says, and what the provider behind it said."""
-    metadata = body.get("metadata")
-    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
-    return f"{said}: {said_in(raw)}" if raw and said_in(raw) not in said else said
+def _spelled(value: object) -> str:
+    try:
+        return json.dumps(value, default=str)
+    except (RecursionError, ValueError):  # what is nested so deep says nothing
+        return ""
 
 
 def _out_of_money(body: object, said: str) -> bool:

@@ -21,6 +21,7 @@ from labeler.llm.errors import (
     OversizedError,
     RejectedError,
     TimedOutError,
+    TooLongError,
 )
 from labeler.llm.names import LLMName
 from labeler.llm.openai_batches import OpenAIBatchBackend
@@ -117,6 +118,13 @@ ERRORS = [
     ({"choices": [{"error": {"code": 503, "message": "gone"}, "finish_reason": "error"}]}, BusyError),
     ({"choices": [{"message": {"content": J[:9]}, "finish_reason": "error"}]}, BusyError),
     ({"choices": None, "usage": None}, BusyError),
+    ([rate_limited(429)], BusyError),
+    ({"code": "Throttling.RateQuota", "message": "slower"}, BusyError),
+    ({"Output": {"__type": "ThrottlingException"}, "Version": "1.0"}, BusyError),
+    ({"status": "error", "message": "rate limit exceeded"}, BusyError),
+    ({"code": "InvalidApiKey", "message": "no"}, AccessError),
+    ({"error": {"code": "content_filter", "message": "no"}}, RejectedError),
+    ({"detail": "Not Found"}, RejectedError),
     (rate_limited(404), RejectedError),
     (rate_limited(400), RejectedError),
     ({"object": "error", "message": "no such model", "type": "NotFoundError", "code": 404}, RejectedError),
@@ -144,7 +152,31 @@ async def test_what_a_server_counted_before_it_failed_is_what_it_took():
     assert error.usage == Usage(input_tokens=9, output_tokens=4)
 
 
-@pytest.mark.parametrize("frame", [{"error": None}, {"error": {}}, {"error": {"code": 0, "message": ""}}, {"code": 0}])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"error": {"message": "This model's maximum context length is 4096 tokens."}}, 200),
+        ({"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096"}, 200),
+        ({"code": "InvalidParameter", "message": "the prompt is too long"}, 200),
+        ({"error": {"message": "This model's maximum context length is 4096 tokens."}}, 400),
+    ],
+)
+async def test_what_is_too_long_is_that_wherever_it_is_told(body, status):
+    error, _ = await failure("openai", always(body, status=status))
+    assert type(error) is TooLongError
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"error": None},
+        {"error": {}},
+        {"error": {"code": 0, "message": ""}},
+        {"error": {"code": 0, "message": "success"}},
+        {"error": {"code": 200, "message": "OK"}},
+        {"code": 0},
+    ],
+)
 async def test_the_frame_of_an_error_around_an_answer_is_none(frame):
     assert (await ask("openai", always(chat(J) | frame))).text == J
 
@@ -169,12 +201,14 @@ async def test_a_404_within_a_200_ends_with_the_providers_own_words():
     assert len(server.bodies) == 1
 
 
+FINE = {"error": {"code": 0, "message": "success"}}
 STREAMS = {
     "pieces": events(*deltas(J[:5], J[5:])),
     "without the last word": events(*deltas(J[:5], J[5:]), done=False),
     "comments between": b": waiting\n\n: waiting\n\n" + events(*deltas(J)),
     "lines of Windows": events(*deltas(J)).replace(b"\n", b"\r\n"),
     "all at once": events(chat(J)),
+    "a word that all is well": events(*[piece | FINE for piece in deltas(J[:5], J[5:])]),
     "a function": events(
         {"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": J[:7]}}]}}]},
         {"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": J[7:]}}]}}]},
@@ -217,8 +251,9 @@ async def test_a_stream_that_breaks_off_is_no_answer(api):
 
 
 async def test_an_error_in_a_stream_is_that_error():
-    error, _ = await failure("openai", sending(events(deltas(J)[0], rate_limited(429))))
-    assert isinstance(error, BusyError)
+    for told in (rate_limited(429), {"code": "Throttling", "message": "slower"}):
+        error, _ = await failure("openai", sending(events(deltas(J)[0], told)))
+        assert type(error) is BusyError
 
 
 @pytest.mark.parametrize(
