@@ -23,7 +23,7 @@ from labeler.llm.names import LLMName
 from labeler.llm.patience import TOTAL_SECONDS
 from labeler.llm.prices import Prices
 from labeler.llm.protocol import Capabilities, Reply, Request, TextLogprobs, Usage
-from labeler.llm.reading import is_json
+from labeler.llm.reading import LONGEST, is_json
 from labeler.llm.servers import ServerMemory
 from labeler.llm.sizes import Sizes
 from labeler.llm.structured import in_words, instruction
@@ -133,7 +133,7 @@ class AnthropicBackend:
         if request.schema is not None and "output_config" not in without and not self._endpoint.official:
             if is_json(reply.text):
                 self._dialect.heeded("output_config")
-            elif reply.stop == "end" and reply.text.strip():  # perhaps the server overlooks it
+            elif reply.stop == "end" and 0 < len(reply.text.strip()) <= LONGEST:  # perhaps the server overlooks it
                 self._dialect.missed("output_config", self._failures.line("the answer is not JSON", reply.text))
         return dataclasses.replace(reply, limits=read_limits(headers))
 

@@ -85,10 +85,10 @@ async def ask_until_answered(
             widened += 1
             least = max(cut_at + 1, request.max_tokens if request.least is None else request.least)
             request = dataclasses.replace(request, max_tokens=ROOM * request.max_tokens, least=least)
-        except (RefusedError, MalformedError):
+        except (RefusedError, MalformedError) as error:
             await record.useless(asked)
             useless += 1
-            if useless > USELESS_RETRIES:
+            if not error.retryable or useless > USELESS_RETRIES:
                 raise
             request = dataclasses.replace(request, draw=draw + 1000 * useless)
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Protocol, TypeVar
 
+from labeler.llm.errors import MalformedError
 from labeler.llm.failures import FaultError, RejectionError
 
 T = TypeVar("T")
@@ -19,6 +20,14 @@ FORM = (
     r"|structured[_ ]?output|guided[_ ]?(?:json|decoding)"
 )
 """By what a server names the form that an answer should have."""
+
+_MISS = re.compile(
+    r"json_validate_failed|tool_use_failed|failed_generation|failed to generate (?:a )?(?:valid )?json\b(?! ?schema)"
+    r"|(?:generated|produced|returned) (?:json|output|response|text|answer|content)\b[^.]{0,40}\b(?:not|invalid|fail)"
+    r"|model (?:generated|produced|returned|wrote)[^.]{0,20}\b(?:invalid|malformed)",
+    re.IGNORECASE,
+)
+"""By what a server says that its model missed the form: it takes the form, and the model may find it the next time."""
 
 ENOUGH = 2
 """How often what may be chance is seen before it teaches: a fault of the server that names a part, and is gone without it;
@@ -43,6 +52,13 @@ class Dialect:
     ``lessons`` maps a part to the pattern that a rejection of it matches. With ``probing``, of a server of which nobody
     knows whether it takes some part, one call finds out while the others wait: else as many would be made in vain, and
     paid where the server overlooks the part, as are under way at once.
+
+    A lesson is one of two observations at least, and kept with their number:
+
+    - the same request was rejected with the part and taken without it, with nothing else between;
+    - a fault of the server named the part and was gone without it, twice, and no request with the part was taken since;
+    - an answer missed the form, or the server said that its model did, twice, and no answer with the part ever kept to it;
+    - a rejection that came later, when nothing could be tried at once, was about the part, twice.
     """
 
     def __init__(self, lessons: Mapping[str, str], *, memory: Memory | None = None, probing: bool = False) -> None:
@@ -50,22 +66,22 @@ class Dialect:
         self._memory = memory
         self._probing = probing
         self._probe = asyncio.Lock()
-        self._known = frozenset(self._lessons.keys() & set(memory.recall())) if memory else frozenset[str]()
-        """The lessons that are in memory."""
-        self.without: frozenset[str] = self._known
+        self.without = frozenset(self._lessons.keys() & set(memory.recall())) if memory else frozenset[str]()
         """The parts that are left out."""
+        self._form = next((part for part, pattern in lessons.items() if pattern == FORM), None)
         self._taken: frozenset[str] = frozenset()
         """The parts that were accepted before."""
         self._heeded: frozenset[str] = frozenset()
         """Those that an answer showed to be heeded."""
         self._chances: dict[str, Counter[str]] = {"fault": Counter(), "miss": Counter(), "told": Counter()}
         self._evidence: dict[str, tuple[str, int]] = {}
-        """The words by which a part was learned last, and how often it was seen."""
+        """What memory does not have yet: the words by which a part was learned last, and how often it was seen."""
 
     def drop(self, part: str, said: str = "", times: int = 1) -> None:
         """Leave a part out from now on."""
         self.without |= {part}
-        self._evidence[part] = said, times
+        _, before = self._evidence.get(part, ("", 0))
+        self._evidence[part] = said, before + times
 
     def heeded(self, part: str) -> None:
         """An answer showed that the server minds a part: those that do not are the model's."""
@@ -84,7 +100,10 @@ class Dialect:
         """Whether a rejection that came later, in a batch, is about one of these parts.
 
         Nobody can try at once whether the request is taken without it: seen several times it is left out, and kept.
+        What the model missed may come right the next time, and teaches nothing.
         """
+        if self._missed_form(said, parts) is not None:
+            return True
         lesson = self.lesson(said, parts)
         if lesson is not None and lesson not in self.without:
             self._chance("told", lesson, said)
@@ -96,7 +115,8 @@ class Dialect:
 
         ``offered`` are the parts that the request has at all. A lesson is kept only once a request without the part
         was taken: rejections quote prompts, which may hold any word. A fault of the server teaches the same where it was
-        seen several times, for it may be chance. Raises what ``send`` raises.
+        seen several times, for it may be chance. Raises what ``send`` raises, MalformedError where the server says that
+        its model missed the form.
         """
         parts = frozenset(offered)
         if not self._is_new(parts):
@@ -122,6 +142,10 @@ class Dialect:
             try:
                 answer = await send(without)
             except (RejectionError, FaultError) as error:
+                form = self._missed_form(error.said, parts - without)
+                if form is not None:
+                    self.missed(form, str(error))
+                    raise MalformedError(str(error), limits=error.limits) from None
                 lesson = self.lesson(error.said, parts - without)
                 if lesson is None:
                     raise
@@ -139,15 +163,18 @@ class Dialect:
                 self._remember()
                 return answer
 
+    def _missed_form(self, said: str, parts: Collection[str]) -> str | None:
+        """The part that is the form, where a rejection says that the model missed it."""
+        return self._form if self._form in parts and _MISS.search(said) is not None else None
+
     def _chance(self, kind: str, part: str, said: str) -> None:
         seen = self._chances[kind]
         seen[part] += 1
-        if seen[part] >= ENOUGH:
-            self.drop(part, said, seen[part])
+        if part in self.without or seen[part] >= ENOUGH:
+            self.drop(part, said, seen.pop(part))
 
     def _remember(self) -> None:
         if self._memory is not None:
-            for part in sorted(self.without - self._known):
-                said, times = self._evidence.get(part, ("", 1))
+            for part, (said, times) in sorted(self._evidence.items()):
                 self._memory.remember(part, said=said, times=times)
-            self._known |= self.without
+        self._evidence.clear()

@@ -23,7 +23,7 @@ from labeler.llm.names import LLMName
 from labeler.llm.patience import TOTAL_SECONDS
 from labeler.llm.prices import Prices
 from labeler.llm.protocol import Capabilities, Reply, Request, TextLogprobs, Usage
-from labeler.llm.reading import is_json
+from labeler.llm.reading import LONGEST, is_json
 from labeler.llm.servers import ServerMemory
 from labeler.llm.sizes import Sizes
 from labeler.llm.strict import response_format
@@ -151,7 +151,7 @@ class OpenAIBackend:
         except MalformedError as error:
             line = self._failures.line(f"{error}; does the base url lack a /v1?")
             raise MalformedError(line, maybe_billed=True) from None
-        wanted = request.schema is not None and reply.stop == "end" and bool(reply.text.strip())
+        wanted = request.schema is not None and reply.stop == "end" and 0 < len(reply.text.strip()) <= LONGEST
         if wanted and not official and "response_format" in body:
             if is_json(reply.text):
                 self._dialect.heeded("response_format")

@@ -7,11 +7,11 @@ from collections.abc import Sized
 
 from pydantic import AfterValidator, BaseModel
 
-from labeler.llm.errors import MalformedError, RefusedError, RejectedError, TooLongError, TruncatedError
+from labeler.llm.errors import MalformedError, OversizedError, RefusedError, RejectedError, TooLongError, TruncatedError
 from labeler.llm.failures import Failures
 from labeler.llm.lengths import is_too_long
 from labeler.llm.protocol import Answer, Reply, Request
-from labeler.llm.reading import fit
+from labeler.llm.reading import LONGEST, fit
 
 
 def at_most(n: int) -> AfterValidator:
@@ -44,8 +44,9 @@ def in_words(schema: object) -> str:
 def read_answer(reply: Reply, request: Request, name: str) -> Answer:
     """The answer that a reply is; ``name`` is the backend's, for messages.
 
-    Raises TruncatedError, RefusedError, or MalformedError for an empty text or one that does not fit the schema, each
-    with the reply's usage; RejectedError where the provider did not take the request.
+    Raises TruncatedError, RefusedError, OversizedError for a text that is longer than any answer, or MalformedError for an
+    empty one or one that does not fit the schema, each with the reply's usage; RejectedError where the provider did not
+    take the request.
     """
     failures, usage = Failures(name, None), reply.usage
     if reply.stop == "rejected":
@@ -58,6 +59,8 @@ def read_answer(reply: Reply, request: Request, name: str) -> Answer:
     text = reply.text.strip()
     if not text:
         raise MalformedError(failures.line("the answer is empty"), usage=usage)
+    if len(text) > LONGEST:
+        raise OversizedError(failures.line(f"the answer has more than {LONGEST:,} characters"), usage=usage)
     if request.schema is None:
         return Answer(text=text, usage=usage)
     try:

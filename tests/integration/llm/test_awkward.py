@@ -392,6 +392,38 @@ async def test_an_error_that_names_the_schema_teaches_to_ask_in_words(api, statu
     assert all("JSON schema" in json.dumps(body) for body in bodies if not formed(body))
 
 
+GROQ = [
+    "Generated JSON does not match the expected schema. Please adjust your prompt.",
+    "Failed to generate JSON. Please adjust your prompt. See 'failed_generation' for more details.",
+]
+
+
+@pytest.mark.parametrize("said", GROQ)
+async def test_a_model_that_misses_a_schema_once_is_asked_again_by_it(said):
+    miss = always(
+        {"error": {"message": said, "type": "invalid_request_error", "code": "json_validate_failed"}}, status=400
+    )
+    _, record, _, bodies = await answer(in_turn(miss, always(chat(J)), miss, always(chat(J))), n=3)
+    assert outcomes(record) == ["answered"] * 3
+    assert all(formed(body) for body in bodies)
+    assert len(bodies) == 5
+
+
+@pytest.mark.parametrize("api", APIS)
+async def test_an_answer_that_is_too_long_to_be_one_is_not_asked_for_again_and_teaches_nothing(api):
+    said = "x " * 250_000
+    async with AwkwardServer(always(chat(said) if api == "openai" else message(said))) as server:
+        backend, record = opened(api, server), Kept()
+        for draw in range(3):
+            with pytest.raises(OversizedError, match="more than 400,000 characters") as caught:
+                await ask_until_answered(backend, dataclasses.replace(FORMED, draw=draw), record=record)
+            assert caught.value.usage.output_tokens == 4
+        await backend.close()
+    assert len(server.bodies) == 3
+    assert all(formed(body) for body in server.bodies)
+    assert outcomes(record) == ["oversized"] * 3
+
+
 async def test_a_server_that_takes_nothing_but_streams_is_asked_for_them():
     said = "This model only supports streaming; please set stream to true"
 

@@ -5,11 +5,12 @@ import asyncio
 import pytest
 
 from labeler.llm import dialect as module
-from labeler.llm.dialect import Dialect
-from labeler.llm.errors import BusyError, RejectedError
+from labeler.llm.dialect import FORM, Dialect
+from labeler.llm.errors import BusyError, MalformedError, RejectedError
 from labeler.llm.failures import FaultError, RejectionError
 
-LESSONS = {"temperature": "temperature", "form": "response_format"}
+LESSONS = {"temperature": "temperature", "form": FORM}
+NAMES = {"temperature": "temperature", "form": "response_format"}
 
 
 class Server:
@@ -35,7 +36,7 @@ class Server:
                 self.under_way -= 1
             for part in self.refused:
                 if part in parts:
-                    raise RejectionError("no", f"cannot take {LESSONS[part]}", 400)
+                    raise RejectionError("no", f"cannot take {NAMES[part]}", 400)
             return "yes"
 
         return send
@@ -215,3 +216,86 @@ def test_one_miss_teaches_nothing_and_several_do_where_none_was_right():
     for _ in range(5):
         dialect.missed("form", "no JSON")
     assert dialect.without == frozenset()
+
+
+MISSES = [
+    "Generated JSON does not match the expected schema. Please adjust your prompt. json_validate_failed",
+    "Failed to generate JSON. Please adjust your prompt. See 'failed_generation' for more details.",
+    "The model produced invalid JSON for the response_format",
+    "model output error: generated text is not valid against the json_schema",
+]
+NO_MISSES = [
+    "response_format is not supported",
+    "Failed to generate JSON schema",
+    "failed to compile the grammar",
+    "this model does not support structured_output",
+]
+
+
+def raising(*errors):
+    """Fails so each time a form is asked for, in turn, and then answers."""
+    left = list(errors)
+
+    async def send(without):
+        if left and "form" not in without:
+            raise left.pop(0)
+        return "yes"
+
+    return send
+
+
+def errors(said):
+    return RejectionError("HTTP 400", said, 400), FaultError("HTTP 500", said)
+
+
+@pytest.mark.parametrize("error", [error for said in MISSES for error in errors(said)], ids=str)
+async def test_what_the_model_missed_is_no_lesson_and_is_asked_for_again(error):
+    notes = Notes()
+    dialect = Dialect(LESSONS, memory=notes)
+    send = raising(error)
+    with pytest.raises(MalformedError) as caught:
+        await dialect.speak(send, LESSONS)
+    assert caught.value.retryable
+    assert (caught.value.usage, caught.value.maybe_billed) == (None, False)
+    assert await dialect.speak(send, LESSONS) == "yes"
+    dialect.heeded("form")
+    for _ in range(5):
+        with pytest.raises(MalformedError):
+            await dialect.speak(raising(error), LESSONS)
+    assert (dialect.without, notes.told) == (frozenset(), [])
+
+
+@pytest.mark.parametrize("said", NO_MISSES)
+async def test_what_the_server_does_not_take_is_a_lesson(said):
+    notes = Notes()
+    dialect = Dialect(LESSONS, memory=notes)
+    assert await dialect.speak(raising(RejectionError("no", said, 400)), LESSONS) == "yes"
+    assert (notes.told, notes.evidence) == ([{"form"}], [("no", 1)])
+
+
+async def test_a_model_that_always_misses_the_form_is_asked_in_words():
+    notes = Notes()
+    dialect = Dialect(LESSONS, memory=notes)
+    send = raising(*[RejectionError("HTTP 400", MISSES[0], 400)] * 9)
+    for _ in range(2):
+        with pytest.raises(MalformedError):
+            await dialect.speak(send, LESSONS)
+    assert await dialect.speak(send, LESSONS) == "yes"
+    assert (notes.told, notes.evidence) == ([{"form"}], [("HTTP 400", 2)])
+
+
+async def test_misses_in_a_batch_are_sent_again_and_teach_nothing():
+    dialect = Dialect(LESSONS)
+    assert all(dialect.told(said, LESSONS) for said in MISSES * 2)
+    assert dialect.without == frozenset()
+    assert not dialect.told(MISSES[1], ["temperature"])
+
+
+async def test_many_calls_that_are_rejected_at_once_are_counted():
+    notes = Notes()
+    server, dialect = Server("form", held=True), Dialect(LESSONS, memory=notes)
+    calls = [asyncio.create_task(dialect.speak(server.sending(LESSONS), LESSONS)) for _ in range(7)]
+    await settle()
+    server.free.set()
+    await asyncio.gather(*calls)
+    assert sum(times for _, times in notes.evidence) == 7
