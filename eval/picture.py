@@ -9,17 +9,25 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
 from eval.results import FOLDER
-from labeler.cli.demo import recorded_table, sentence, told
+from labeler.cli.demo import announced, recorded_table, sentence, told
 from labeler.recorded_demo import KEYS, bill, demo_dictionary, label_demo, unanswered, verdicts
+
+WIDTH = 100
+"""Cells, of a terminal as people have it."""
+
+FEATURES = 16
+"""The first of them: all would be as high as the page that the picture is on."""
 
 
 def main() -> None:
-    """Draw the demo's table into eval/results/demo.svg."""
+    """Draw the beginning of the demo's table and what stands below it into eval/results/demo.svg."""
     dictionary = demo_dictionary()
     run = label_demo(dictionary)
     run.work()
-    console = Console(record=True, width=160, file=io.StringIO())
-    console.print(recorded_table(list(run.rows()), dictionary))
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console.print(announced(), highlight=False)
+    console.print(recorded_table(list(run.rows()), dictionary, FEATURES))
+    console.print()
     for verdict in verdicts(run, KEYS):
         console.print(sentence(verdict), highlight=False)
     for line in told(bill(run), unanswered(run)):

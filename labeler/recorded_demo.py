@@ -32,8 +32,8 @@ CONTEXTS = 40
 FOREIGN = 1
 """Foreign labels that it is tried with for the null, a feature."""
 
-PRICED_AS = ("anthropic:claude-haiku-4-5", "openai:gpt-5-nano")
-"""Whose prices are told for the same calls."""
+PRICED_AS = ("anthropic:claude-haiku-5-5", "openai:gpt-5-nano")
+"""Whose prices are told for the same calls, and who is asked with a key of Anthropic's and of OpenAI's."""
 
 
 def demo_dictionary(home: Path | None = None) -> api.Dictionary:
@@ -79,9 +79,8 @@ def label_demo(dictionary: api.Dictionary) -> api.Run:
 
 @dataclass(frozen=True)
 class Bill:
-    """What the recorded calls took, and what they would cost at a provider today."""
+    """What the recorded answers took, and what they would cost at a provider today."""
 
-    calls: int
     input_tokens: int
     output_tokens: int
     usd: dict[str, float]
@@ -96,7 +95,7 @@ def bill(run: api.Run) -> Bill:
     prices = {name: backends.price(name, usage) for name in PRICED_AS}
     asyncio.run(backends.close())
     usd = {name: price for name, price in prices.items() if price is not None}
-    return Bill(progress.calls, progress.input_tokens, progress.output_tokens, usd)
+    return Bill(progress.input_tokens, progress.output_tokens, usd)
 
 
 def unanswered(run: api.Run) -> list[int]:

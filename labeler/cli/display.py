@@ -13,8 +13,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+_columns = os.environ.get("COLUMNS", "")
+if not (_columns.isdecimal() and int(_columns)):  # as if nobody had said it: at a width of 0 rich prints nothing
+    os.environ.pop("COLUMNS", None)
+
 # Without a terminal rich assumes 80 columns, too few for a table; a file can be as wide as it likes.
-out = Console() if sys.stdout.isatty() else Console(width=int(os.environ.get("COLUMNS") or 120))
+out = Console() if sys.stdout.isatty() else Console(width=int(os.environ.get("COLUMNS", 120)))
 """Where results go."""
 
 err = Console(stderr=True)
@@ -26,6 +30,11 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\
 def clean(text: str) -> str:
     """Text of others as a terminal may show it: no control characters, no change of direction, line ends as a sign."""
     return _UNPRINTABLE.sub("", text.replace("\r\n", "\n").replace("\n", "⏎").replace("\t", " "))
+
+
+def coloured(console: Console) -> bool:
+    """Whether a console shows colours: what only they would tell has to be told in marks elsewhere."""
+    return console.color_system is not None and not console.no_color
 
 
 def print_json(value: object) -> None:

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from labeler.cli.display import clean, out, print_json, score_text
+from labeler.cli.display import clean, coloured, out, print_json, score_text
 from labeler.cli.options import JSON
 from labeler.fence import marked
 
@@ -158,7 +158,7 @@ def control(row: dict[str, Any]) -> str:
 def highlighted(context: Context, strongest: float) -> Text:
     """A context on one line, its active tokens on a ground the brighter the stronger, or in marks where there is none."""
     line = Text(f"{context.maximum:6.1f}  ", style="dim")
-    if not out.is_terminal:
+    if not coloured(out):
         line.append(clean(marked(context.tokens, (context.activations > 0).tolist())))
         return line.append(f"  {clean(context.document)} · {context.split}")
     for token, activation in zip(context.tokens, context.activations, strict=True):
