@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from labeler import api
-from labeler.errors import InputError
-from labeler.models.names import SMOLLM2
+from labeler.errors import InputError, MissingExtraError
+from labeler.models.names import SMOLLM2, torch_available
 from labeler.models.turn import TURN
 from labeler.progress import Progress, doing, listening, silent
 from labeler.score import Average, paired_difference
@@ -84,7 +84,12 @@ def tokens_a_second() -> float:
 
 
 def collect_live(progress: Progress = silent) -> tuple[api.Dictionary, Size]:
-    """As much evidence as this machine has the time for, with that size; what was collected before is enough."""
+    """As much evidence as this machine has the time for, with that size; what was collected before is enough.
+
+    Raises MissingExtraError where no model can run in this process.
+    """
+    if not torch_available():
+        raise MissingExtraError("the live demo", "local")
     with listening(progress), doing("measuring this machine"):
         size = live_size(tokens_a_second())
     tokens = api.open(NAME).store.manifest.n_tokens if NAME in api.dictionaries() else size.tokens

@@ -50,6 +50,11 @@ class Lexicon:
         """How many words there are."""
         return len(self.spelled)
 
+    def open_all(self) -> None:
+        """Open and check every file now; DamagedFileError for one that is not whole."""
+        for number in range(len(self._places.first) - 1):
+            self._places.file(number)
+
     def of(self, rows: IntArray) -> NDArray[np.int32]:
         """[n, length] the word on every token of some contexts, of several the last; -1 where there is none."""
         return self._places.column("word", rows)

@@ -21,6 +21,7 @@ from labeler.evidence.rows import Rows
 from labeler.evidence.tables import Tables
 from labeler.evidence.tensors import Tensors
 from labeler.features import FloatArray, IntArray
+from labeler.models.names import ENCODER_WIDTH
 from labeler.progress import tell
 
 Half = NDArray[np.float16]
@@ -83,12 +84,11 @@ class Packed:
         return self.codes.tobytes() + self.scale.tobytes() + self.means.tobytes()
 
     @classmethod
-    def read(cls, entry: bytes, length: int) -> Packed | None:
+    def read(cls, entry: bytes, length: int, width: int) -> Packed | None:
         """A kept context; None where the bytes are something else."""
-        width, rest = divmod(len(entry) - 4 * length, length + 2)
-        if width <= 0 or rest:
-            return None
         scale_at = length * width
+        if len(entry) != scale_at + 4 * length + 2 * width:
+            return None
         return cls(
             np.frombuffer(entry, np.int8, scale_at).reshape(1, length, width),
             np.frombuffer(entry, np.float32, length, scale_at).reshape(1, length),
@@ -204,18 +204,18 @@ class States:
         with self._lock:
             new = [row for row in dict.fromkeys(rows) if row not in self._made]
             for row, entry in self._kept.get(new).items():
-                if (packed := Packed.read(entry, self._length)) is not None:
+                if (packed := Packed.read(entry, self._length, ENCODER_WIDTH)) is not None:
                     self._made[row] = packed
             missing = np.array([row for row in new if row not in self._made], dtype=np.int64)
             done = 0
+            if len(missing):
+                tell("encoding contexts", 0, len(missing), "contexts")
             for part, states in encoded(self._rows, missing, self._length):
-                tell("encoding contexts", done, len(missing), "contexts")
                 made = dict(zip(part.tolist(), Packed.of(states).each(), strict=True))
                 self._kept.put({row: packed.entry() for row, packed in made.items()})
                 self._made.update(made)
                 done += len(part)
-            if done:
-                tell("encoding contexts", done, done, "contexts")
+                tell("encoding contexts", done, len(missing), "contexts")
             found = [self._made[row] for row in rows]
             for row in list(self._made)[: max(0, len(self._made) - REMEMBERED)]:
                 del self._made[row]

@@ -35,6 +35,7 @@ from labeler.evidence.tables import Tables
 from labeler.evidence.tensors import DamagedFileError, Tensors, rising
 from labeler.evidence.word_vectors import VECTORS, WordVectors
 from labeler.features import SPLITS, Context, Evidence, FloatArray, Frame, IntArray, Split, Statistics
+from labeler.models.names import ENCODER
 
 SUMMARY = "summary.safetensors"
 NEIGHBOURS = "neighbours.safetensors"
@@ -169,11 +170,16 @@ class EvidenceStore:
             return Lexicon(
                 lambda: Tensors(self.path(WORDS)), lambda number: Tensors(self.path(places_file(number))), sizes
             )
-        folder = kept_folder(
-            f"words-{self.manifest.fingerprint}",
-            lambda scratch: write_lexicon(scratch, [self.open(table) for table in self.manifest.tables]),
-        )
-        return lexicon_of(folder, sizes)
+
+        def write(folder: Path) -> None:
+            write_lexicon(folder, [self.open(table) for table in self.manifest.tables])
+
+        def read(folder: Path) -> Lexicon:
+            found = lexicon_of(folder, sizes)
+            found.open_all()
+            return found
+
+        return kept_folder(f"words-{self.manifest.fingerprint}", write, read)
 
     @functools.cached_property
     def word_vectors(self) -> WordVectors:
@@ -189,7 +195,8 @@ class EvidenceStore:
         means = Tensors(self.path(MEANS))["means"] if MEANS in self.manifest.files else None
         if means is not None and len(means) != self.manifest.n_kept:
             raise DamagedFileError(self.path(MEANS), "it has not a mean for every context")
-        return States(self.rows, self.manifest.length, stored, Kept(f"states-{self.manifest.fingerprint}"), means)
+        kept = Kept(f"states-{ENCODER}-{self.manifest.fingerprint}")
+        return States(self.rows, self.manifest.length, stored, kept, means)
 
     @property
     def n_features(self) -> int:

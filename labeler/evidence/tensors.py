@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from labeler.errors import InputError
@@ -83,14 +84,20 @@ def _array(mapped: mmap.mmap, base: int, *, dtype: str, shape: list[int], data_o
 
 
 def write_tensors(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str] | None = None) -> None:
-    """Write arrays by name; the file appears whole or not at all."""
+    """Write arrays by name; the file appears whole or not at all. Raises OSError where it cannot be written."""
     part = path.with_name(path.name + ".part")
-    save_file(
-        {name: np.ascontiguousarray(array) for name, array in arrays.items()}, part, metadata=dict(metadata or {})
-    )
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    part.rename(path)
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    try:
+        try:
+            save_file(whole, part, metadata=dict(metadata or {}))
+        except SafetensorError as error:  # a disk that is full, a folder that is not ours
+            raise OSError(f"cannot write {path}: {error}") from error
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.rename(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def packed(strings: list[str]) -> NDArray[np.uint8]:

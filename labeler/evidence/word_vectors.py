@@ -15,7 +15,7 @@ from labeler.evidence.rows import Rows
 from labeler.evidence.states import Product
 from labeler.evidence.tensors import DamagedFileError, Tensors, write_tensors
 from labeler.features import FloatArray, IntArray
-from labeler.models.names import MINILM
+from labeler.models.names import ENCODER, ENCODER_WIDTH
 from labeler.progress import Progress, tell
 
 Half = NDArray[np.float16]
@@ -97,15 +97,14 @@ def vectors_of(words: Sequence[bytes], progress: Progress = tell) -> Half:
     """The vectors of words: those that this machine kept, and the others by the encoder: [n, width]."""
     from labeler.models.encoder import load_encoder
 
-    kept = Kept(f"words-{MINILM}-float32")
+    kept = Kept(f"words-{ENCODER}")
     spelled = [word.decode() for word in words]
-    encoder = load_encoder()
-    found = {word: entry for word, entry in kept.get(spelled).items() if len(entry) == 2 * encoder.width}
+    found = {word: entry for word, entry in kept.get(spelled).items() if len(entry) == 2 * ENCODER_WIDTH}
     new = sorted({word for word in spelled if word not in found}, key=len)
     for start in range(0, len(new), _BATCH):
         progress("encoding words", start, len(new), "words")
         part = new[start : start + _BATCH]
-        made = encoder.texts(part).astype(np.float16)
+        made = load_encoder().texts(part).astype(np.float16)
         entries = {word: vector.tobytes() for word, vector in zip(part, made, strict=True)}
         kept.put(entries)
         found.update(entries)

