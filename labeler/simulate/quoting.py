@@ -14,13 +14,15 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from labeler.features import FloatArray
-from labeler.fence import SIGNS, SPACE, one_line
+from labeler.fence import BLANK, SIGNS, SPACE, TAB, one_line
 from labeler.llm.structured import at_most
 
 _ENTRY = re.compile(r"\s*(\d{1,9})\s*[:|](.*)", re.DOTALL)
 _QUOTE = re.compile(r"(.+?)=\s*(-?\d{1,9})[,;]?(?:\s|\Z)", re.DOTALL)
 _OCCURRENCE = re.compile(r"(.+)#(\d{1,9})\s*", re.DOTALL)
 _BLANKS = re.compile(f"[ {SIGNS}]+")
+_STRETCHING = SPACE + TAB + BLANK
+"""Signs that stand for one thing together, as letters do for a word; line ends are counted one by one."""
 # Scripts that put no spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, Chinese, Japanese and their neighbours.
 _UNSPACED = re.compile(
     "[\u0e00-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u2e80-\u312f\u31a0-\ua4cf\ua9e0-\ua9ff\uaa60-\uaadf"
@@ -151,8 +153,10 @@ def locate(word: str, occurrence: int, text: str) -> Place | None:
     The text is ``one_line``; the word may have white space itself in the place of its signs.
     """
     wanted = one_line(word).strip(" ") or one_line(word)
-    if not wanted:
+    if not wanted or occurrence < 1:
         return None
+    if _is_blank(wanted):
+        return _locate_blank(wanted, occurrence, text)
     alone = one_line(word.strip()) or wanted  # what stands around a word may only part it from others
     ways = [
         *(hits(wanted, text, whole) for whole in (True, False)),
@@ -160,21 +164,47 @@ def locate(word: str, occurrence: int, text: str) -> Place | None:
         nearly(wanted, text) or nearly(alone, text),
     ]
     strictest = next((spans for spans in ways if spans), [])
-    if 1 <= occurrence <= len(strictest):
+    if occurrence <= len(strictest):
         return Place(*strictest[occurrence - 1], repaired=strictest is ways[-1])
     # A word that stands there once has no second place, unless it was counted among parts of words or in another case.
-    meant = {spans[occurrence - 1] for spans in ways if 1 <= occurrence <= len(spans)}
+    meant = {spans[occurrence - 1] for spans in ways if occurrence <= len(spans)}
     meant |= set(strictest) if len(strictest) == 1 else set()
     return Place(*meant.pop(), repaired=True) if len(meant) == 1 else None
 
 
+def _locate_blank(wanted: str, occurrence: int, text: str) -> Place | None:
+    """Where white space stands: as a whole stretch, or else once in each stretch that holds it, or else wherever it does.
+
+    Four spaces are those that stand alone, not half of eight in front of them: these are what nobody would count.
+    """
+    ways = [hits(wanted, text, whole=True), _in_stretches(wanted, text), hits(wanted, text, whole=False)]
+    for spans in ways:
+        if occurrence <= len(spans):
+            return Place(*spans[occurrence - 1], repaired=False)
+    near = [] if any(ways) else nearly(wanted, text)
+    strictest = next((spans for spans in (*ways, near) if spans), [])
+    if len(strictest) == 1:
+        return Place(*strictest[0], repaired=True)
+    return Place(*near[occurrence - 1], repaired=True) if occurrence <= len(near) else None
+
+
+def _in_stretches(wanted: str, text: str) -> list[tuple[int, int]]:
+    """Where the stretches begin that are as long as a quote of their sign, or longer."""
+    if wanted[0] not in _STRETCHING or len(set(wanted)) > 1:
+        return []
+    return [found.span() for found in re.finditer(f"(?<!{wanted[0]}){wanted}", text)]
+
+
 def hits(wanted: str, text: str, whole: bool) -> list[tuple[int, int]]:
-    """Where a quote stands to the letter, from left to right; ``whole``: where it neither begins nor ends inside a word."""
+    """Where a quote stands to the letter, from left to right.
+
+    ``whole``: where it neither begins nor ends inside a word or a stretch of white space.
+    """
     found = []
     at = text.find(wanted)
     while at >= 0:
         end = at + len(wanted)
-        inside = whole and (_in_word(text[at - 1 : at], wanted[0]) or _in_word(text[end : end + 1], wanted[-1]))
+        inside = whole and (_goes_on(text[at - 1 : at], wanted[0]) or _goes_on(text[end : end + 1], wanted[-1]))
         if not inside:
             found.append((at, end))
         at = text.find(wanted, at + 1 if inside else end)
@@ -195,8 +225,10 @@ def nearly(wanted: str, text: str) -> list[tuple[int, int]]:
     return [span for span, by in zip(spans, off, strict=True) if by == min(off)]
 
 
-def _in_word(neighbour: str, edge: str) -> bool:
+def _goes_on(neighbour: str, edge: str) -> bool:
     """Whether an edge of a quote goes on with what stands beside it; a mark, and a script without spaces, never does."""
+    if neighbour == edge and edge in _STRETCHING:
+        return True
     return (
         bool(neighbour)
         and (edge.isalnum() or _is_accent(edge))

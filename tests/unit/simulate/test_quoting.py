@@ -117,7 +117,8 @@ def strong(*entries, tokens=CODE):
         ("↵#3=5", [11]),
         ("\n#3=5", [11]),
         ("···=5", [4]),
-        ("   =5", [4]),
+        ("··=5", [9]),  # the two that stand alone, and not the first two of four
+        ("   =5", [9]),
         ("    =5", [4]),  # the token of spaces, and not the word that begins with the last of them
         ("····#2=5", [12]),
         ("    #2=5", [12]),
@@ -134,6 +135,36 @@ def strong(*entries, tokens=CODE):
 )
 def test_white_space_is_quoted_by_its_signs_or_as_it_is(entry, hit):
     assert strong(entry) == hit
+
+
+@pytest.mark.parametrize(
+    ("entry", "tokens", "hit"),
+    [
+        ("····", ("x", "\n", "        ", "z", "\n", "    ", "y"), [5]),
+        ("····#2", ("x", "\n", "        ", "z", "\n", "    ", "y"), [5]),  # the second stretch that holds four
+        ("········", ("x", "\n", "    ", "z", "\n", "        ", "y"), [5]),
+        (
+            "····",
+            ("x", "\n", "        ", "z", "\n", "            ", "y"),
+            [2],
+        ),  # nowhere alone: the first that holds it
+        ("····#2", ("x", "\n", "        ", "z", "\n", "            ", "y"), [5]),
+        ("····#2", ("x", "    ", "    ", "y"), [2]),  # one stretch that is two tokens
+        ("⇥", ("\t\t", "x", "\t", "y"), [2]),
+        ("⇥#2", ("\t\t", "x", "\t", "y", "\t"), [4]),
+        ("⇥⇥", ("\t", "x", "\t\t\t", "y", "\t\t"), [4]),
+        ("␣", ("\xa0\xa0", "x", "\u3000"), [2]),
+        ("↵····", ("\n", "        ", "x", "\n", "    ", "y"), [3, 4]),
+        ("····return", ("        ", "return", "\n", "    ", "return"), [3, 4]),
+        ("↵#3", ("\n\n", "x", "\n", "y"), [2]),  # line ends are counted one by one, as they are seen
+        ("↵", ("\n\n", "x", "\n"), [0]),
+        ("⇥⇥⇥", ("\t", "x"), [0]),
+        ("····#0", ("    ", "x"), None),
+        ("····#3", ("    ", "x", "    "), None),
+    ],
+)
+def test_white_space_is_first_of_all_a_whole_stretch(entry, tokens, hit):
+    assert strong(f"{entry}=5", tokens=tokens) == hit
 
 
 def test_one_space_is_quoted_as_it_is():
@@ -177,10 +208,9 @@ def test_whatever_is_quoted_as_it_is_shown_with_its_number_is_found(tokens, data
     line, cut = shown.strip(" "), len(shown) - len(shown.lstrip(" "))
     quoted = shown[begin : begin + len(tokens[at])].strip(" ")
     begin = shown.index(quoted, begin) - cut
-    before = line[:begin].count(quoted) if quoted else 0
-    counted = [found for found in places(quoted, line) if found == begin]
-    if not quoted or not counted:  # a space at an edge, or a part of a longer run
+    if not quoted or begin not in places(quoted, line):  # a space at an edge, or a part of a longer run
         return
+    before = places(quoted, line).index(begin)
     entry = f"{quoted}#{before + 1}=7" if before else f"{quoted}=7"
     found = on_tokens([entry], tokens, len(tokens))
     ends = np.cumsum([len(token) for token in tokens]) - cut
@@ -192,12 +222,14 @@ def test_whatever_is_quoted_as_it_is_shown_with_its_number_is_found(tokens, data
 
 
 def places(quoted, line):
-    """Where a reader who goes from left to right finds it."""
+    """Where a reader who goes from left to right finds it: of a stretch of blanks, where it stands as a whole."""
     found, at = [], line.find(quoted) if quoted else -1
     while at >= 0:
         found.append(at)
         at = line.find(quoted, at + len(quoted))
-    return found
+    if not set(quoted) <= set("·⇥␣"):
+        return found
+    return [at for at in found if line[at - 1 : at] != quoted[0] and line[at + len(quoted) :][:1] != quoted[-1]]
 
 
 @given(st.lists(st.sampled_from(["\t", "  ", "\r", "\n", "x", " y", "の", "🙂"]), min_size=1, max_size=20), st.data())
