@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from labeler.errors import InputError
+from labeler.llm.endpoints import address
 from labeler.llm.entries import Entry, Rates, read_entries
-from labeler.llm.limits import given_for, parse_limits
+from labeler.llm.limits import parse_limits
 from labeler.llm.names import LLMName
 from labeler.llm.prices import Prices, price_of
 from labeler.llm.protocol import Limits, Window
@@ -24,18 +25,24 @@ class Facts:
     prices: Prices
     entries: Mapping[str, Entry] = field(default_factory=dict)
     _limits: Mapping[str, Limits] = field(default_factory=dict)
+    _gateways: Mapping[str, str] = field(default_factory=dict)
+    """Where a provider's models are asked whose names do not say it."""
 
     def of(self, name: LLMName, base_url: str | None = None) -> Entry:
         """What is said of a model at a server, else of the model wherever it is asked."""
-        model = f"{name.provider}:{name.model}"
-        for known in (f"{model}@{base_url or name.base_url}".rstrip("/"), model):
-            if known in self.entries:
-                return self.entries[known]
-        return Entry()
+        return next((self.entries[known] for known in _known_as(name, base_url) if known in self.entries), Entry())
 
     def limits(self, name: str) -> Limits | None:
-        """What a model's provider allows, by the model's whole name or else by its provider."""
-        return given_for(name.strip().rstrip("/"), self._limits)
+        """What a model's provider allows: of a model at a server, else wherever it is asked, else of all at a provider."""
+        parsed = LLMName.parse(name)
+        names = (*_known_as(parsed, parsed.base_url or self._gateways.get(parsed.provider)), parsed.provider)
+        return next((self._limits[known] for known in names if known in self._limits), None)
+
+
+def _known_as(name: LLMName, base_url: str | None) -> tuple[str, str]:
+    """What users call a model: with the server that it is asked at, and without."""
+    model = f"{name.provider}:{name.model}"
+    return f"{model}@{address(name, base_url).base_url}", model
 
 
 def load_facts(settings: Settings) -> Facts:
@@ -46,7 +53,8 @@ def load_facts(settings: Settings) -> Facts:
     rates |= {name: entry.prices for name, entry in entries.items() if entry.prices is not None}
     limits = {name.rstrip("/"): found for name, found in parse_limits(settings.limits).items()}
     limits |= {name: _limits_of(entry) for name, entry in entries.items() if entry.limits is not None}
-    return Facts(Prices({name: price_of(one) for name, one in rates.items()}), entries, limits)
+    gateways = {"openai": settings.openai_base_url} if settings.openai_base_url else {}
+    return Facts(Prices({name: price_of(one) for name, one in rates.items()}), entries, limits, gateways)
 
 
 def _limits_of(entry: Entry) -> Limits:

@@ -85,11 +85,6 @@ def parse_limits(text: str | None) -> Mapping[str, Limits]:
     return found
 
 
-def given_for(name: str, parsed: Mapping[str, Limits]) -> Limits | None:
-    """What the user set for a model: by its whole name, else by its provider; None where nothing was set."""
-    return parsed.get(name.strip()) or parsed.get(name.strip().partition(":")[0])
-
-
 def a_minute(limits: Limits | None) -> tuple[float | None, float | None]:
     """The requests and the input tokens that are allowed a minute; None where that is not known."""
     if limits is None:

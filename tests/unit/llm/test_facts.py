@@ -56,6 +56,38 @@ def test_the_older_settings_say_what_the_file_does_not(tmp_path):
     assert facts.limits("anthropic:m").requests is None
 
 
+def test_a_models_own_limits_go_before_its_providers(tmp_path):
+    facts = load_facts(settings(home=tmp_path, limits="openai=9,openai:m=500,openai:m@http://h/v1=60"))
+    asked = ("openai:m", "openai:m@http://h/v1/", "openai:m@http://elsewhere/v1", "openai:other")
+    assert [facts.limits(name).requests.limit for name in asked] == [500, 60, 500, 9]
+    assert facts.limits("anthropic:m") is None
+
+
+@pytest.mark.parametrize(
+    ("said_of", "asked_as", "gateway", "found"),
+    [
+        ("openai:m", "openai:m", None, True),
+        ("openai:m", "openai:m@http://127.0.0.1:9/v1", None, True),
+        ("openai:m", "openai:m", "http://127.0.0.1:9/v1", True),
+        ("openai:m@http://127.0.0.1:9/v1", "openai:m", "http://127.0.0.1:9/v1/", True),
+        ("openai:m@http://127.0.0.1:9/v1/", "openai:m@http://127.0.0.1:9/v1", None, True),
+        ("openai:m@http://127.0.0.1:9/v1", "openai:m@http://127.0.0.1:9/v1", "http://127.0.0.1:8/v1", True),
+        ("openai:m@https://api.openai.com/v1", "openai:m", None, True),
+        ("openai:m@http://127.0.0.1:9/v1", "openai:m", None, False),
+        ("openai:m@http://127.0.0.1:9/v1", "openai:m", "http://127.0.0.1:8/v1", False),
+        ("openai:m@http://127.0.0.1:9/v1", "openai:other", "http://127.0.0.1:9/v1", False),
+    ],
+)
+async def test_whatever_is_said_of_a_model_is_found_by_the_same_names(tmp_path, said_of, asked_as, gateway, found):
+    entry = {"extra_body": BODY, "limits": {"requests": 7}, "context": 4096}
+    said = loaded(tmp_path, {said_of: entry}, openai_base_url=gateway, openai_api_key="hunter2-of-openai")
+    backend = open_backend(asked_as, said)
+    assert (backend.body(Request(prompt="?")).keys() >= BODY.keys()) is found
+    assert backend.fits(Request(prompt="x" * 20_000)) is not found
+    assert load_facts(said).limits(asked_as) == (Limits(requests=Window(limit=7)) if found else None)
+    await backend.close()
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [

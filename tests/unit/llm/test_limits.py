@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.errors import InputError
-from labeler.llm.limits import a_minute, given_for, parse_limits, read_limits
+from labeler.llm.limits import a_minute, parse_limits, read_limits
 from labeler.llm.protocol import Limits, Window
 
 NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z
@@ -204,14 +204,6 @@ def test_a_malformed_setting_is_refused_in_one_line_without_its_password(text, w
     assert all(word in message for word in words), message
     assert "\n" not in message
     assert "hunter2" not in message
-
-
-def test_a_models_own_limits_go_before_its_providers():
-    parsed = parse_limits("openai=9,openai:m=500,openai:m@http://h/v1=60")
-    assert given_for("openai:m", parsed) == of(500)
-    assert given_for("openai:m@http://h/v1", parsed) == of(60)
-    assert given_for("openai:other", parsed) == of(9)
-    assert given_for("anthropic:m", parsed) is None
 
 
 def test_what_is_allowed_a_minute():
