@@ -12,6 +12,7 @@ import anthropic
 from pydantic import BaseModel
 
 from labeler.llm.bounds import most_input, n_bytes
+from labeler.llm.chat import was_cut
 from labeler.llm.dialect import FORM, Dialect
 from labeler.llm.endpoints import NO_KEY, Endpoint, address
 from labeler.llm.entries import Entry, canonical
@@ -152,7 +153,7 @@ def read_reply(body: object, price: Price) -> Reply:
     stop: Literal["end", "truncated", "refused"] = "end"
     if body.get("stop_reason") == "refusal":
         stop = "refused"
-    elif body.get("stop_reason") in ("max_tokens", "model_context_window_exceeded"):
+    elif was_cut(body.get("stop_reason")):
         stop = "truncated"
     shown = (block.get("thinking") for block in content if isinstance(block, Mapping))
     thought = "".join(one for one in shown if isinstance(one, str))

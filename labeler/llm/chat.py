@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,6 +22,8 @@ THINKING_TOKENS = 1_000
 
 _BESIDE = ("reasoning_content", "reasoning")
 """Where servers with a reasoning parser put what was thought."""
+
+_CUT = re.compile(r"length|max\w*tokens?|token\w*limit|context\w*exceeded", re.IGNORECASE)
 
 NO_COMPLETION = "this is not a chat completion"
 
@@ -99,7 +102,7 @@ def read_reply(body: object, price: Price) -> Reply:
     refusal = message.get("refusal")
     said = sound(refusal) if isinstance(refusal, str) else ""
     stop: Literal["end", "truncated", "refused"] = "end"
-    if choice.get("finish_reason") == "length":
+    if was_cut(choice.get("finish_reason")):
         stop = "truncated"
     elif choice.get("finish_reason") == "content_filter" or said:
         stop = "refused"
@@ -108,6 +111,11 @@ def read_reply(body: object, price: Price) -> Reply:
     text = "\n".join(part for part in (text, *_arguments(message)) if part)
     spent = _thought(body.get("usage"), message, thought, text, usage.output_tokens)
     return Reply(text=sound(text), stop=stop, said=said, usage=usage, thought=spent)
+
+
+def was_cut(reason: object) -> bool:
+    """Whether an answer ended where there was no more room for it, in the words of any server."""
+    return isinstance(reason, str) and _CUT.search(reason[:80]) is not None
 
 
 def read_usage(counts: object, price: Price) -> Usage:

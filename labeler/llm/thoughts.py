@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import json
 import re
 from collections.abc import Iterator
 
@@ -18,6 +19,12 @@ _CLOSING = re.compile(
     re.IGNORECASE,
 )
 _PIECE = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}]')
+_BEGUN = re.compile(
+    r"""(?P<before>[\ufeff\s]*(?:```[ ]{0,4}\w{0,20}\s*)?)(?:\[\s*)?\{\s*
+    (?:\Z | \w{1,80}\s*(?:\Z|:) | ["'“‘](?:[^"'”’\\]|\\.){0,80}(?:\Z|["'”’]\s*(?:\Z|:)))""",
+    re.VERBOSE,
+)
+"""An object that begins as answers do: perhaps in a fence, perhaps in a list, and with a key as far as the text goes."""
 _ENDLESS = 16
 """How many opening braces that nothing closes are gone through: each takes a walk to the end of the text."""
 
@@ -50,8 +57,18 @@ def tokens_of(thought: str, said: str, written: int) -> int:
 
 
 def is_begun(said: str) -> bool:
-    """Whether an answer in JSON has begun; an answer that was cut before that was cut in its thoughts."""
-    return said.lstrip("\ufeff \t\r\n")[:1] in ("{", "[", "`")
+    """Whether a cut text is the beginning of an answer in JSON; if not, it was cut in its thoughts.
+
+    Thoughts may begin with any bracket too, or with a draft: an answer has a key first, and does not end before the text.
+    """
+    begun = _BEGUN.match(said)
+    if begun is None:
+        return False
+    try:
+        _, end = json.JSONDecoder(strict=False).raw_decode(said, begun.end("before"))
+    except (ValueError, RecursionError):
+        return True
+    return said[end:].strip("\ufeff \t\r\n`") == ""
 
 
 def _alone(text: str, begin: int) -> int | None:

@@ -25,7 +25,7 @@ def limit_of(asked):
     return asked.body.get("max_tokens") or asked.body["max_completion_tokens"]
 
 
-def thinks(tokens, how="field", answer_tokens=60, counts=True):
+def thinks(tokens, how="field", answer_tokens=60, counts=True, word="length"):
     """A model that thinks so many tokens before it answers: in a field of its own, in the text, hidden, …"""
 
     def behave(asked):
@@ -37,9 +37,13 @@ def thinks(tokens, how="field", answer_tokens=60, counts=True):
             "hidden": {"content": "" if cut else said},
             "text": {"content": f"<think>{thought}" + ("" if cut else f"</think>\n{said}")},
             "unopened": {"content": thought + ("" if cut else f"</think>\n\n{said}")},
+            "in brackets": {"content": "[Analysis] " + thought + ("" if cut else f"</think>\n\n{said}")},
+            "a draft first": {
+                "content": json.dumps(LABEL) + " is a draft. " + thought + ("" if cut else f"</think>{said}")
+            },
         }[how]
         usage = {"prompt_tokens": 100, "completion_tokens": limit if cut else tokens + answer_tokens}
-        choice = {"index": 0, "message": message, "finish_reason": "length" if cut else "stop"}
+        choice = {"index": 0, "message": message, "finish_reason": word if cut else "stop"}
         return answer("", raw=json.dumps({"choices": [choice], "usage": usage if counts else None}))
 
     return behave
@@ -57,7 +61,7 @@ class Bounded(Kept):
         return await super().reserve(key, bound)
 
 
-@pytest.mark.parametrize("how", ["field", "hidden", "text", "unopened"])
+@pytest.mark.parametrize("how", ["field", "hidden", "text", "unopened", "in brackets", "a draft first"])
 @pytest.mark.parametrize("tokens", [400, 1_500, 9_000])
 async def test_a_model_that_thinks_gets_room_which_is_remembered(tmp_path, how, tokens):
     account = Bounded()
@@ -85,6 +89,15 @@ def dataclass_with(draw):
 
 async def test_a_server_that_counts_nothing_is_given_room_all_the_same(tmp_path):
     async with FakeProvider(thinks(1_500, counts=False)) as provider:
+        backend = opened(provider, tmp_path)
+        assert (await ask_until_answered(backend, ASKED, record=Kept())).parsed == Label(**LABEL)
+        await backend.close()
+    assert [limit_of(asked) for asked in provider.asked] == [300, 1200, 4800]
+
+
+@pytest.mark.parametrize("word", ["model_length", "MAX_TOKENS", "max_output_tokens"])
+async def test_a_cut_by_any_other_name_is_one(tmp_path, word):
+    async with FakeProvider(thinks(1_500, "text", word=word)) as provider:
         backend = opened(provider, tmp_path)
         assert (await ask_until_answered(backend, ASKED, record=Kept())).parsed == Label(**LABEL)
         await backend.close()

@@ -82,6 +82,15 @@ def test_what_a_completion_says(body, reply):
     assert found.usage == Usage(input_tokens=100, cached_tokens=60, output_tokens=10, usd=0.01)
 
 
+CUT = ["length", "model_length", "MAX_TOKENS", "max_tokens", "max_output_tokens", "model_context_window_exceeded"]
+WHOLE = ["stop", "eos_token", "STOP", "end_turn", "tool_calls", None, 7, "stop_sequence", ""]
+
+
+@pytest.mark.parametrize(("reason", "stop"), [(one, "truncated") for one in CUT] + [(one, "end") for one in WHOLE])
+def test_how_an_answer_ended_in_the_words_of_many_servers(reason, stop):
+    assert read_reply(completion("x", reason), a_cent).stop == stop
+
+
 @pytest.mark.parametrize(
     "counts", [None, {}, [], {"prompt_tokens": 1}, {**COUNTS, "prompt_tokens": -1}, {**COUNTS, "prompt_tokens": 2**31}]
 )

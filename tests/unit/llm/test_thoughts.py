@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.llm.thoughts import parted
+from labeler.llm.thoughts import is_begun, parted
 
 ANSWER = '{"label": "months", "description": "names of months"}'
 MARKS = [
@@ -83,3 +83,52 @@ def test_long_texts_are_parted_in_no_time(piece):
     began = time.process_time()
     parted(piece * (200_000 // len(piece)))
     assert time.process_time() - began < 3
+
+
+WHOLE = '{"label": "fires at \\"a\\" and at {b}", "confidence": 1}'
+BEGINNINGS = ["", "\n", "\ufeff", "```json\n", "```\n", "[", "```json\n[\n", " [ "]
+
+
+@pytest.mark.parametrize("before", BEGINNINGS)
+def test_wherever_an_answer_is_cut_it_has_begun(before):
+    for spelled in (WHOLE, WHOLE.replace('"label"', "'label'"), WHOLE.replace('"label"', "label"), "{\n  " + WHOLE[1:]):
+        for end in range(1, len(spelled)):
+            assert is_begun(before + spelled[:end])
+
+
+THOUGHTS = [
+    "I look at the marks. " * 9,
+    "",
+    "[Analysis] I look at",
+    "[1, 2] are marked",
+    "{The contexts} show",
+    "`foo` fires",
+]
+THOUGHTS += [
+    "{}",
+    "```python\nprint(1)\n``` is marked",
+    '{"cat", "dog"} are marked',
+    "[[x]] is marked",
+    "[THINKING] {",
+    "`",
+    "[]",
+]
+THOUGHTS += [WHOLE + " will not do. I look", f"[{WHOLE}] is a draft", f"```json\n{WHOLE}\n```\nNo: I look"]
+
+
+@pytest.mark.parametrize("thought", THOUGHTS)
+def test_a_thought_that_is_cut_is_no_answer_whatever_it_begins_with(thought):
+    assert not is_begun(thought)
+
+
+@given(st.text(alphabet="{[\"':`a \n\\"))
+def test_any_text_has_begun_or_not(text):
+    assert is_begun(text) in (True, False)
+
+
+@pytest.mark.parametrize("before", ["", "{", "[", "```", "```json", '{"a', '{"a"', "{a", "[{"])
+@pytest.mark.parametrize("piece", [" ", "{", "[", '{"', '{"a":', "`", "\\", "a", "\ufeff"])
+def test_long_texts_are_looked_at_in_no_time(before, piece):
+    began = time.process_time()
+    is_begun(before + piece * (200_000 // len(piece)) + ".")
+    assert time.process_time() - began < 1
