@@ -97,7 +97,7 @@ def collect_live(progress: Progress = silent) -> tuple[api.Dictionary, Size]:
 
 
 def label_live(dictionary: api.Dictionary, size: Size) -> api.Run:
-    """The live demo's run: one that was begun before, of whatever size, or a new one."""
+    """The live demo's run: one that was begun before, of whatever size, its failures to be tried again, or a new one."""
     for other in SIZES:
         if run := _begun(dictionary, dictionary.spread(other.features)):
             return run
@@ -133,6 +133,7 @@ def _begun(dictionary: api.Dictionary, features: Sequence[int]) -> api.Run | Non
         if fresh and same == (EXPLAINERS, SIMULATORS, CONTEXTS, FOREIGN) and run.indices() == wanted:
             if run.record.state == "cancelled":
                 run.resume()
+            run.retry()
             return run
     return None
 

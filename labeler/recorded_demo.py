@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ from labeler import api
 from labeler.data import shipped
 from labeler.demo import verdicts
 from labeler.errors import InputError
-from labeler.evidence.finishing import replace
-from labeler.evidence.manifest import Manifest
+from labeler.evidence.finishing import recover, replace
+from labeler.evidence.manifest import Manifest, sha256_of
 from labeler.evidence.place import alone
+from labeler.evidence.shelf import MANIFEST
 from labeler.evidence.store import EvidenceStore
 from labeler.llm.protocol import Usage
 from labeler.llm.recorded import NOT_RECORDED
@@ -21,6 +23,8 @@ from labeler.runs.bench import Backends
 from labeler.settings import settings
 
 __all__ = ["bill", "demo_dictionary", "label_demo", "unanswered", "verdicts"]
+
+log = logging.getLogger(__name__)
 
 NAME = "demo"
 ANSWERED_BY = "recorded:claude"
@@ -37,35 +41,50 @@ PRICED_AS = ("anthropic:claude-haiku-5-5", "openai:gpt-5-nano")
 
 
 def demo_dictionary(home: Path | None = None) -> api.Dictionary:
-    """The shipped evidence as a dictionary of the home, put there unless it is there already.
+    """The shipped evidence as a dictionary of the home, put there unless it is there already, whole and of this version.
 
     InputError where the name stands for other evidence.
     """
     chosen = settings() if home is None else settings().model_copy(update={"home": home})
     shelf = api.writable_shelf(chosen)
     source, target = shipped("demo"), shelf / NAME
+    ours = EvidenceStore(source).manifest
     with alone(shelf, NAME):
-        if target.exists():
-            there = EvidenceStore(target).manifest
-            if not _is_demo(there):
-                raise InputError(
-                    f"'{NAME}' is another dictionary's name in '{shelf}'; set LABELER_HOME to a new folder for the demo"
-                )
-        if not target.exists() or there.fingerprint != EvidenceStore(source).manifest.fingerprint:
+        recover(target)
+        if not target.exists() or _to_be_renewed(target, ours):
             scratch = shelf / f".copying-{NAME}"
             shutil.rmtree(scratch, ignore_errors=True)
-            shutil.copytree(source, scratch, ignore=shutil.ignore_patterns("*.md", "__pycache__"))
+            scratch.mkdir()
+            for name in (MANIFEST, *ours.files):  # their bytes alone: what is shipped may be read-only, and of long ago
+                shutil.copyfile(source / name, scratch / name)
+            if damage := EvidenceStore(scratch).health(verify=True):
+                raise InputError(f"the demo of this installation is damaged; install labeler again ({damage})")
             replace(scratch, target)
     return api.open(NAME, home=home)
 
 
-def _is_demo(manifest: Manifest) -> bool:
-    ours = EvidenceStore(shipped("demo")).manifest
-    return (manifest.model, manifest.hook, manifest.dictionary) == (ours.model, ours.hook, ours.dictionary)
+def _to_be_renewed(target: Path, ours: Manifest) -> bool:
+    """Whether what is there is the demo's, and not as it should be; InputError where it is another's."""
+    try:
+        store = EvidenceStore(target)
+        its = store.manifest
+        is_ours = (its.model, its.hook, its.dictionary) == (ours.model, ours.hook, ours.dictionary)
+        damage = store.health(verify=True)
+    except InputError as error:  # nobody can tell by the manifest: any file that is still whole can
+        there = {name: target / name for name in ours.files if (target / name).is_file()}
+        is_ours = any(sha256_of(path) == ours.files[name].sha256 for name, path in there.items())
+        its, damage = None, str(error)
+    if not is_ours:
+        raise InputError(
+            f"'{NAME}' is another dictionary's name in '{target.parent}'; set LABELER_HOME to a new folder for the demo"
+        )
+    if damage:
+        log.warning("renewing the demo's evidence: %s", damage)
+    return damage is not None or its is None or its.fingerprint != ours.fingerprint
 
 
 def label_demo(dictionary: api.Dictionary) -> api.Run:
-    """A run over all of its features: the one that is there already, or a new one."""
+    """A run over all of its features: the one that is there already, its failures to be tried again, or a new one."""
     for run in dictionary.runs():
         stored = run.record.config["labelling"]
         same = (tuple(stored["explainers"]), tuple(stored["simulators"]), stored["contexts"], stored["foreign"])
@@ -73,6 +92,7 @@ def label_demo(dictionary: api.Dictionary) -> api.Run:
         if fresh and same == ((ANSWERED_BY,), SIMULATORS, CONTEXTS, FOREIGN):
             if run.record.state in ("cancelled", "paused"):
                 run.resume()
+            run.retry()
             return run
     return dictionary.label(explainers=[ANSWERED_BY], simulators=SIMULATORS, contexts=CONTEXTS, foreign=FOREIGN)
 

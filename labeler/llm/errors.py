@@ -72,6 +72,10 @@ class TooLongError(RejectedError):
     """The request is too long for the model: asking about fewer things at once may help."""
 
 
+class UnrecordedError(RejectedError):
+    """A recording has no answer to this question: nobody is there to be asked, and another try finds no more."""
+
+
 class AccessError(InputError):
     """The key is missing or not accepted (401, 403): nothing can be asked of this provider."""
 

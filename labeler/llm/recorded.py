@@ -15,7 +15,7 @@ from labeler.data import shipped
 from labeler.errors import InputError
 from labeler.llm.chat import chat_body
 from labeler.llm.endpoints import address
-from labeler.llm.errors import RejectedError
+from labeler.llm.errors import RejectedError, UnrecordedError
 from labeler.llm.keys import key
 from labeler.llm.names import LLMName
 from labeler.llm.offline import read_line
@@ -42,10 +42,10 @@ class RecordedBackend:
         self._replies = recorded(name.model)
 
     async def ask(self, request: Request) -> Reply:
-        """Raises RejectedError for a question that was not recorded."""
+        """Raises UnrecordedError for a question that was not recorded."""
         reply = self._replies.get(key(self.address, request))
         if reply is None:
-            raise RejectedError(f"{self.name}: {NOT_RECORDED}")
+            raise UnrecordedError(f"{self.name}: {NOT_RECORDED}")
         return reply
 
     def bound(self, request: Request) -> Usage:
@@ -73,7 +73,11 @@ def recorded(model: str) -> Mapping[str, Reply]:
     """A model's replies by the keys of their questions; InputError where none were recorded, or a line cannot be read."""
     if not model.replace("-", "").isalnum():
         raise InputError(f"no answers of {model[:80]!a} were recorded")
-    path = shipped(f"answers/{model}.jsonl")
+    folder = shipped("answers")
+    path = folder / f"{model}.jsonl"
+    if not path.exists():
+        there = ", ".join(sorted(one.stem for one in folder.glob("*.jsonl"))) or "nobody's"
+        raise InputError(f"no answers of {model[:80]!a} were recorded; there are those of: {there}")
     replies = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:

@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from labeler.catalogue.records import ScoreRecord
+from labeler.catalogue.records import ScoreRecord, ScoreState
 from labeler.evidence.store import EvidenceStore
 from labeler.judge import Judge
-from labeler.llm.errors import LLMError
+from labeler.llm.errors import LLMError, UnrecordedError
 from labeler.llm.protocol import PendingError, Recorder
 from labeler.llm.together import merged
 from labeler.runs.bench import Bench
@@ -32,8 +32,9 @@ async def measure(bench: Bench, index: int, text: str, on_select: Sample, record
     """Score an explanation by the run's simulators and judges, and the look-up of tokens beside it.
 
     Where the headline cannot be had after all retries, LLMError: the feature has failed and may be tried again. Any
-    other score that cannot be had is a record of its own, in the state ``failed`` with the reason. PendingError names all
-    that has to be answered before any of the scores can go on.
+    other score that cannot be had is a record of its own, in the state ``failed`` with the reason; so is the headline,
+    in the state ``unscored``, where a recording has no answer. PendingError names all that has to be answered before any
+    of the scores can go on.
     """
     store, config = bench.store, bench.config
     everything = await asyncio.to_thread(whole, store, index, "score")
@@ -54,7 +55,7 @@ async def measure(bench: Bench, index: int, text: str, on_select: Sample, record
         except PendingError as error:
             later.append(error)
         except LLMError as error:
-            keep([_failed(config.key(simulator.name), simulator, error)])
+            keep([_missing(config.key(simulator.name), simulator, error)])
         else:
             of_headline = of_headline if place else sampled
             keep(found)
@@ -65,7 +66,7 @@ async def measure(bench: Bench, index: int, text: str, on_select: Sample, record
             later.append(error)
             continue
         except LLMError as error:
-            found = [_failed(judging.name, judging, error)]
+            found = [_missing(judging.name, judging, error)]
         keep(found)
     if later:
         raise merged(later)
@@ -94,6 +95,7 @@ def look_up(store: EvidenceStore, index: int, sampled: Sample, config: RunConfig
     return record("lookup", "lookup", estimate(sampled, prediction, config), sampled.design)
 
 
-def _failed(key: str, scorer: Simulator | Judge, error: LLMError) -> ScoreRecord:
+def _missing(key: str, scorer: Simulator | Judge, error: LLMError) -> ScoreRecord:
     details = {} if scorer.prompt is None else {"prompt": scorer.prompt}
-    return ScoreRecord(key=key, state="failed", reason=str(error), simulator=scorer.source, details=details)
+    state: ScoreState = "unscored" if isinstance(error, UnrecordedError) else "failed"
+    return ScoreRecord(key=key, state=state, reason=str(error), simulator=scorer.source, details=details)

@@ -41,7 +41,7 @@ class Sample:
         } | changes  # fmt: skip
         config = {"labelling": labelling, "evidence": "f"}
         record = types.SimpleNamespace(config=config, state="running")
-        return types.SimpleNamespace(record=record, indices=lambda: indices)
+        return types.SimpleNamespace(record=record, indices=lambda: indices, retry=lambda: 0)
 
     def spread(self, n):
         return list(range(n))

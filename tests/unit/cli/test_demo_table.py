@@ -111,7 +111,7 @@ def test_why_a_feature_failed_stands_below_it(dictionary):
 
 def test_a_score_that_was_not_recorded_is_said_to_be_none_and_the_others_are_shown(dictionary):
     scores = {
-        "simulation.sparse": score(None, "failed", f"recorded:claude: {NOT_RECORDED}"),
+        "simulation.sparse": score(None, "unscored", f"recorded:claude: {NOT_RECORDED}"),
         "simulation.embedding": score(0.31),
         "simulation.lexical": score(0.55),
     }

@@ -30,8 +30,8 @@ def answers(tmp_path, monkeypatch):
     path = tmp_path / "somebody.jsonl"
 
     def shipped(name):
-        assert name == "answers/somebody.jsonl"
-        return path
+        assert name == "answers"
+        return tmp_path
 
     monkeypatch.setattr(recorded, "shipped", shipped)
     yield lambda *lines: path.write_text("".join(f"{line}\n" for line in lines))
@@ -79,8 +79,13 @@ def test_a_line_that_cannot_be_read_is_named(answers, bad):
 
 @pytest.mark.parametrize("model", ["../secrets", "a/b", "nobody-was-recorded"])
 def test_what_was_not_recorded_is_told(model):
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=f"no answers of {model!a} were recorded"):
         open_backend(f"recorded:{model}", settings())
+
+
+def test_whose_answers_there_are_is_told():
+    with pytest.raises(InputError, match="there are those of: claude"):
+        open_backend("recorded:nobody", settings())
 
 
 def test_it_is_somebody_else_s_to_run_and_has_no_server():
