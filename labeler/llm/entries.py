@@ -18,26 +18,30 @@ Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 _OURS = {
-    *(
-        "model",
-        "messages",
-        "prompt",
-        "system",
-        "stream",
-        "stream_options",
-        "n",
-        "best_of",
-        "response_format",
-        "output_config",
-    ),
-    *("max_tokens", "max_completion_tokens", "tools", "tool_choice", "functions", "logprobs", "echo"),
+    *("model", "messages", "prompt", "system", "stream", "stream_options", "response_format", "output_config"),
+    *("n", "best_of", "num_return_sequences", "candidate_count", "max_tokens", "max_length", "tools", "tool_choice"),
+    *("functions", "logprobs", "echo"),
 }
 """What a call is made of by the product itself."""
+_LIMITS = {
+    *("max_completion_tokens", "max_output_tokens", "max_new_tokens", "max_generated_tokens", "max_gen_len"),
+    *("num_predict", "n_predict", "max_tokens_to_sample"),
+}
+"""What limits an answer, at any depth: budgets know the product's own limit only. (A ``max_tokens`` within another field is
+one of a part.)"""
 _SECRET_NAME = re.compile(
-    r"(?:api|access|private|auth|^)[-_]?key|token$|secret|passw|authori[sz]ation|credential|bearer|cookie",
+    r"^key$|^token$|(?:^|[-_])id[-_]?token$|(?:api|access|private|secret|auth|account|subscription)[-_]?keys?(?:$|[-_])"
+    r"|(?:auth|access|api|bearer|refresh|session|security|hf|hub)[-_]?tokens?$"
+    r"|secret|passw|authori[sz]ation|credential|bearer|cookie",
     re.IGNORECASE,
 )
-_SECRET = re.compile(r"\bsk-[\w*-]{6,}|\bbearer\s+\S|\b(?:ghp|gsk|hf|xai|pk|rk)[-_]\w{8,}", re.IGNORECASE)
+_SECRET = re.compile(
+    r"\bsk-(?=[\w-]*[\d*])[\w*-]{6,}|\bbearer\s+\S|\bAIza[\w-]{20,}|\bAKIA[A-Z0-9]{12,}|\beyJ[\w-]{10,}\.[\w-]{10,}"
+    r"|\b(?:gh[pousr]|github_pat|gsk|hf|xai|pk|rk|r8|nvapi|pplx|csk|fw|glpat|xox[abp])[-_](?=[\w-]*\d)[\w-]{16,}"
+    r"|\b(?-i:(?=[A-Za-z]*\d)(?=[\da-z]*[A-Z])(?=[\dA-Z]*[a-z])[A-Za-z\d]{24,})\b",
+    re.IGNORECASE,
+)
+"""How keys of providers begin, and what else nobody would write as a word: letters of both cases and digits in a row."""
 
 
 class _Strict(BaseModel):
@@ -74,10 +78,14 @@ class Entry(_Strict):
     @field_validator("extra_body")
     @classmethod
     def _is_public(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for name in value:
-            if name in _OURS:
-                raise ValueError(f"'{name}' is set by labeler itself")
-        for path, text in _texts(value):
+        leaves = list(_leaves(value))
+        ours = [name for name in value if _plain(name) in _OURS]
+        ours += [name for path, _ in leaves for name in path if _plain(name) in _LIMITS]
+        if ours:
+            raise ValueError(f"{ascii(ours[0])[:80]} is set by labeler itself")
+        for path, text in leaves:
+            if not isinstance(text, str):
+                continue
             if _SECRET.search(text) or any(_SECRET_NAME.search(name) for name in path):
                 raise ValueError(
                     f"{ascii('.'.join(path))[:80]} looks like a secret, and bodies are kept and shown; "
@@ -122,12 +130,18 @@ def _name(written: str, entry: BaseModel) -> str:
     return provider
 
 
-def _texts(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Mapping):
+def _plain(name: str) -> str:
+    """A name in small letters, with its words parted by underscores."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name).lower()
+
+
+def _leaves(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """The values within a value, each with the names that lead to it."""
+    if isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from _texts(inner, (*path, str(name)))
+            yield from _leaves(inner, (*path, str(name)))
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(inner, path)
+            yield from _leaves(inner, path)
+    else:
+        yield path, value

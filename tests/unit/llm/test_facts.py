@@ -101,6 +101,17 @@ async def test_whatever_is_said_of_a_model_is_found_by_the_same_names(tmp_path, 
         ({HERE: {"context": "4096"}}, "context.*valid integer"),
         ({HERE: {"extra_body": {"max_tokens": 7}}}, "extra_body.*'max_tokens' is set by labeler itself"),
         ({HERE: {"extra_body": {"messages": []}}}, "extra_body.*'messages' is set by labeler itself"),
+        ({HERE: {"extra_body": {"max_output_tokens": 7}}}, "extra_body.*'max_output_tokens' is set by labeler itself"),
+        ({HERE: {"extra_body": {"maxTokens": 7}}}, "extra_body.*'maxTokens' is set by labeler itself"),
+        ({HERE: {"extra_body": {"max_new_tokens": 7}}}, "extra_body.*'max_new_tokens' is set by labeler itself"),
+        (
+            {HERE: {"extra_body": {"options": {"num_predict": -1}}}},
+            "extra_body.*'num_predict' is set by labeler itself",
+        ),
+        (
+            {HERE: {"extra_body": {"a": [{"maxOutputTokens": 7}]}}},
+            "extra_body.*'maxOutputTokens' is set by labeler itself",
+        ),
         ({HERE: {"extra_body": {"api_key": "hunter2"}}}, "extra_body.*looks like a secret"),
         ({HERE: {"extra_body": {"a": [{"Authorization": "hunter2"}]}}}, "extra_body.*looks like a secret"),
         ({HERE: {"extra_body": {"note": "sk-hunter2hunter2"}}}, "extra_body.*looks like a secret"),
@@ -116,6 +127,61 @@ def test_a_malformed_file_is_refused_in_one_line(tmp_path, value, message):
     assert str(caught.value).startswith("LABELER_MODELS: '")
     assert str(caught.value).isprintable()
     assert "hunter2" not in str(caught.value)
+
+
+KEYS = [
+    "AIzaSyD-hunter2_hunter2hunter2hunter2",
+    "hf_hunter2Hunter2hunter2hunter2",
+    "gsk_hunter2hunter2hunter2",
+    "ghp_hunter2hunter2hunter2hunter2",
+    "xai-hunter2hunter2hunter2hunter2",
+    "pk-lf-hunter2-hunter2-hunter2",
+    "AKIAHUNTER2HUNTER2",
+    "eyJhbGciOiJIUzI1NiJ9.hunter2hunter2.hunter2",
+    "sk-hunter2hunter2",
+    "Bearer hunter2",
+    "hunter2Hunter2Hunter2Hunter2",
+]
+NAMES = [
+    "api_key",
+    "apiKey",
+    "x-api-key",
+    "key",
+    "token",
+    "hf_token",
+    "accessToken",
+    "id_token",
+    "client_secret",
+    "password",
+]
+
+
+@pytest.mark.parametrize("fields", [{"note": key} for key in KEYS] + [{name: "hunter2"} for name in NAMES], ids=str)
+@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: {"a": [{"b": one}]}])
+def test_what_looks_like_a_secret_is_no_field_of_a_body(tmp_path, fields, wrap):
+    with pytest.raises(InputError, match="looks like a secret") as caught:
+        load_facts(loaded(tmp_path, {HERE: {"extra_body": wrap(fields)}}))
+    assert "hunter2" not in str(caught.value).lower()
+
+
+PUBLIC = [
+    {"provider": {"order": ["hf-inference", "fireworks/fp8"], "only": ["novita"], "allow_fallbacks": False}},
+    {"stop_token": "<|im_end|>", "eos_token": "</s>", "stop_token_ids": [1], "skip_special_tokens": True},
+    {"keyword": "months", "prompt_cache_key": "labeler", "min_tokens": 1, "tokenizer": "Qwen2Tokenizer"},
+    {"thinking": {"type": "enabled", "budget_tokens": 2000}, "reasoning": {"max_tokens": 2000}},
+    {"model_path": "Qwen/Qwen2.5-Coder-32B-Instruct-GPTQ-Int4", "route": "hf-internal-testing/tiny-random-Llama-3"},
+    {
+        "adapter": "meta-llama/Meta-Llama-3.1-8B-Instruct-AWQ-INT4",
+        "sk": "sk-learn",
+        "metadata": {"valid_tokens": "all"},
+    },
+    {"chat_template_kwargs": {"enable_thinking": False}, "guided_regex": r"\{\"label\": \"[A-Za-z0-9 ]{1,200}\"\}"},
+]
+
+
+@pytest.mark.parametrize("fields", PUBLIC, ids=lambda fields: next(iter(fields)))
+def test_what_only_sounds_like_a_secret_is_a_field(tmp_path, fields):
+    assert load_facts(loaded(tmp_path, {HERE: {"extra_body": fields}})).of(LLMName.parse(HERE)).extra_body == fields
 
 
 async def test_what_is_added_is_in_the_body_in_the_key_and_in_the_bound(tmp_path):
