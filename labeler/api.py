@@ -543,6 +543,8 @@ def look(name: str, *, verify: bool = False, home: str | Path | None = None) -> 
 def run(id: str, home: str | Path | None = None) -> Run:
     """A run by its id, or by enough of its beginning; InputError where there is none or several."""
     chosen = _settings(home)
+    if not has_catalogue(chosen):
+        raise InputError(f"there is no run '{id}'")
     catalogue = open_catalogue(chosen)
     record = catalogue.run(id)
     return Run(record.id, record.dictionary, catalogue, chosen)
@@ -551,6 +553,8 @@ def run(id: str, home: str | Path | None = None) -> Run:
 def runs(home: str | Path | None = None) -> list[Run]:
     """All runs, newest first."""
     chosen = _settings(home)
+    if not has_catalogue(chosen):
+        return []
     catalogue = open_catalogue(chosen)
     return [Run(record.id, record.dictionary, catalogue, chosen) for record in catalogue.runs()]
 
@@ -606,6 +610,12 @@ def open_catalogue(chosen: Settings) -> Catalogue:
     if (os.getpid(), url) not in _CATALOGUES:
         _CATALOGUES[os.getpid(), url] = Catalogue(url)
     return _CATALOGUES[os.getpid(), url]
+
+
+def has_catalogue(chosen: Settings) -> bool:
+    """Whether there is a catalogue to look into, as far as that can be told without making one: to open it does."""
+    url = chosen.database
+    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///").partition("?")[0]).exists()
 
 
 _CATALOGUES: dict[tuple[int, str], Catalogue] = {}

@@ -8,8 +8,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -17,7 +19,9 @@ from pydantic import BaseModel, Field
 from labeler import api
 from labeler.errors import InputError, LabelerError
 from labeler.llm.endpoints import PROVIDER_URLS, keys_by_host
+from labeler.llm.facts import read_limits, read_models, read_prices
 from labeler.llm.names import LLMName, is_hosted
+from labeler.llm.prices import shipped_prices
 from labeler.llm.protocol import Reply, Request, Usage
 from labeler.llm.servers import known
 from labeler.llm.structured import read_answer
@@ -26,8 +30,9 @@ from labeler.models.names import encoder_available, torch_available, wheel_folde
 from labeler.runs.bench import Backends
 from labeler.settings import Settings
 
-State = Literal["ok", "absent", "failed"]
-"""``absent`` is a choice, ``failed`` is something that was asked for and does not work."""
+State = Literal["ok", "absent", "failed", "malformed"]
+"""``absent`` is a choice, ``failed`` is something that was asked for and does not work, ``malformed`` what cannot be asked
+for like that: a setting or an argument that is wrong in itself."""
 
 TOKENS = 1_000_000
 """Prices are told for so many."""
@@ -48,6 +53,7 @@ def check(settings: Settings, model: str | None = None) -> Iterator[Finding]:
     yield from extras()
     yield from machine()
     yield from keys(settings)
+    yield from facts(settings)
     yield from servers(settings)
     yield from learned(settings)
     if model is not None:
@@ -94,11 +100,11 @@ def keys(settings: Settings) -> Iterator[Finding]:
     try:
         yield from _gateway(settings)
     except InputError as error:
-        yield Finding(area="keys", name="OPENAI_BASE_URL", state="failed", said=str(error))
+        yield Finding(area="keys", name="OPENAI_BASE_URL", state="malformed", said=str(error))
     try:
         hosts = keys_by_host(settings.api_keys)
     except InputError as error:
-        yield Finding(area="keys", name="LABELER_API_KEYS", state="failed", said=str(error))
+        yield Finding(area="keys", name="LABELER_API_KEYS", state="malformed", said=str(error))
     else:
         for host in hosts:
             yield Finding(area="keys", name="LABELER_API_KEYS", state="ok", said=f"set, for {host}")
@@ -116,17 +122,49 @@ def _gateway(settings: Settings) -> Iterator[Finding]:
     yield Finding(area="keys", name="OPENAI_BASE_URL", state="ok", said=said)
 
 
+def facts(settings: Settings) -> Iterator[Finding]:
+    """What the settings say of models, each read alone so that a broken one hides no other, and how many prices are known."""
+    readers: tuple[tuple[str, object, Callable[[Settings], Sized]], ...] = (
+        ("LABELER_MODELS", settings.models, read_models),
+        ("LABELER_PRICES", settings.prices, read_prices),
+        ("LABELER_LIMITS", settings.limits, read_limits),
+    )
+    for variable, given, read in readers:
+        if given is None:
+            yield Finding(area="models", name=variable, state="absent", said="not set")
+            continue
+        try:
+            n = len(read(settings))
+        except InputError as error:
+            yield Finding(area="models", name=variable, state="malformed", said=str(error))
+        else:
+            yield Finding(area="models", name=variable, state="ok", said=f"read; entries: {n}")
+    known = shipped_prices(date.today())
+    newest = f", the latest change in it of {known.newest}" if known.newest else ""
+    yield Finding(
+        area="models",
+        name="prices",
+        state="ok",
+        said=f"{known.models:,} models of {known.providers} providers (genai-prices {known.version}{newest})",
+    )
+
+
 def servers(settings: Settings) -> Iterator[Finding]:
     """Whether the database and the broker can be reached."""
     kind = "SQLite in the home" if settings.database_url is None else "LABELER_DATABASE_URL"
-    yield _tried("servers", "database", kind, lambda: len(api.open_catalogue(settings).runs()), "{} runs")
+    if api.has_catalogue(settings):
+        yield _tried("servers", "database", kind, lambda: len(api.open_catalogue(settings).runs()), "{} runs")
+    else:
+        yield Finding(
+            area="servers", name="database", state="ok", said=f"{kind}: not there yet; the first run makes it"
+        )
     if settings.embedded:
         yield Finding(
             area="servers", name="broker", state="ok", said="inside each command; no LABELER_BROKER_URL is set"
         )
     else:
         yield _tried("servers", "broker", "LABELER_BROKER_URL", lambda: api.check_broker(settings), "answers")
-    yield _tried("servers", "home", str(settings.home), lambda: _writable(settings), "can be written")
+    yield _tried("servers", "home", str(settings.home), lambda: _writable(settings.home), "{}")
 
 
 def learned(settings: Settings) -> Iterator[Finding]:
@@ -158,7 +196,11 @@ QUESTION = Request(
 
 def asked(settings: Settings, model: str) -> Iterator[Finding]:
     """What one call of a model takes, whether its price is known, and whether it answers in a given form."""
-    name = LLMName.parse(model)
+    try:
+        name = LLMName.parse(model)
+    except InputError as error:
+        yield Finding(area="model", name=model, state="malformed", said=str(error))
+        return
     try:
         reply, seconds, by_schema = api.asyncio_run(_call(settings, model))
     except LabelerError as error:
@@ -217,10 +259,12 @@ def _tried(area: str, name: str, what: str, attempt: Callable[[], object], fine:
     return Finding(area=area, name=name, state="ok", said=f"{what}: {fine.format(found)}")
 
 
-def _writable(settings: Settings) -> None:
-    settings.home.mkdir(parents=True, exist_ok=True)
-    if not os.access(settings.home, os.W_OK):
+def _writable(home: Path) -> str:
+    """Nothing is made: whoever looks in the wrong folder should leave it as it was."""
+    place = next(one for one in (home.absolute(), *home.absolute().parents) if one.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         raise InputError("cannot be written; set LABELER_HOME to a folder that can")
+    return "can be written" if home.exists() else "not there yet, and can be made"
 
 
 def _there(module: str) -> bool:

@@ -25,7 +25,7 @@ from labeler.cli import (
     show,
     work,
 )
-from labeler.cli.display import clean
+from labeler.cli.display import clean, write_anywhere
 from labeler.errors import LabelerError
 
 app = typer.Typer(
@@ -75,6 +75,7 @@ def _options(
 def main() -> None:
     """Run the command: exit 0 done, 1 some features failed, 2 the request was wrong (one line), 130 interrupted."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    write_anywhere()
     try:
         code = app(standalone_mode=False)
     except LabelerError as error:
@@ -92,6 +93,7 @@ def main() -> None:
         # Typer's own usage errors: which module defines them differs between its versions.
         if not hasattr(error, "format_message"):
             raise
-        print(f"labeler: {clean(error.format_message())}", file=sys.stderr)
+        if message := clean(error.format_message()):  # nothing where the help was all that could be said
+            print(f"labeler: {message}", file=sys.stderr)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

@@ -12,13 +12,16 @@ from labeler.cli.options import JSON
 
 MODEL = typer.Option(help="Ask this model one small question; it costs what a call costs.")
 FORGET = typer.Option(help="Forget what was learned of this model's server, or of 'all'.")
-MARKS = {"ok": ("✓", "green"), "absent": ("–", "dim"), "failed": ("✗", "bold red")}
+MARKS = {"ok": ("✓", "green"), "absent": ("–", "dim"), "failed": ("✗", "bold red"), "malformed": ("✗", "bold red")}
 
 
 def check(
     model: Annotated[str | None, MODEL] = None, forget: Annotated[str | None, FORGET] = None, json: JSON = False
 ) -> int:
-    """What this machine and these settings can do: extras, precision, keys, servers, models. Exit 1 where something fails."""
+    """What this machine and these settings can do: extras, precision, keys, prices, servers, models.
+
+    Exit 1 where something does not work, 2 where a setting is malformed.
+    """
     from labeler import checks
     from labeler.llm import servers
     from labeler.settings import settings
@@ -42,4 +45,5 @@ def check(
         out.print(line, soft_wrap=True)
     if json:
         print_json([vars(finding) for finding in found])
-    return int(any(finding.state == "failed" for finding in found))
+    states = {finding.state for finding in found}
+    return 2 if "malformed" in states else int("failed" in states)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -32,6 +35,43 @@ def clean(text: str) -> str:
     return _UNPRINTABLE.sub("", text.replace("\r\n", "\n").replace("\n", "⏎").replace("\t", " "))
 
 
+_PLAIN = {
+    "✓": "+",
+    "✗": "x",
+    "–": "-",
+    "…": "...",
+    "⟦": "[",
+    "⟧": "]",
+    "⏎": "|",
+    "↵": "|",
+    "␣": "_",
+    "·": ".",
+    "⇥": " ",
+    "’": "'",
+}
+"""Our signs for a terminal that has them not; ``check`` would else say the same of what is there and of what is not."""
+
+
+def write_anywhere() -> None:
+    """Have what a terminal's encoding lacks written in what it has, in the place of an error."""
+    codecs.register_error("labeler.plain", _plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not _is_unicode(stream):
+            stream.reconfigure(errors="labeler.plain")
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    letters = (_PLAIN.get(sign, unicodedata.normalize("NFKD", sign)[:1]) for sign in lacking)
+    return "".join(letter if letter.isascii() else "?" for letter in letters), error.end
+
+
+def _is_unicode(stream: TextIO) -> bool:
+    return (stream.encoding or "utf-8").lower().startswith("utf")
+
+
 def coloured(console: Console) -> bool:
     """Whether a console shows colours: what only they would tell has to be told in marks elsewhere."""
     return console.color_system is not None and not console.no_color
@@ -39,7 +79,7 @@ def coloured(console: Console) -> bool:
 
 def print_json(value: object) -> None:
     """A result for another program."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(value, ensure_ascii=not _is_unicode(sys.stdout), allow_nan=False))
 
 
 def score_text(score: Mapping[str, Any] | None) -> Text:

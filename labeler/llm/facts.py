@@ -47,14 +47,28 @@ def _known_as(name: LLMName, base_url: str | None) -> tuple[str, str]:
 
 def load_facts(settings: Settings) -> Facts:
     """Raises InputError, in one line, for a malformed setting or file, and for a key of the settings in a body."""
-    entries = read_entries("LABELER_MODELS", settings.models, Entry) if settings.models is not None else {}
-    _check_keys(entries, settings)
-    rates = read_entries("LABELER_PRICES", settings.prices, Rates) if settings.prices is not None else {}
+    entries, rates, limits = read_models(settings), read_prices(settings), read_limits(settings)
     rates |= {name: entry.prices for name, entry in entries.items() if entry.prices is not None}
-    limits = {name.rstrip("/"): found for name, found in parse_limits(settings.limits).items()}
     limits |= {name: _limits_of(entry) for name, entry in entries.items() if entry.limits is not None}
     gateways = {"openai": settings.openai_base_url} if settings.openai_base_url else {}
     return Facts(Prices({name: price_of(one) for name, one in rates.items()}), entries, limits, gateways)
+
+
+def read_models(settings: Settings) -> dict[str, Entry]:
+    """What LABELER_MODELS says; see ``load_facts``."""
+    entries = read_entries("LABELER_MODELS", settings.models, Entry) if settings.models is not None else {}
+    _check_keys(entries, settings)
+    return entries
+
+
+def read_prices(settings: Settings) -> dict[str, Rates]:
+    """What LABELER_PRICES says; see ``load_facts``."""
+    return read_entries("LABELER_PRICES", settings.prices, Rates) if settings.prices is not None else {}
+
+
+def read_limits(settings: Settings) -> dict[str, Limits]:
+    """What LABELER_LIMITS says; see ``load_facts``."""
+    return {name.rstrip("/"): found for name, found in parse_limits(settings.limits).items()}
 
 
 def _limits_of(entry: Entry) -> Limits:

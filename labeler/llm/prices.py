@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
 
 from labeler.llm.entries import Rates
 from labeler.llm.names import LLMName
@@ -107,3 +109,33 @@ def price(
     except (LookupError, ValueError):  # an unknown model or server; counts that contradict each other
         return None
     return float(found.total_price)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shipped:
+    """The prices that the package ``genai-prices`` brings."""
+
+    models: int
+    providers: int
+    version: str
+    newest: date | None
+    """The last day on which one of them changed, as far as they have dates: how fresh the table is."""
+
+
+def shipped_prices(today: date) -> Shipped:
+    """How many prices are known without any of the user's own; those that are to come do not count as new."""
+    from genai_prices.data import providers
+
+    changes = (
+        getattr(price.constraint, "start_date", None)
+        for provider in providers
+        for model in provider.models
+        if isinstance(model.prices, list)
+        for price in model.prices
+    )
+    return Shipped(
+        models=sum(len(provider.models) for provider in providers),
+        providers=len(providers),
+        version=version("genai-prices"),
+        newest=max((day for day in changes if isinstance(day, date) and day <= today), default=None),
+    )

@@ -8,7 +8,7 @@ from eval.provider import Provider
 from labeler import __version__
 from labeler.llm.protocol import Address
 from labeler.llm.servers import ServerMemory
-from tests.fakes.command import run, said
+from tests.fakes.command import run, said, start
 
 KEYS = {"OPENAI_API_KEY": "sk-quite-secret", "LABELER_API_KEYS": "gpu:8000=hush,other.example=hush2"}
 
@@ -70,10 +70,50 @@ def test_what_does_not_work_is_named_and_the_rest_is_still_looked_at(tmp_path, a
     assert "hush" not in done.stdout + done.stderr
 
 
-def test_a_malformed_name_is_a_wrong_request(tmp_path):
-    done = run(tmp_path, "check", "--model", "nonsense")
-    assert done.returncode == 2
-    assert "nonsense" in done.stderr
+@pytest.mark.parametrize(
+    ("arguments", "settings", "name"),
+    [
+        (["--model", "nonsense"], {}, "nonsense"),
+        ([], {"LABELER_MODELS": "nowhere.json"}, "LABELER_MODELS"),
+        ([], {"LABELER_PRICES": "nowhere.json"}, "LABELER_PRICES"),
+        ([], {"LABELER_LIMITS": "garbage"}, "LABELER_LIMITS"),
+        ([], {"LABELER_API_KEYS": "hush"}, "LABELER_API_KEYS"),
+    ],
+)
+def test_what_is_malformed_is_a_wrong_request_and_the_rest_is_still_looked_at(tmp_path, arguments, settings, name):
+    done = run(tmp_path, "check", *arguments, "--json", **settings)
+    assert done.returncode == 2, done.stderr
+    found = json.loads(done.stdout)
+    assert [one["name"] for one in found if one["state"] == "malformed"] == [name]
+    assert {"machine", "keys", "models", "servers"} <= {one["area"] for one in found}
+    assert "hush" not in done.stdout + done.stderr
+
+
+def test_a_look_leaves_the_folder_as_it_was(tmp_path):
+    for arguments in (["check"], ["status"], ["status", "abc"], ["dictionaries"], ["check", "--forget", "all"]):
+        assert run(tmp_path, *arguments).returncode == (2 if "abc" in arguments else 0)
+        assert list(tmp_path.iterdir()) == [], arguments
+
+
+def test_a_terminal_without_our_signs_is_told_the_same_in_its_own(tmp_path):
+    process = start(tmp_path, "check", PYTHONIOENCODING="ascii")
+    shown, complaints = process.communicate(timeout=120)
+    assert process.returncode == 0, complaints
+    assert "  + local" in shown
+    assert "  - OPENAI_API_KEY" in shown
+
+
+def test_without_a_command_the_help_is_all_that_is_said(tmp_path):
+    for arguments in ([], ["requests"]):
+        done = run(tmp_path, *arguments)
+        assert done.returncode == 2
+        assert "Usage" in done.stdout
+        assert done.stderr == ""
+
+
+@pytest.mark.parametrize("columns", ["abc", "0", "-5", ""])
+def test_a_width_that_is_none_is_as_if_it_was_not_set(tmp_path, columns):
+    assert "no runs yet" in run(tmp_path, "status", COLUMNS=columns).stdout
 
 
 def test_what_was_learned_is_shown_and_forgotten(tmp_path):

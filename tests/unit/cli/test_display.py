@@ -1,22 +1,39 @@
-"""Where results go: as wide as is wanted, and of some width whatever is said."""
+"""Text on terminals that lack some of its signs."""
 
-import os
-import subprocess
+import io
+import json
 import sys
 
 import pytest
 
+from labeler.cli.display import print_json, write_anywhere
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A function that makes a terminal of an encoding ours, and one that reads what came there."""
+    raw = io.BytesIO()
+
+    def of(encoding):
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding, write_through=True))
+        write_anywhere()
+        return lambda: raw.getvalue().decode(encoding)
+
+    return of
+
 
 @pytest.mark.parametrize(
-    ("columns", "width"), [("60", 60), ("", 120), ("abc", 120), ("0", 120), ("-5", 120), ("²", 120)]
+    ("encoding", "shown"),
+    [("ascii", "+ - x ... [a] e ?"), ("latin-1", "+ - x ... [a] é ?"), ("utf-8", "✓ – ✗ … ⟦a⟧ é 犬")],
 )
-def test_output_that_no_terminal_shows_has_the_width_that_is_wanted(columns, width):
-    code = "from labeler.cli.display import out; print(out.width)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "COLUMNS": columns},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == str(width)
+def test_what_an_encoding_lacks_is_written_in_what_it_has(terminal, encoding, shown):
+    said = terminal(encoding)
+    print("✓ – ✗ … ⟦a⟧ é 犬", end="")
+    assert said() == shown
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_loses_nothing_in_any_encoding(terminal, encoding):
+    said = terminal(encoding)
+    print_json({"label": "✓ – é 犬"})
+    assert json.loads(said()) == {"label": "✓ – é 犬"}
