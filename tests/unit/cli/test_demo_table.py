@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from labeler.cli.demo import recorded_table
+from labeler.cli.demo import recorded_table, table
 from labeler.cli.demo_table import FeatureTable, Line, Snippet, snippet
 from labeler.llm.recorded import NOT_RECORDED
 from tests.fakes.evidence import RULES, make_store
@@ -125,3 +125,12 @@ def test_what_is_left_out_of_a_picture_is_said(dictionary):
     rows = [row("labelled", label="a"), row("labelled", label="b"), row("labelled", label="c")]
     assert any("… and 2 more features" in line for line in lines_of(recorded_table(rows, dictionary, 1), 100))
     assert not any("more features" in line for line in lines_of(recorded_table(rows, dictionary), 100))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_live_demo_s_table_is_whole_too(dictionary, width):
+    scores = {"simulation.likelihood": score(0.42), "simulation.embedding": score(0.31)}
+    shown = lines_of(table([{**row("labelled", scores, "the word penny"), "explainer": "lexical"}], dictionary), width)
+    text = " ".join(" ".join(shown).split())
+    for whole in ("the word penny", "0.42 [0.42 0.42]", "0.31", "lexical", "likelihood"):
+        assert whole in text
