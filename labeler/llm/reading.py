@@ -1,21 +1,23 @@
 """The answer in a text: the last object that fits, whatever stands around it, and never a draft.
 
 Models put sentences, fences, thinking and wrappers around what was asked for, and write JSON as Python does. All of that
-is read through. What could be one thing or another (a broken object behind one that fits, a fitting one inside a broken
-one) is refused: asking again costs a little, a draft that is taken for the answer costs a wrong label.
+is read through. What could be one thing or another (another attempt behind the object that fits, in whatever notation, a
+fitting one inside a broken one) is refused: asking again costs a little, a draft that is taken for the answer costs a
+wrong label.
 """
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+
+from labeler.llm.naming import naming, plain_name
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -39,8 +41,9 @@ _MARK = re.compile(
 )
 
 _TOKEN = re.compile(
-    r"""(?P<space>\s+) | (?P<double>"(?:[^"\\]|\\.)*") | (?P<single>'(?:[^'\\]|\\.)*') | (?P<curly>“(?:[^”\\]|\\.)*”)
-    | (?P<mark>[{}\[\]:,]) | (?P<word>[^\s{}\[\]:,"'“”]+)""",
+    r"""(?P<space>[\s\u200b\u2060\ufeff]+)
+    | (?P<double>"(?:[^"\\]|\\.)*") | (?P<single>'(?:[^'\\]|\\.)*') | (?P<curly>“(?:[^”\\]|\\.)*”)
+    | (?P<mark>[{}\[\]:,]) | (?P<word>[^\s\u200b\u2060\ufeff{}\[\]:,"'“”]+)""",
     re.VERBOSE | re.DOTALL,
 )
 _BRACKET = re.compile(r"[{\[]")
@@ -48,15 +51,29 @@ _COLON = re.compile(r"\s*:")
 _CLOSING = {"{": "}", "[": "]"}
 _ESCAPE = re.compile(r"\\(?:x(?P<code>[0-9a-fA-F]{2})|U(?P<long>[0-9a-fA-F]{8})|.)|\"", re.DOTALL)
 _WORDS = {"True": "true", "False": "false", "None": "null"}
-_LIKE_JSON = re.compile(r"""\{\s*(?:\\?["'“}]|\w+\s*:|```|\Z) | \[\s*["'“{\[]""", re.VERBOSE)
-_FENCE = re.compile(r"```(?P<info>\w*)")
+_LIKE_JSON = re.compile(r"""\{\s*(?:\\?["'“}]|\w+\s*:|```|\Z) | \[\s*(?:["'“{\[]|\Z)""", re.VERBOSE)
+_FENCE = re.compile(r"(?:```|~~~)(?P<info>\w*)")
 _CLOSED_FENCE = re.compile(r"\n[ \t]*```")
 _OF_AN_OBJECT = re.compile(r"""["'”]\s*:\s*\Z""")
-_REST_OF_A_STRING = re.compile(r'"[^{]*\}')
+_REST_OF_A_STRING = re.compile(r"""["'”]\s{0,9}[}\]](?!\s{0,9}["'“”‘’`])""")
+_BALANCED = re.compile(r"\{[^{}]*\}|\[[^\[\]]*\]")
+# A sentence that speaks of a mark of thinking: in quotes, or behind a word that asks for a name.
+_SPEAKS = re.compile(
+    r"\b(?:the|a|an|like|of|on|in|with|tag|token|mark|marker|string|sign|symbol|text|word) \Z", re.IGNORECASE
+)
+_QUOTES = "\"'`“”‘’«»"
 
-_ANSWER_KEYS = {"answer", "answers", "final", "final_answer", "result", "results", "response", "output", "json", "data"}
-_ANSWER_KEYS |= {"arguments", "parameters", "properties", "input", "value"}
-_NO_ANSWER = re.compile(r"draft|example|though?t|think|reason|analys|scratch|previous|initial|schema|attempt", re.I)
+_ANSWER_WORDS = frozenset(
+    "answer answers final result results response output json data argument arguments parameters properties input value "
+    "content contents text function object item body payload message feature explanation corrected correction revised "
+    "improved better best".split()
+)
+_NO_ANSWER = re.compile(
+    r"draft|example|though?t|think|reason|analys|scratch|previous|prior|initial|first|original|old|schema|attempt|tried"
+    r"|reject|discard|wrong|incorrect|bad\b|before|alternat|candidate|option|guess|tentative",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
 @dataclass(frozen=True)
@@ -82,9 +99,9 @@ def fit(text: str, schema: type[Schema]) -> Schema:
         raise ValueError("Invalid JSON: it is nested too deep") from None
 
 
-def _last_fitting(text: str, schema: type[Schema]) -> Schema:
+def _last_fitting(text: str, schema: type[Schema], depth: int = 0) -> Schema:
     pieces = _of_the_answer(text)
-    found = [(at, fits) for at, one in enumerate(pieces) if (fits := _fitting(one.value, schema)) is not None]
+    found = [(at, fits) for at, one in enumerate(pieces) if (fits := _fitting(one.value, schema, depth)) is not None]
     if not found:
         raise ValueError(_fault(text, pieces, schema))
     at, fits = found[-1]
@@ -118,6 +135,8 @@ def _of_the_answer(text: str) -> list[_Piece]:
     thinking, at = False, 0
     for piece in (*_pieces(text), _Piece(len(text), len(text), broken=True)):
         for mark in _MARK.finditer(text, at, piece.begin):
+            if _speaks_of(text, mark):
+                continue
             begun, thinking = thinking, mark["thought"] is not None
             if not thinking and not begun:  # its beginning was cut off: all of it was thinking
                 kept = []
@@ -133,6 +152,13 @@ def _of_the_answer(text: str) -> list[_Piece]:
                     for one in _of_the_answer(text[ends[-1].end() :])
                 ]
     return kept
+
+
+def _speaks_of(text: str, mark: re.Match[str]) -> bool:
+    """Whether a sentence is about a mark rather than ended by it."""
+    before, behind = text[max(0, mark.start() - 12) : mark.start()], text[mark.end() : mark.end() + 1]
+    quoted = before[-1:] in _QUOTES and behind in _QUOTES and before != "" and behind != ""
+    return quoted or (mark["answer"] is not None and behind in " .,;" and _SPEAKS.search(before) is not None)
 
 
 def _pieces(text: str) -> Iterator[_Piece]:
@@ -155,15 +181,14 @@ def _pieces(text: str) -> Iterator[_Piece]:
 
 def _value(text: str, begin: int) -> tuple[Any, int]:
     """The object or list that begins at a bracket, or None, and where it ends: the text's end where it is not closed."""
-    try:
-        return _DECODER.raw_decode(text, begin)
-    except (ValueError, RecursionError):
-        pass
     rewritten, end = _rewritten(text, begin)
-    try:
-        return (_DECODER.decode(rewritten) if rewritten else None), end
-    except (ValueError, RecursionError):
-        return None, end
+    # What is JSON as it stands is taken so. Only its own part is shown: in a long text, each error would count all lines.
+    for written in (text[begin:end], rewritten) if rewritten else ():
+        try:
+            return _DECODER.decode(written), end
+        except (ValueError, RecursionError):
+            continue
+    return None, end
 
 
 def _rewritten(text: str, begin: int) -> tuple[str, int]:
@@ -229,27 +254,47 @@ _DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_unambiguous)
 
 
 def _fitting(value: Any, schema: type[Schema], depth: int = 0) -> Schema | None:
-    """The answer that a value is, or that is the one thing in its wrappers."""
+    """The answer that a value is, or that is the one thing in its wrappers; None where there is another beside it."""
     if depth > DEEPEST:
         return None
-    if isinstance(value, str) and depth and value.lstrip().startswith(("{", "[")):
+    if isinstance(value, str):
         try:
-            return _fitting(_DECODER.decode(value.strip()), schema, depth + 1)
-        except (ValueError, RecursionError):
+            return _last_fitting(value.strip(), schema, depth) if depth and _BRACKET.search(value) else None
+        except ValueError:
             return None
     if isinstance(value, list):
         return _fitting(value[0], schema, depth + 1) if len(value) == 1 else None
     if not isinstance(value, dict):
         return None
     try:
-        return _validated(value, schema)
+        found: Schema | None = _validated(value, schema)
     except ValidationError:
-        pass
-    if len(value) == 1:
-        inner = [one for name, one in value.items() if not _NO_ANSWER.search(name)]
-    else:
-        inner = [one for name, one in value.items() if name.strip().lower() in _ANSWER_KEYS]
-    return _fitting(inner[0], schema, depth + 1) if len(inner) == 1 else None
+        found = None
+    kind = naming(schema)
+    beside = [
+        (name, one)
+        for name, one in value.items()
+        if not (found and plain_name(name) in kind.fields) and not _NO_ANSWER.search(name) and _is_attempt(one, schema)
+    ]
+    if found or len(beside) != 1:
+        return None if beside else found
+    name, inner = beside[0]
+    if any(plain_name(one) in kind.fields for one in value) and (len(value) > 1 or isinstance(inner, str)):
+        return None  # it is an attempt itself, and what it holds is what it says
+    words = {word.lower() for word in _WORD.findall(name)} | {plain_name(name)}
+    is_named = not words.isdisjoint(_ANSWER_WORDS | kind.fields | {plain_name(schema.__name__)})
+    return _fitting(inner, schema, depth + 1) if is_named else None
+
+
+def _is_attempt(value: Any, schema: type[BaseModel]) -> bool:
+    """Whether an answer could be meant by a value: some object in it, or in a text of it, names a field."""
+    if isinstance(value, str):
+        return _BRACKET.search(value) is not None and naming(schema).in_text(value)
+    if isinstance(value, list):
+        return any(_is_attempt(one, schema) for one in value)
+    if not isinstance(value, dict):
+        return False
+    return naming(schema).in_value(value) or any(_is_attempt(one, schema) for one in value.values())
 
 
 def _validated(value: Any, schema: type[Schema]) -> Schema:
@@ -259,27 +304,27 @@ def _validated(value: Any, schema: type[Schema]) -> Schema:
 def _doubtful(text: str, pieces: Sequence[_Piece], at: int, schema: type[BaseModel]) -> bool:
     """Whether what stands before or behind a fitting piece says that it is not the answer, or not all of it."""
     before = text[pieces[at - 1].end if at else 0 : pieces[at].begin]
-    if _OF_AN_OBJECT.search(before):  # it is the value of some key: the object around it is broken
+    kind = naming(schema)
+    if _OF_AN_OBJECT.search(before) or kind.last.search(before[-80:]):  # it is the value of some key of what is broken
         return True
-    names, quoted, lines = _attempts(schema)
-    end = pieces[at].end
-    if any(piece.broken or not names.isdisjoint(_keys(piece.value)) for piece in pieces[at + 1 :]):
+    behind = pieces[at + 1 :]
+    if any(_is_cut(text, piece) if piece.broken else kind.in_value(piece.value) for piece in behind):
         return True
-    behind = "".join(_between(text[end:], [_Piece(one.begin - end, one.end - end) for one in pieces[at + 1 :]]))
-    if _opens_a_fence(behind, _fences("".join(_between(text, pieces[:at], pieces[at].begin)))):
-        return True
-    in_lines = all(line.search(behind) for line in lines)
-    return bool(quoted.search(behind) or in_lines or _REST_OF_A_STRING.search(behind))
+    rest = text[pieces[at].end :]
+    fences = _fences("".join(_between(text, pieces[:at], pieces[at].begin)))
+    return kind.in_text(rest) or _leaves_open(rest, fences) or _ends_a_string(rest)
 
 
-@functools.lru_cache(maxsize=64)
-def _attempts(schema: type[BaseModel]) -> tuple[frozenset[str], re.Pattern[str], tuple[re.Pattern[str], ...]]:
-    """By what another attempt at an answer is told: the names of its properties, one of them quoted as a key, and all
-    fields as headings of lines."""
-    names = frozenset(_names(schema.model_json_schema()))
-    quoted = re.compile(rf"""["'“](?:{"|".join(map(re.escape, sorted(names)))})["'”]\s*:""")
-    lines = (re.compile(rf"^\W*{re.escape(name)}\W*:", re.MULTILINE | re.IGNORECASE) for name in schema.model_fields)
-    return names, quoted, tuple(lines)
+def _is_cut(text: str, piece: _Piece) -> bool:
+    """Whether nothing behind a broken piece's beginning closes it: the text ends within it."""
+    return text.rfind(_CLOSING[text[piece.begin]]) < piece.begin
+
+
+def _ends_a_string(text: str) -> bool:
+    """Whether a string ends in a text that did not begin there, and with it what holds it."""
+    for _ in range(DEEPEST):
+        text = _BALANCED.sub("", text)
+    return _REST_OF_A_STRING.search(text) is not None
 
 
 def _between(text: str, pieces: Sequence[_Piece], until: int | None = None) -> Iterator[str]:
@@ -298,32 +343,14 @@ def _fences(text: str, depth: int = 0) -> int:
     return depth
 
 
-def _opens_a_fence(text: str, depth: int) -> bool:
-    """Whether another fence is opened, with something in it."""
+def _leaves_open(text: str, depth: int) -> bool:
+    """Whether another fence is opened and not closed, with something in it or said of it."""
+    opened = None
     for fence in _FENCE.finditer(text):
         opens = bool(fence["info"]) or depth == 0
-        if opens and text[fence.end() :].strip("` \n"):
-            return True
+        opened = fence if opens else None
         depth += 1 if opens else -1
-    return False
-
-
-def _names(schema: Any) -> set[str]:
-    """The names of all properties in a JSON schema."""
-    if isinstance(schema, list):
-        return {name for part in schema for name in _names(part)}
-    if not isinstance(schema, Mapping):
-        return set()
-    return {name for part in schema.values() for name in _names(part)} | set(schema.get("properties", ()))
-
-
-def _keys(value: Any) -> set[str]:
-    """The keys of all objects in a value."""
-    if isinstance(value, list):
-        return {name for part in value for name in _keys(part)}
-    if not isinstance(value, dict):
-        return set()
-    return {name for part in value.values() for name in _keys(part)} | set(value)
+    return opened is not None and bool(opened["info"] or text[opened.end() :].strip("`~ \n"))
 
 
 def _fault(text: str, pieces: Sequence[_Piece], schema: type[BaseModel]) -> str:

@@ -1,7 +1,9 @@
 """Answers out of whatever models put around them: the last object that fits, never a draft, never a wrong one."""
 
+import contextlib
 import json
 import time
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,46 @@ from labeler.simulate.quoting import Guesses
 ANSWER = {"label": "cats", "description": "the word cat", "confidence": 0.9}
 DRAFT = {"label": "a draft", "description": "a first idea", "confidence": 0.1}
 J, D = json.dumps(ANSWER), json.dumps(DRAFT)
+
+
+def lines(answer, key="{}: ", between="\n"):
+    return between.join(key.format(name) + str(value) for name, value in answer.items())
+
+
+NOTATIONS = [
+    lambda answer: json.dumps({name.title(): value for name, value in answer.items()}),
+    lambda answer: json.dumps(answer).replace('"', "‘"),
+    lambda answer: json.dumps(answer).replace('"', "`"),
+    lambda answer: json.dumps(answer).replace('"', "&quot;"),
+    lambda answer: json.dumps(answer).replace('"', "&#34;"),
+    lambda answer: json.dumps(answer).replace('"', "\\u0022"),
+    lambda answer: quote(json.dumps(answer)),
+    lambda answer: json.dumps({"final": {"label": answer["label"]}}),
+    lambda answer: "Label(" + ", ".join(f"{name}={value!r}" for name, value in answer.items()) + ")",
+    lambda answer: lines(answer, "{} = "),
+    lambda answer: lines(answer, "{} => "),
+    lambda answer: lines(answer, between=", "),
+    lambda answer: f"label: {answer['label']}",
+    lambda answer: lines(answer, "- **{}:** "),
+    lambda answer: lines(answer, "**{}** "),
+    lambda answer: lines(answer, "## {}\n"),
+    lambda answer: lines(answer, "{} - "),
+    lambda answer: lines(answer, "{}\t"),
+    lambda answer: lines({name.upper(): value for name, value in answer.items()}, "{}："),
+    lambda answer: f"| {' | '.join(answer)} |\n|---|---|---|\n| {' | '.join(map(str, answer.values()))} |",
+    lambda answer: ",".join(answer) + "\n" + ",".join(map(str, answer.values())),
+    lambda answer: f"~~~yaml\n{lines(answer)}\n~~~",
+    lambda answer: "".join(f"<{name}>{value}</{name}>" for name, value in answer.items()),
+    lambda answer: "".join(f"<parameter={name}>\n{value}\n</parameter>" for name, value in answer.items()),
+    lambda answer: lines(answer, "<arg_key>{}</arg_key>\n<arg_value>"),
+    lambda answer: "".join(f"\\{name}{{{value}}}" for name, value in answer.items()),
+    lambda answer: "[",
+    lambda answer: "{",
+    lambda answer: '{"la',
+    lambda answer: "```json\n",
+]
+
+BARE = str.maketrans("", "", "{}[]<>\n`")
 
 READ = {
     "a sentence before": f"Here it is:\n{J}",
@@ -55,6 +97,12 @@ READ = {
     "other tags of thinking": f"<reasoning>{D}</reasoning>[THINK]{D}[/THINK]◁think▷{D}◁/think▷{J}",
     "channels": f"<|channel|>analysis<|message|>{D}<|end|><|start|>assistant<|channel|>final<|message|>{J}<|return|>",
     "channels without their marks": f"analysisWe try {D}.assistantfinal{J}",
+    "a call of a function within its kind": json.dumps(
+        {"type": "function", "function": {"name": "Label", "arguments": J}}
+    ),
+    "a fence in a string": json.dumps({"answer": f"```json\n{J}\n```"}),
+    "parts of a content": json.dumps({"content": [{"type": "text", "text": J}]}),
+    "a mark of the byte order within": "{\ufeff" + J[1:].replace(": ", ":\u200b "),
     "a reflection behind": f"{J}\n<reflection>That is good.</reflection>",
 }
 
@@ -72,6 +120,15 @@ REFUSED = {
     "a draft behind a quote that was not escaped": f'{{"label": "the "}}" sign", "draft": {D}, "confidence": 1}}',
     "nothing but a draft": f'{{"draft": {D}}}',
     "a draft beside a broken answer": f'{{"draft": {D}, "answer": {{"label": 3}}}}',
+    "a correction beside it": json.dumps({"answer": DRAFT, "corrected": ANSWER}),
+    "a revision beside it": json.dumps({"response": DRAFT, "revised_response": ANSWER}),
+    "an answer within a draft": json.dumps({**DRAFT, "final_answer": ANSWER}),
+    "an answer within a draft, as a string": json.dumps({**DRAFT, "final_answer": J}),
+    "a draft that an answer in another notation quotes": f"{D}\nLabel(label='x', confidence=1, description='{D}')",
+    "a draft that an answer without quotes holds": f"{D}\nlabel: x, confidence: 1, description: {D}",
+    "a draft that was rejected": json.dumps({"rejected": DRAFT}),
+    "a draft of an unknown name": json.dumps({"superseded": DRAFT}),
+    "an old answer": json.dumps({"oldAnswer": DRAFT}),
     "two answers of one name each": f'{{"answer": {D}, "result": {J}}}',
     "a list of two": f"[{D}, {J}]",
     "nothing but thinking": f"<think>{D}</think>\nI do not know.",
@@ -104,6 +161,61 @@ def test_what_is_refused(text):
         fit(text, Label)
     assert str(caught.value).isprintable()
     assert time.process_time() - began < 5
+
+
+SAID = [
+    "Fires in {key: value} pairs",
+    'The set {"a", "b"} is meant.',
+    'It fires on "cat" and on the sign }.',
+    'It fires on "}".',
+    "It's about {x: y, z}.",
+    'Use {"key": "value"} elsewhere.',
+    "For example:\n```\nthe cat sat\n```",
+    'For example:\n```python\nx = {"a": 1}\n```',
+    "the tag </think> is what fires",
+    'It fires on "</think>".',
+    'the "label" field says it',
+    "I chose the label (see above); the confidence is 0.9, since it is in 9/10.",
+]
+
+
+@pytest.mark.parametrize("behind", SAID)
+def test_sentences_behind_an_answer_are_only_sentences(behind):
+    for between in ("\n", "\n\n", " "):
+        assert fit(f"{J}{between}{behind}", Label).model_dump() == ANSWER
+
+
+@pytest.mark.parametrize("notation", range(len(NOTATIONS)))
+def test_a_draft_is_not_taken_where_an_answer_in_another_notation_follows(notation):
+    for between in ("\n", "\nBetter:\n", " ", "\n```\n"):
+        with pytest.raises(ValueError, match=r"\S"):
+            fit(D + between + NOTATIONS[notation](ANSWER), Label)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *'\n"[{}`<',
+        '"}',
+        "[]",
+        "{x: 1}",
+        '{"a"} ',
+        "<a",
+        "label\n",
+        "label|",
+        "label -\n",
+        "> ",
+        "<think>",
+        "the </think> ",
+    ],
+)
+def test_no_text_takes_long(unit):
+    for begin in (J, ""):
+        text = (begin + unit * 100_000)[: LONGEST // 4] + "x"
+        began = time.process_time()
+        with contextlib.suppress(ValueError):
+            fit(text, Label)
+        assert time.process_time() - began < 5
 
 
 def test_what_an_answer_quotes_is_not_looked_at():
@@ -211,7 +323,7 @@ WRAPPINGS = [
 ]
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=1_600, deadline=None)
 @given(ANSWERS, st.sampled_from(WRITINGS), st.lists(st.sampled_from(WRAPPINGS), max_size=2), PROSE)
 def test_an_answer_is_read_through_whatever_stands_around_it(answer, writing, wrappings, prose):
     text, fenced = writing(answer), False
@@ -223,7 +335,22 @@ def test_an_answer_is_read_through_whatever_stands_around_it(answer, writing, wr
     assert fit(text, Label).model_dump() == answer
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=400, deadline=None)
+@given(
+    ANSWERS.filter(lambda answer: D not in answer.values()),
+    st.sampled_from(NOTATIONS),
+    st.sampled_from(WRITINGS[:4]),
+    st.sampled_from(WRAPPINGS),
+    PROSE,
+)
+def test_no_draft_is_taken_before_another_notation(answer, notation, writing, wrapping, prose):
+    # Without brackets: what an answer without quotes holds cannot be told from what it is.
+    answer = {name: value.translate(BARE) if isinstance(value, str) else value for name, value in answer.items()}
+    with pytest.raises(ValueError, match=r"\S"):
+        fit(f"{wrapping(writing(DRAFT), prose)}\n{prose}\n{notation(answer)}", Label)
+
+
+@settings(max_examples=800, deadline=None)
 @given(st.data())
 def test_damage_is_never_read_as_a_draft_or_a_wrong_object(data):
     answer = data.draw(ANSWERS)
