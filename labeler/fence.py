@@ -16,7 +16,10 @@ SIGNS = LINE_END + RETURN + TAB + SPACE + BLANK
 
 _TAG = re.compile(r"<(?=[\s/]*(?:evidence|contexts?|explanation)\b)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_UNSEEN = re.compile("  +|[^\\S ]|[\x00-\x1f\x7f\u200b\u2060\ufeff]")
+_FORMATS = "\x00-\x1f\x7f\xad\u180e\u200b\u200e\u200f\u2060\u2800\u3164\ufeff"
+# Joiners belong to what they stand between: letters of a word that are not Latin, parts of an emoji.
+_JOINED = rf"[^\s!-~{_FORMATS}\u200c\u200d]"
+_UNSEEN = re.compile(rf"  +|[^\S ]|[{_FORMATS}]|(?<!{_JOINED})[\u200c\u200d]|[\u200c\u200d](?!{_JOINED})")
 _SIGN_OF = {
     "\n": LINE_END,
     "\x85": LINE_END,

@@ -40,7 +40,9 @@ def test_fenced_text_is_as_long_as_before(text):
     assert len(plain(text)) == len(text)
 
 
-blanks = st.text(alphabet=st.sampled_from("a \t\r\n\v\x1c\x1e\x85\xa0\u2003\u2028\u2029\u200b\u3000\ufeff·⇥"))
+blanks = st.text(
+    alphabet=st.sampled_from("a \t\r\n\v\x1c\x1e\x85\xa0\u2003\u2028\u2029\u200b\u3000\ufeff\xad\u2800\u3164·⇥")
+)
 
 
 @given(hostile | blanks)
@@ -56,12 +58,15 @@ def test_all_white_space_but_single_spaces_is_seen(text):
     assert "  " not in shown
     assert all(character == " " or character.isprintable() for character in shown)
     seen = [(a, b) for a, b in zip(plain(text), shown, strict=True) if a != b]
-    assert all(a.isspace() or not a.isprintable() for a, _ in seen)
+    assert all(a.isspace() or not a.isprintable() or a in "\u2800\u3164" for a, _ in seen)
     assert all(b in SIGNS for _, b in seen)
 
 
 def test_every_kind_of_white_space_has_its_sign():
     assert one_line("if x:\r\n\ty =  1;\xa0z a\u3000b\u2028") == "if x:␍↵⇥y =··1;␣z a␣b↵"
+    for unseen in "\xad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2800\u3164\ufeff":
+        assert one_line(f"a {unseen}b") == "a ␣b"
+    assert one_line("می\u200cخواهم") == "می\u200cخواهم"
     assert one_line(" a b ") == " a b "
     assert one_line("日本 مرحبا 👨\u200d👩 e\u0301") == "日本 مرحبا 👨\u200d👩 e\u0301"
 
