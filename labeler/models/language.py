@@ -180,17 +180,17 @@ def load_language_model(name: str) -> LanguageModel:
 
 @functools.lru_cache(maxsize=2)
 def _load(name: str) -> LanguageModel:
-    hush()
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    with doing(f"loading {name}"):
+        hush()
+        from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    source = resolve(name)
-    fast = precision()
-    try:
-        # Code that a model brings along is not run, nor is anyone asked whether it should be.
-        with doing(f"loading {name}"):
+        source = resolve(name)
+        fast = precision()
+        try:
+            # Code that a model brings along is not run, nor is anyone asked whether it should be.
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
             module = AutoModelForCausalLM.from_pretrained(source, dtype=fast.dtype, trust_remote_code=False)
-    except Exception as error:  # a damaged folder makes these raise almost anything
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"cannot load the language model '{name}': {reason}") from error
-    return LanguageModel(name, module.eval().to(fast.device), tokenizer, fast.device)
+        except Exception as error:  # a damaged folder makes these raise almost anything
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InputError(f"cannot load the language model '{name}': {reason}") from error
+        return LanguageModel(name, module.eval().to(fast.device), tokenizer, fast.device)

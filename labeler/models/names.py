@@ -81,21 +81,23 @@ def smollm2_folder() -> Path:
 
 
 def _unpack(gguf: Path, target: Path) -> None:
+    stage = f"unpacking {SMOLLM2}, once"
+    tell(stage, 0, 1)
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".convert-", dir=target.parent))
-    stage = f"unpacking {SMOLLM2}, once"
-    tell(stage, 0, 1)
     try:
         AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(scratch)
         packed = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16)
         # A model read from GGUF refuses to be saved: its weights move to a twin that never heard of GGUF.
+        tell(stage, 0, 1)  # some seconds have passed
         plain = {k: v for k, v in packed.config.to_dict().items() if k != "quantization_config"}
         model = AutoModelForCausalLM.from_config(type(packed.config)(**plain), dtype=torch.bfloat16)
         model.load_state_dict(packed.state_dict())
+        tell(stage, 0, 1)
         try:
             model.save_pretrained(scratch)
         except SafetensorError as error:  # how it says that the disk is full

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from labeler.llm.errors import SpentError
 from labeler.llm.names import is_hosted
 from labeler.llm.protocol import Account, PendingError, Recorder
 from labeler.llm.unkept import at_once
+from labeler.progress import Stopped, wanted_until
 from labeler.runs.account import RunAccount
 from labeler.runs.bench import Backends, Bench, open_bench
 from labeler.runs.control import RunLabels, control
@@ -59,29 +61,35 @@ class Drain:
         """Work until nothing is claimable or ``until`` says to stop; returns how many features came out of a stage.
 
         Batches are sent and fetched beside; one that a provider still works on is not waited for. What is in flight when
-        it stops is given back at once, for others to take.
+        it stops is given back at once, for others to take; its threads, which ask ``until`` too, stop behind a batch.
         """
+        over = threading.Event()
+        with wanted_until(lambda: over.is_set() or until()):
+            try:
+                return await self._run(until)
+            finally:
+                over.set()
+                await self._stop()
+
+    async def _run(self, until: Callable[[], bool]) -> int:
         finished, extended = 0, time.monotonic()
-        try:
-            while not until():
-                if len(self._tasks) <= IN_FLIGHT * 3 // 4:
-                    await self._claim(IN_FLIGHT - len(self._tasks))
-                shipped = self._ship()
-                if not self._tasks:
-                    if not await shipped:
-                        break
-                    continue
-                done, _ = await asyncio.wait(self._tasks, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    del self._tasks[task]
-                    if not task.cancelled():  # cancelled: its lease was lost
-                        task.result()
-                finished += len(done)
-                if time.monotonic() - extended > LEASE_SECONDS / 4:
-                    await self._extend()
-                    extended = time.monotonic()
-        finally:
-            await self._stop()
+        while not until():
+            if len(self._tasks) <= IN_FLIGHT * 3 // 4:
+                await self._claim(IN_FLIGHT - len(self._tasks))
+            shipped = self._ship()
+            if not self._tasks:
+                if not await shipped:
+                    break
+                continue
+            done, _ = await asyncio.wait(self._tasks, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                del self._tasks[task]
+                if not task.cancelled():  # cancelled: its lease was lost
+                    task.result()
+            finished += len(done)
+            if time.monotonic() - extended > LEASE_SECONDS / 4:
+                await self._extend()
+                extended = time.monotonic()
         return finished
 
     async def _claim(self, n: int) -> None:
@@ -124,6 +132,8 @@ class Drain:
             await asyncio.to_thread(self._catalogue.park, claim, error.requests)
         except SpentError as error:
             await self._pause(claim, str(error))
+        except Stopped:
+            await asyncio.to_thread(self._catalogue.release, [claim], 0.0, tried=False)
         except ToolsError as error:  # another worker may have what this one lacks
             log.error("run %s cannot be worked on here: %s", claim.run_id, error)
             await asyncio.to_thread(self._catalogue.release, [claim], time.time() + LEASE_SECONDS, tried=False)

@@ -23,6 +23,7 @@ from labeler.errors import MissingExtraError
 from labeler.evidence.store import Material
 from labeler.features import FloatArray, IntArray
 from labeler.models.names import MINILM, encoder_available
+from labeler.progress import tell
 from labeler.simulate.sums import note, on_contexts, sums
 
 IN_CONTEXT = 0.4
@@ -50,9 +51,7 @@ def ordinary_labels() -> list[str]:
 
 @functools.lru_cache(maxsize=1)
 def _ordinary() -> NDArray[np.float32]:
-    from labeler.models.encoder import load_encoder
-
-    return np.asarray(load_encoder().texts(ordinary_labels()).mean(axis=0), dtype=np.float32)
+    return np.asarray(_vectors(ordinary_labels()).mean(axis=0), dtype=np.float32)
 
 
 class _Texts:
@@ -70,8 +69,11 @@ class _Texts:
             new = sorted({text for text in texts if text not in self._known}, key=lambda text: (len(text), text))
             found = {text: self._known[text] for text in texts if text in self._known}
             for start in range(0, len(new), _BATCH):
+                tell("encoding labels", start, len(new), "texts")
                 part = new[start : start + _BATCH]
                 found.update(zip(part, load_encoder().texts(part), strict=True))
+            if new:
+                tell("encoding labels", len(new), len(new), "texts")
             self._known.update(found)
             for oldest in list(self._known)[: max(0, len(self._known) - KEPT_TEXTS)]:
                 del self._known[oldest]

@@ -1,10 +1,11 @@
 """What is told deep inside is heard by whoever waits in this process, and by nobody else."""
 
+import asyncio
 import threading
 
 import pytest
 
-from labeler.progress import doing, listening, tell
+from labeler.progress import Stopped, doing, listening, tell, wanted_until
 
 
 def heard():
@@ -53,3 +54,26 @@ def test_a_stage_is_over_however_it_ends():
     with pytest.raises(ValueError, match="broken"), listening(listener), doing("loading a model"):
         raise ValueError("broken")
     assert found == [("loading a model", 0, 1, ""), ("loading a model", 1, 1, "")]
+
+
+def test_what_is_wanted_no_more_stops_where_it_tells_that_there_is_more_to_do():
+    unwanted = threading.Event()
+    done = []
+
+    def work():
+        for at in range(100):
+            tell("work", at, 100)
+            done.append(at)
+            if at == 3:
+                unwanted.set()
+
+    async def elsewhere():
+        with wanted_until(unwanted.is_set):
+            await asyncio.to_thread(work)
+
+    with pytest.raises(Stopped):
+        asyncio.run(elsewhere())
+    assert done == [0, 1, 2, 3]
+    tell("others' work", 0, 1)
+    with wanted_until(lambda: True):
+        tell("work", 100, 100)  # it is over: nobody is stopped

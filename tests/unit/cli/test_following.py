@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from labeler.cli import following
-from labeler.cli.following import Board, Following, Stage, collecting
+from labeler.cli.following import Board, Following, Stage, collecting, fitted
 from labeler.progress import tell
 
 RUN = {
@@ -40,9 +40,14 @@ def lines(monkeypatch):
     return lambda: file.getvalue().splitlines()
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
 @pytest.fixture
 def screen(monkeypatch):
-    file = io.StringIO()
+    file = Terminal()
     monkeypatch.setattr(following, "err", Console(file=file, force_terminal=True, width=160))
     return lambda: re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
 
@@ -118,10 +123,10 @@ def test_a_run_says_what_its_worker_is_at_before_any_feature_is_done(clock, line
         clock.at += 11
         follow(run(done=3, calls=7, usd=0.25))
     begun, encoding, later = lines()
-    assert begun == "labelling features: 0/12 features  spent $0.00 for 0 calls  failed 0  left -:--"
+    assert begun == "labelling features: 0/12 features  spent $0.00  failed 0  0 calls  left -:--"
     assert encoding.endswith("left -:--; encoding words: 1,000/8,000 words  100 words/s  left 1:10")
     assert "3/12 features" in later
-    assert "spent $0.2500 for 7 calls" in later
+    assert "spent $0.2500  failed 0  7 calls" in later
     assert "encoding" not in later
 
 
@@ -176,3 +181,34 @@ def test_on_a_terminal_what_the_worker_was_at_is_gone_when_it_is_over(screen):
         visible = {task.description: task.visible for task in board._bars.tasks}
     assert visible == {"labelling features": True, "encoding words": False}
     screen()
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 160])
+@pytest.mark.parametrize(
+    "name", ["labelling features", "comparing with nulls", "loading a-model-with-a-name-that-is-long"]
+)
+def test_the_count_the_time_left_and_a_bar_are_seen_at_any_width(clock, width, name):
+    facts = ["spent $0.1234", "failed 2", "40 calls", "3 answers to come"]
+    stage = Stage(name, 0, done=12, total=40, unit="features", facts=facts)
+    clock.at += 10
+    shown, bar, rest = fitted(stage, "0:00:10", width)
+    assert len(shown) + 1 + bar + 1 + len(rest) <= width
+    assert bar >= 8
+    assert rest.startswith("12/40")
+    assert rest.endswith(stage.left)
+    assert shown.rstrip() == name or shown.rstrip().endswith("…")
+    if width >= 80 and len(name) <= 20:
+        assert "spent $0.1234 failed 2" in rest
+    if width >= 160 and len(name) <= 20:
+        assert all(part in rest for part in (*facts, stage.speed, "0:00:10"))
+
+
+@pytest.mark.parametrize(("terminal", "term"), [(True, "dumb"), (False, "xterm")])
+def test_a_file_with_colours_and_a_terminal_that_cannot_move_get_lines(monkeypatch, clock, terminal, term):
+    file = Terminal() if terminal else io.StringIO()
+    console = Console(file=file, force_terminal=True, width=80, _environ={"TERM": term})
+    monkeypatch.setattr(following, "err", console)
+    with collecting() as progress:
+        progress("reading", 0, 10, "tokens")
+        progress("reading", 10, 10, "tokens")
+    assert file.getvalue().splitlines() == ["reading: 0/10 tokens  left -:--", "reading: 10/10 tokens"]
