@@ -8,13 +8,23 @@ MOST_TOKENS = 2**31 - 1
 """A higher count is no count; databases take no more."""
 
 
+DEEPEST = 100
+"""No provider's JSON is nested so deep; what is would end whatever looks into it, or writes it again."""
+
+
 def parsed(text: str | bytes) -> object:
-    """The value of a JSON text; ValueError, in one line, where it is none."""
+    """The value of a JSON text; ValueError, in one line, where it is none, or nested deeper than any that says something."""
     try:
         value: object = json.loads(text)
     except (ValueError, RecursionError):  # ValueError: also bytes that are no text, and numbers of thousands of digits
         raise ValueError("this is not JSON") from None
-    return value
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(DEEPEST):
+        within = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
+        level = [inner for inner in within if isinstance(inner, dict | list)]
+        if not level:
+            return value
+    raise ValueError("this JSON is nested too deep")
 
 
 def written(value: object) -> str:

@@ -18,7 +18,8 @@ _CLOSING = re.compile(
     r"|<\|channel\|>final\b(?:[^<]|<\|constrain\|>){0,80}<\|message\|>|<channel\|>|<unused95>",
     re.IGNORECASE,
 )
-_PIECE = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}]')
+_BRACE = re.compile(r"[{}]")
+_STRING_OR_BRACE = re.compile(r'"(?:[^"\\\n]|\\.)*("?)|[{}]')
 _BEGUN = re.compile(
     r"""(?P<before>[\ufeff\s]*(?:```[ ]{0,4}\w{0,20}\s*)?)(?:\[\s*)?\{\s*
     (?:\Z | \w{1,80}\s*(?:\Z|:) | ["'“‘](?:[^"'”’\\]|\\.){0,80}(?:\Z|["'”’]\s*(?:\Z|:)))""",
@@ -88,12 +89,15 @@ def _alone(text: str, begin: int) -> int | None:
 
 def _strings(text: str, begin: int) -> Iterator[tuple[int, int]]:
     """Where the strings of objects stand that begin and come to an end."""
-    endless = 0
+    endless, unended = 0, (0, 0)
     while endless < _ENDLESS and (begin := text.find("{", begin)) >= 0:
         depth, strings = 0, list[tuple[int, int]]()
-        for piece in _PIECE.finditer(text, begin):
+        for piece in _pieces(text, begin, unended):
             if piece[0] not in "{}":
-                strings.append(piece.span())
+                if piece[1]:
+                    strings.append(piece.span())
+                else:
+                    unended = piece.span()
                 continue
             depth += 1 if piece[0] == "{" else -1
             if depth == 0:
@@ -102,6 +106,21 @@ def _strings(text: str, begin: int) -> Iterator[tuple[int, int]]:
                 break
         else:
             endless, begin = endless + 1, begin + 1
+
+
+def _pieces(text: str, begin: int, unended: tuple[int, int]) -> Iterator[re.Match[str]]:
+    """The strings and the braces outside of strings.
+
+    A string that does not end on its line is none, and no more is any that begins within it: they are gone through once,
+    ``unended`` is the last one that was.
+    """
+    if unended[0] <= begin < unended[1]:
+        yield from _BRACE.finditer(text, begin, unended[1])
+        begin = unended[1]
+    for piece in _STRING_OR_BRACE.finditer(text, begin):
+        yield piece
+        if piece[0][0] == '"' and not piece[1]:
+            yield from _BRACE.finditer(text, *piece.span())
 
 
 def _text_from(text: str, at: int) -> int:

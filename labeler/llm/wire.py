@@ -75,18 +75,20 @@ class Wire:
         end, n_bytes = clock() + RESULTS_SECONDS, 0
         response: Response = await self._translated(self._client.get(path, **self._streaming()), self._seconds)
         try:
-            chunks, left = response.aiter_bytes(), b""
+            chunks, left = response.aiter_bytes(), bytearray()
             while (chunk := await self._translated(anext(chunks, None), self._seconds)) is not None:
                 n_bytes += len(chunk)
                 if n_bytes > LONGEST_RESULTS or clock() > end:
                     raise OversizedError(self._failures.line("the results never end"))
-                *whole, left = (left + chunk).split(b"\n")
+                *whole, end_of_chunk = chunk.split(b"\n")
                 for line in whole:
-                    yield line
+                    yield bytes(left + line)
+                    left.clear()
+                left += end_of_chunk
                 if len(left) > LONGEST:
                     raise OversizedError(self._failures.line("a line of the results never ends"))
             if left:
-                yield left
+                yield bytes(left)
         finally:
             await response.aclose()
 
@@ -109,8 +111,8 @@ class Wire:
             raise MalformedError(self._failures.line(said), maybe_billed=True) from None
 
     async def _content(self, response: Response) -> bytes:
-        """The body, as far as it may go; a stream of events ends where it says so."""
-        chunks, content = response.aiter_bytes(), bytearray()
+        """The body, as far as it may go, without blanks before it; a stream of events ends where it says so."""
+        chunks, content, n_bytes = response.aiter_bytes(), bytearray(), 0
         while True:
             try:
                 # Until it begins, the time of the whole is what counts: a model may think before it says anything.
@@ -121,8 +123,9 @@ class Wire:
                 raise TimedOutError(line, maybe_billed=True) from None
             if chunk is None:
                 return bytes(content)
-            content += chunk
-            if len(content) > LONGEST:
+            content += chunk if content else chunk.lstrip()  # blanks are how some servers say that they are at it
+            n_bytes += len(chunk)
+            if n_bytes > LONGEST:
                 line = self._failures.line(f"the answer is longer than {LONGEST >> 20} MB")
                 raise OversizedError(line, maybe_billed=True)
             if is_stream(content) and has_ended(content, len(chunk)):

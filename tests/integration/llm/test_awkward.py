@@ -561,3 +561,54 @@ async def test_results_of_a_batch_that_are_cut_are_asked_for_later():
         with pytest.raises(BusyError):
             [line async for line in backend.results("b")]
         await backend.close()
+
+
+def nested(depth, around="error", innermost="no"):
+    """JSON so deep, written as text: not even writing it is easy."""
+    return (f'{{"{around}": ' * depth + json.dumps(innermost) + "}" * depth).encode()
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("depth", [90, 330, 490, 978, 100_000])
+@pytest.mark.parametrize("around", ["error", "choices", "detail", "message"])
+async def test_an_answer_that_is_nested_however_deep_is_no_answer(api, depth, around):
+    error, _ = await failure(api, sending(nested(depth, around)))
+    assert isinstance(error, BusyError | MalformedError)
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("depth", [330, 490, 978, 100_000])
+async def test_a_refusal_that_is_nested_however_deep_is_that_refusal(api, depth):
+    error, _ = await failure(api, sending(nested(depth), status=400))
+    assert isinstance(error, RejectedError)
+
+
+@pytest.mark.parametrize("depth", [90, 330, 978, 100_000])
+@pytest.mark.parametrize("kind", ["arguments", "pieces", "input", "partial input"])
+async def test_what_a_function_is_called_with_is_read_however_deep(depth, kind):
+    deep = nested(depth).decode()
+    start, *_ = pieces_of_a_message()
+    pieces = [
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "name": "f", "input": {}}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": deep}},
+    ]
+    call = {"function": {"name": "f", "arguments": "DEEP"}}
+    bodies = {
+        "arguments": json.dumps(chat(None, tool_calls=[call])).encode().replace(b'"DEEP"', deep.encode()),
+        "pieces": events({"choices": [{"delta": {"tool_calls": [call]}}]}).replace(b'"DEEP"', deep.encode()),
+        "input": json.dumps(message("") | {"content": [{"type": "tool_use", "input": "DEEP"}]})
+        .encode()
+        .replace(b'"DEEP"', deep.encode()),
+        "partial input": named_events(start, *pieces, *pieces_of_a_message()[-2:]),
+    }
+    async with AwkwardServer(sending(bodies[kind])) as server:
+        backend = opened("openai" if kind in ("arguments", "pieces") else "anthropic", server)
+        with pytest.raises(MalformedError):
+            await ask_until_answered(backend, FORMED, record=Kept(), sleep=lambda _: asyncio.sleep(0))
+        await backend.close()
+
+
+async def test_blanks_before_an_answer_are_no_answer():
+    chunks = [b" \r\n" * 300] * 1_000
+    assert (await ask("openai", sending(*chunks, json.dumps(chat(J)).encode()), idle=5.0)).text == J
+    assert (await ask("openai", sending(*chunks, b"\xef\xbb\xbf" + events(*deltas(J))))).text == J

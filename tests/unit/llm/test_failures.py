@@ -1,13 +1,14 @@
 """What lies under the SDKs' exceptions, told apart."""
 
 import itertools
+import time
 
 import aiohttp
 import openai
 import pytest
 
 from labeler.llm.errors import BusyError, TimedOutError
-from labeler.llm.failures import Failures
+from labeler.llm.failures import Failures, said_in
 
 
 def chain(*errors):
@@ -44,3 +45,22 @@ def test_what_the_caller_was_handling_is_not_a_cause():
 def test_a_key_is_cut_out_before_the_message_is_cut_short():
     said = "x" * 190 + "secret-of-twenty-characters"
     assert "secret" not in Failures("m", "secret-of-twenty-characters").line("HTTP 400", said)
+
+
+@pytest.mark.parametrize("page", ["<" * 400_000, "<a" * 200_000, "sk-" * 200_000, "sk-a " * 100_000])
+def test_the_time_for_a_page_grows_with_it_and_not_with_its_square(page):
+    began = time.monotonic()
+    assert str(Failures("m", "key-of-this-host").of_status(500, {}, page)).startswith("m: HTTP 500")
+    assert time.monotonic() - began < 10
+
+
+def test_what_is_said_is_found_however_deep_and_beside_its_source():
+    body = {"error": "no"}
+    for _ in range(5_000):
+        body = {"error": body, "metadata": {"raw": {"message": "no"}}}
+    assert said_in(body) == "no"
+    assert (
+        said_in({"error": {"message": "no", "metadata": {"raw": '{"message": "never"}'}}}) == 'no: {"message": "never"}'
+    )
+    assert said_in([{"error": {"message": "no"}}]) == "no"
+    assert said_in({"Message": "no", "__type": "T"}) == "no"

@@ -1,14 +1,17 @@
 """Thoughts, parted from what is said."""
 
 import json
+import re
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labeler.llm import thoughts
 from labeler.llm.thoughts import is_begun, parted
 
+N = 50_000
 ANSWER = '{"label": "months", "description": "names of months"}'
 MARKS = [
     ("<think>", "</think>"),
@@ -132,3 +135,45 @@ def test_long_texts_are_looked_at_in_no_time(before, piece):
     began = time.process_time()
     is_begun(before + piece * (200_000 // len(piece)) + ".")
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"' + '\\"' * N,
+        '{"}' + '{\\"}' * N,
+        "{" + '"\n' * N,
+        '{"}' * N,
+        "{" * N,
+        '{"a"}</think>' * N,
+        "<|channel|>final" * N,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_the_time_for_it_grows_with_the_text_and_not_with_its_square(text):
+    began = time.process_time()
+    thought, said = parted(text + "</think>cats")
+    assert thought + said == text + "</think>cats"
+    assert said == "cats"
+    assert time.process_time() - began < 10
+
+
+@given(st.text(alphabet='{}"\\\na', max_size=20))
+def test_the_strings_of_objects_are_those_that_end_on_their_line(text):
+    def strings(text, begin):
+        endless = 0
+        while endless < thoughts._ENDLESS and (begin := text.find("{", begin)) >= 0:
+            depth, found = 0, []
+            for piece in re.finditer(r'"(?:[^"\\\n]|\\.)*"|[{}]', text[begin:]):
+                if piece[0] not in "{}":
+                    found.append((begin + piece.start(), begin + piece.end()))
+                    continue
+                depth += 1 if piece[0] == "{" else -1
+                if depth == 0:
+                    yield from found
+                    begin += piece.end()
+                    break
+            else:
+                endless, begin = endless + 1, begin + 1
+
+    assert list(thoughts._strings(text, 0)) == list(strings(text, 0))
