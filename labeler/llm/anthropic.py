@@ -62,6 +62,7 @@ class AnthropicBackend:
         self._endpoint = endpoint
         self._prices = prices or Prices()
         self._failures = Failures(self.name, endpoint.key, endpoint.hint)
+        memory = memory and memory.cleaning(self._failures.clean)
         # Of other servers only: on Anthropic's own host a rejected schema is a schema to mend.
         lessons = {"temperature": "temperature"} | ({} if endpoint.official else {"output_config": FORM})
         self._dialect = Dialect(lessons, memory=memory, probing=not endpoint.official)
@@ -128,7 +129,7 @@ class AnthropicBackend:
         if told is not None:
             raise told
         try:
-            reply = read_reply(found, self.price)
+            reply = self._failures.without_key(read_reply(found, self.price))
         except MalformedError as error:
             raise MalformedError(self._failures.line(f"{error}; is the base url right?"), maybe_billed=True) from None
         if request.schema is not None and "output_config" not in without and not self._endpoint.official:

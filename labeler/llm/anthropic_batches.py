@@ -129,7 +129,7 @@ class AnthropicBatchBackend(AnthropicBackend):
         kind = result.get("type")
         if kind == "succeeded":
             try:
-                reply = read_reply(result.get("message"), self._half)
+                reply = self._failures.without_key(read_reply(result.get("message"), self._half))
             except MalformedError as error:
                 line = self._failures.line(str(error))
                 return BatchLine(custom_id=custom_id, reason=line, again=True, maybe_billed=True)

@@ -2,11 +2,12 @@
 
 A provider's own key goes to the provider's own host, or to the server that its ``…_BASE_URL`` setting names in the same
 place (both in the environment, or both in one file); every other server gets the key that ``LABELER_API_KEYS`` lists for
-it, or none.
+it, or none. A host that is listed without a port gets its key where nobody on the way can read it.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
@@ -84,8 +85,8 @@ def find_endpoint(
         if own is None:
             raise InputError(f"{name} needs a key; set {variable}")
         return Endpoint(base_url=base_url, key=own, official=True, trusted=True)
-    found = _listed_key(listed, origin)
-    hint, trusted = "", False
+    found, hint = _listed_key(listed, origin)
+    trusted = False
     if gateway is not None and origin == Origin.of(gateway.url):
         trusted = gateway.in_environment
         found = found or _clean(gateway.key, variable)
@@ -93,9 +94,9 @@ def find_endpoint(
             places = ("the environment", ".env") if trusted else (".env", "the environment")
             hint = (
                 f"{variable} was not sent, for {gateway_variable} stands in {places[0]} and the key in {places[1]}; set both "
-                f"in one place, or LABELER_API_KEYS={origin.host}=key"
+                f"in one place, or LABELER_API_KEYS={_listing(origin)}=key"
             )
-    return Endpoint(base_url=base_url, key=found, official=False, trusted=trusted, hint=hint)
+    return Endpoint(base_url=base_url, key=found, official=False, trusted=trusted, hint=hint if found is None else "")
 
 
 def _official(origin: Origin, provider: Origin) -> bool:
@@ -117,10 +118,32 @@ def keys_by_host(listed: SecretStr | None) -> dict[str, str]:
     return keys
 
 
-def _listed_key(listed: SecretStr | None, origin: Origin) -> str | None:
+def _listed_key(listed: SecretStr | None, origin: Origin) -> tuple[str | None, str]:
+    """The key that is listed for a server, or a hint why it was not sent there."""
     keys = keys_by_host(listed)
-    found = keys.get(f"{origin.host}:{origin.port}") or keys.get(origin.host)
-    return _clean(SecretStr(found), "LABELER_API_KEYS") if found else None
+    exposed = _is_exposed(origin)
+    found = None if exposed else keys.get(origin.host)
+    if not (exposed and origin.port == 443):  # who names the port of https means no plain text
+        found = keys.get(f"{origin.host}:{origin.port}", found)
+    hint = ""
+    if found is None and exposed and origin.host in keys:
+        hint = f"the key of {origin.host} was not sent in plain text; use https, or set LABELER_API_KEYS={_listing(origin)}=key"
+    return (_clean(SecretStr(found), "LABELER_API_KEYS") if found else None), hint
+
+
+def _listing(origin: Origin) -> str:
+    """How a server is listed to get a key: on its port alone where others could read it on the way."""
+    return f"{origin.host}:{origin.port}" if _is_exposed(origin) else origin.host
+
+
+def _is_exposed(origin: Origin) -> bool:
+    """Whether it is asked in plain text over more than the own network, where hosts have bare names."""
+    if origin.scheme == "https" or origin.loopback:
+        return False
+    try:
+        return not ipaddress.ip_address(origin.host.strip("[]")).is_private
+    except ValueError:
+        return "." in origin.host
 
 
 def _clean(key: SecretStr | None, variable: str) -> str | None:

@@ -9,7 +9,7 @@ import math
 import re
 import time
 from collections.abc import Awaitable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import TypeVar
 
@@ -19,12 +19,15 @@ from httpx2 import DecodingError, RequestError
 from labeler.errors import LabelerError
 from labeler.llm.errors import AccessError, BusyError, LLMError, MalformedError, RejectedError, TimedOutError
 from labeler.llm.limits import read_limits
-from labeler.llm.protocol import Limits, Usage
+from labeler.llm.protocol import Limits, Reply, Usage
 from labeler.llm.told import MESSAGE, told, under
 
 T = TypeVar("T")
 
 _LONGEST = 200
+_NO_WORD = 8
+"""Characters of a key that is no word by chance; a shorter one (servers of one's own take any) is only hidden where it
+stands alone."""
 _KEY_LIKE = re.compile(r"\bsk-[\w*-]{6,}")  # providers echo keys half masked
 _OUT_OF_MONEY = ("insufficient_quota", "billing_error")
 _GATEWAY_GAVE_UP = (408, 504, 524)
@@ -34,7 +37,10 @@ BROKEN = (RequestError, aiohttp.ClientError, OSError)
 
 
 class RejectionError(RejectedError):
-    """A rejection with all that the provider said, so that a backend can learn what it will not take."""
+    """A rejection with all that the provider said, so that a backend can learn what it will not take.
+
+    ``said`` is to be understood, and not to be shown: the key may be in it.
+    """
 
     def __init__(self, message: str, said: str, status: int, limits: Limits | None = None) -> None:
         super().__init__(message, limits=limits)
@@ -43,7 +49,7 @@ class RejectionError(RejectedError):
 
 
 class FaultError(BusyError):
-    """A fault of the server with all that it said: some answer so to what they will not take."""
+    """The same for a fault of the server: some answer so to what they will not take."""
 
     def __init__(
         self, message: str, said: str, *, retry_after: float | None = None, limits: Limits | None = None
@@ -62,11 +68,24 @@ class Failures:
     """What to say where a key is wanted."""
 
     def clean(self, text: str) -> str:
-        """Untrusted text without line breaks, control characters and the key; whole, however long."""
-        line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        """Untrusted text without line breaks, control characters and the key; whole, however long.
+
+        This is for what is shown or kept. What a text means is told by its own words: a key may be any word.
+        """
+        line = one_line(text)
         if self.key:
-            line = line.replace(self.key, "[key]")
+            word = re.escape(self.key)
+            line = re.sub(word if self._is_long else rf"(?<![^\W_]){word}(?![^\W_])", "[key]", line)
         return _KEY_LIKE.sub("[key]", line)
+
+    def without_key(self, reply: Reply) -> Reply:
+        """A reply as it may be kept: servers quote the key that they do not take, also where an answer belongs."""
+        text = reply.text.replace(self.key, "[key]") if self.key and self._is_long else reply.text
+        return replace(reply, text=text, said=self.clean(reply.said))
+
+    @property
+    def _is_long(self) -> bool:
+        return len(self.key or "") >= _NO_WORD
 
     def line(self, what: str, said: str = "") -> str:
         """A message: whose failure, what failed, and at most 200 characters of what the provider said."""
@@ -77,7 +96,7 @@ class Failures:
         """The error that an HTTP status means."""
         said, everything = said_in(body), body if isinstance(body, str) else _spelled(body)
         line, limits = self.line(f"HTTP {status}", said), read_limits(headers)
-        everything = self.clean(everything)
+        everything = one_line(everything)
         maybe_billed = status in _GATEWAY_GAVE_UP
         if status in (401, 402, 403) or _out_of_money(body, said):
             return AccessError(f"{line} ({self.hint})" if self.hint and status != 402 else line)
@@ -119,6 +138,11 @@ class Failures:
             return MalformedError(self.line("the answer cannot be unpacked", str(error)), maybe_billed=True)
         what = "the server cannot be reached" if unsent else "the connection was lost"
         return BusyError(self.line(what, str(causes[-1])), maybe_billed=not unsent)
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def passes(status: int) -> bool:

@@ -73,6 +73,7 @@ class OpenAIBackend:
         self._endpoint = endpoint
         self._prices = prices or Prices()
         self._failures = Failures(self.name, endpoint.key, endpoint.hint)
+        memory = memory and memory.cleaning(self._failures.clean)
         lessons = _LESSONS_OF_OWN_HOST if endpoint.official else _LESSONS_OF_OTHERS
         self._dialect = Dialect(lessons, memory=memory, probing=not endpoint.official)
         self._sizes = Sizes(thinking=THINKING_TOKENS if endpoint.official else 0, context=said.context, memory=memory)
@@ -147,7 +148,7 @@ class OpenAIBackend:
         found, headers = await self._wire.post("/chat/completions", body, self._sizes.room(request, 0))
         self._raise_told(found, headers)
         try:
-            reply = read_reply(found, self.price)
+            reply = self._failures.without_key(read_reply(found, self.price))
         except MalformedError as error:
             line = self._failures.line(f"{error}; does the base url lack a /v1?")
             raise MalformedError(line, maybe_billed=True) from None

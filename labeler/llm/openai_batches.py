@@ -139,7 +139,7 @@ class OpenAIBatchBackend(OpenAIBackend):
     def _line(self, found: ResultLine) -> BatchLine:
         if found.status == 200:
             try:
-                reply = read_reply(found.body, self._half)
+                reply = self._failures.without_key(read_reply(found.body, self._half))
             except MalformedError as error:
                 line = self._failures.line(str(error))
                 return BatchLine(custom_id=found.custom_id, reason=line, again=True, maybe_billed=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import json
 import math
@@ -101,6 +102,13 @@ class ServerMemory:
         self._path = home / FILE
         self._address = address
         self._clock = clock
+        self._clean: Callable[[str], str] = str
+
+    def cleaning(self, clean: Callable[[str], str]) -> ServerMemory:
+        """The same memory, which keeps of a server's words what ``clean`` leaves of them."""
+        memory = copy.copy(self)
+        memory._clean = clean
+        return memory
 
     def recall(self) -> dict[str, Learned]:
         """The lessons of the last week, each by what it is about."""
@@ -117,7 +125,7 @@ class ServerMemory:
             base_url=self._address.base_url or "",
             what=what,
             value=value,
-            said=said[:_LONGEST],
+            said=self._clean(said)[:_LONGEST],
             times=times + (before.times if before else 0),
             first=before.first if before else now,
             last=now,

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from labeler.llm import transport, wire
-from labeler.llm.anthropic import AnthropicBackend
+from labeler.llm.anthropic_batches import AnthropicBatchBackend
 from labeler.llm.asking import ask_until_answered
 from labeler.llm.endpoints import Endpoint
 from labeler.llm.errors import (
@@ -19,13 +19,15 @@ from labeler.llm.errors import (
     LLMError,
     MalformedError,
     OversizedError,
+    RefusedError,
     RejectedError,
     TimedOutError,
     TooLongError,
 )
 from labeler.llm.names import LLMName
 from labeler.llm.openai_batches import OpenAIBatchBackend
-from labeler.llm.protocol import UNKNOWN, Request, Usage
+from labeler.llm.protocol import UNKNOWN, Address, Request, Usage
+from labeler.llm.servers import ServerMemory
 from labeler.llm.structured import read_answer
 from tests.fakes.account import Kept
 from tests.fakes.awkward import (
@@ -46,12 +48,13 @@ from tests.integration.llm.schemas import LABEL, Label
 
 FORMED = Request(prompt="Which words?", system="You name features.", schema=Label)
 J = json.dumps(LABEL)
+KEY = "secret-key"
 APIS = ("openai", "anthropic")
 
 
-def opened(api, server, **options):
-    path, kind = ("/v1", OpenAIBatchBackend) if api == "openai" else ("", AnthropicBackend)
-    endpoint = Endpoint(base_url=server.url + path, key="secret-key", official=False, trusted=True)
+def opened(api, server, key=KEY, **options):
+    path, kind = ("/v1", OpenAIBatchBackend) if api == "openai" else ("", AnthropicBatchBackend)
+    endpoint = Endpoint(base_url=server.url + path, key=key, official=False, trusted=True)
     return kind(LLMName.parse(f"{api}:m@{server.url}{path}"), endpoint, **options)
 
 
@@ -612,3 +615,57 @@ async def test_blanks_before_an_answer_are_no_answer():
     chunks = [b" \r\n" * 300] * 1_000
     assert (await ask("openai", sending(*chunks, json.dumps(chat(J)).encode()), idle=5.0)).text == J
     assert (await ask("openai", sending(*chunks, b"\xef\xbb\xbf" + events(*deltas(J))))).text == J
+
+
+@pytest.mark.parametrize("key", ["x", "length", "max_completion_tokens"])
+async def test_a_key_that_is_a_word_keeps_nothing_from_being_understood(key):
+    long, name = "maximum context length is 4096 tokens, x", "max_tokens is not supported; use max_completion_tokens"
+    error, _ = await failure("openai", always({"error": {"message": long}}, status=400), key=key)
+    assert type(error) is TooLongError
+    refuse = always({"error": {"message": name}}, status=400)
+    async with AwkwardServer(in_turn(refuse, always(chat(J)))) as server:
+        backend = opened("openai", server, key=key)
+        assert (await backend.ask(FORMED)).text == J
+        await backend.close()
+    assert "max_completion_tokens" in server.bodies[-1]
+
+
+@pytest.mark.parametrize("api", APIS)
+async def test_what_quotes_the_key_is_kept_without_it(api, tmp_path):
+    said = f"I take no temperature, and no {KEY}"
+    bodies = {
+        "openai": [chat(None, refusal=f"Incorrect API key: {KEY}"), chat(f"Incorrect API key: {KEY}")],
+        "anthropic": [message(f"Incorrect API key: {KEY}")],
+    }[api]
+    batched = [
+        {"custom_id": "c", "response": {"status_code": 200, "body": body}}
+        if api == "openai"
+        else {"custom_id": "c", "result": {"type": "succeeded", "message": body}}
+        for body in bodies
+    ]
+
+    async def handle(request, asked):
+        if request.path.endswith(("/content", "/results")):
+            return web.Response(body=b"".join(json.dumps(line).encode() + b"\n" for line in batched))
+        if request.method == "GET":
+            return web.json_response({"id": "b", "status": "completed", "output_file_id": "f"})
+        if "temperature" in asked:
+            return web.json_response({"error": {"message": said}}, status=400)
+        return web.json_response(bodies[len(server.bodies) % len(bodies)])
+
+    async with AwkwardServer(handle) as server:
+        memory = ServerMemory(tmp_path, Address(api, "m", server.url))
+        backend = opened(api, server, memory=memory)
+        for draw in range(2 * len(bodies)):
+            reply = await backend.ask(dataclasses.replace(FORMED, temperature=1.0, draw=draw))
+            with pytest.raises((MalformedError, RefusedError)) as caught:
+                read_answer(reply, FORMED, "m")
+            assert "[key]" in repr(reply)
+            assert KEY not in repr(reply) + str(caught.value)
+        lines = [line async for line in backend.results("b")]
+        await backend.close()
+    assert [repr(line).count("[key]") for line in lines] == [1] * len(bodies)
+    assert KEY not in repr(lines)
+    learned = memory.recall()
+    assert "no [key]" in learned["temperature"].said
+    assert KEY not in repr(learned)

@@ -9,6 +9,8 @@ import pytest
 
 from labeler.llm.errors import BusyError, TimedOutError
 from labeler.llm.failures import Failures, said_in
+from labeler.llm.lengths import excess
+from labeler.llm.protocol import Reply
 
 
 def chain(*errors):
@@ -45,6 +47,27 @@ def test_what_the_caller_was_handling_is_not_a_cause():
 def test_a_key_is_cut_out_before_the_message_is_cut_short():
     said = "x" * 190 + "secret-of-twenty-characters"
     assert "secret" not in Failures("m", "secret-of-twenty-characters").line("HTTP 400", said)
+
+
+@pytest.mark.parametrize("key", ["x", "e", "length", "context", "-", "secret-of-twenty-characters"])
+def test_what_is_said_is_understood_whatever_the_key_is(key):
+    said = f"This model's maximum context length is 4096 tokens (your key: {key})"
+    error = Failures("m", key).of_status(400, {}, {"error": {"message": said}})
+    assert excess(error.said, 400).context == 4096
+    assert f"key: {key})" not in str(error)
+
+
+def test_a_key_of_a_few_letters_leaves_the_words_that_hold_them():
+    assert Failures("m", "x").line("HTTP 400", "next: key x, 'x'") == "m: HTTP 400: next: key [key], '[key]'"
+
+
+def test_a_reply_is_kept_without_the_key():
+    key = "gw_0123456789"
+    reply = Reply(text=f'{{"label":\n"Incorrect key: {key}"}}', said=f"Incorrect key:\n{key}")
+    kept = Failures("m", key).without_key(reply)
+    assert (kept.text, kept.said) == ('{"label":\n"Incorrect key: [key]"}', "Incorrect key: [key]")
+    assert Failures("m", "cats").without_key(Reply(text='{"label": "cats"}')).text == '{"label": "cats"}'
+    assert Failures("m", None).without_key(reply).text == reply.text
 
 
 @pytest.mark.parametrize("page", ["<" * 400_000, "<a" * 200_000, "sk-" * 200_000, "sk-a " * 100_000])

@@ -92,6 +92,7 @@ def endpoint(name, *, gateway=None, listed=None, key=OPENAI_KEY):
 
 
 LISTED = "gpu-box=lan-key, h.example:9000=port-key,h.example=host-key,[::1]:8000=six-key,b.example=a=b=="
+LISTED += ",10.0.0.7=own-key,s.example:443=tls-key,8.8.8.8=far-key"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,17 @@ LISTED = "gpu-box=lan-key, h.example:9000=port-key,h.example=host-key,[::1]:8000
         ("openai:m@http://127.0.0.1:8000/v1", None, None),
         ("openai:m@http://gpu-box:8000/v1", None, "lan-key"),
         ("openai:m@http://GPU-box/v1", None, "lan-key"),
+        ("openai:m@http://10.0.0.7:81/v1", None, "own-key"),
         ("openai:m@https://h.example:9000/v1", None, "port-key"),
+        ("openai:m@http://h.example:9000/v1", None, "port-key"),
+        ("openai:m@https://h.example:81/v1", None, "host-key"),
+        ("openai:m@http://h.example:81/v1", None, None),
+        ("openai:m@http://h.example/v1", None, None),
+        ("openai:m@http://H.example:443/v1", None, None),
+        ("openai:m@http://s.example:443/v1", None, None),
+        ("openai:m@https://s.example/v1", None, "tls-key"),
+        ("openai:m@http://8.8.8.8/v1", None, None),
+        ("openai:m", "http://h.example:81/v1", OPENAI_KEY),
         ("openai:m@https://h.example/v1", None, "host-key"),
         ("openai:m@https://sub.h.example/v1", None, None),
         ("openai:m@http://[::1]:8000/v1", None, "six-key"),
@@ -122,6 +133,14 @@ LISTED = "gpu-box=lan-key, h.example:9000=port-key,h.example=host-key,[::1]:8000
 )
 def test_a_key_goes_to_its_own_host_only(name, gateway, key):
     assert endpoint(name, gateway=gateway, listed=LISTED).key == key
+
+
+@pytest.mark.parametrize("gateway", [None, "http://h.example:81/v1"])
+def test_whose_key_is_not_sent_in_plain_text_is_told_how_it_may_be(gateway):
+    name = "openai:m@http://h.example:81/v1" if gateway is None else "openai:m"
+    hint = endpoint(name, gateway=gateway, listed="h.example=hunter2", key=None).hint
+    assert "h.example:81=key" in hint
+    assert "hunter2" not in hint
 
 
 def test_a_server_named_by_the_provider_setting_needs_no_key():
