@@ -8,7 +8,8 @@ READY := $(VENV)/.ready
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-all lint style types quick long unit integration acceptance clean
 
-WORKERS ?= 2
+# One more than the two cores that there may be: whole runs wait for batches and limits much of the time.
+WORKERS ?= 3
 # A file's tests share what they made, so a file goes to one worker as a whole; the longest files stand first.
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 QUICK := $(PYTEST) -m 'not long'

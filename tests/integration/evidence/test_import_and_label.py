@@ -54,11 +54,14 @@ def test_a_format_without_counts_is_labelled_and_scored_as_what_it_is(tmp_path, 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     """Sentences through the tiny model's tokenizer, with the rules' activations on the last token of each word."""
-    folder = tmp_path_factory.mktemp("cache")
+    return saved(tmp_path_factory.mktemp("cache"), 3_000)
+
+
+def saved(folder, n_sentences):
     tokenizer = tiny_tokenizer()
     tokenizer.save_pretrained(folder / "model")
     ids, acts = [], []
-    for words in sentences(3000):
+    for words in sentences(n_sentences):
         values = [rule(words) for rule in RULES]
         for at, word in enumerate(words):
             pieces = tokenizer(f" {word}", add_special_tokens=False).input_ids
@@ -103,23 +106,24 @@ def test_the_contexts_of_a_cache_are_its_windows(cache, brought):
         np.testing.assert_array_equal(kept, strongest[: len(kept)])
 
 
-def test_an_import_of_a_cache_that_is_stopped_encodes_nothing_twice(cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(finishing, "STATES", 256)
+def test_an_import_of_a_cache_that_is_stopped_encodes_nothing_twice(tmp_path, monkeypatch):
+    files, _, _ = saved(tmp_path / "files", 200)
+    monkeypatch.setattr(finishing, "STATES", 32)
     encoder = encoding.install(monkeypatch, tmp_path / "cache")
 
     def stopped(part, *others):
-        if len(encoder.contexts_made) >= 1_000:
+        if len(encoder.contexts_made) >= 100:
             raise KeyboardInterrupt
         return FakeEncoder.tokens(encoder, part, *others)
 
     with monkeypatch.context() as stopping:
         stopping.setattr(encoder, "tokens", stopped, raising=False)
         with pytest.raises(KeyboardInterrupt):
-            api.import_evidence(cache[0], "stopped", home=tmp_path / "home")
+            api.import_evidence(files, "stopped", home=tmp_path / "home")
     made, encoder.contexts_made = encoder.contexts_made, []
-    store = api.import_evidence(cache[0], "stopped", home=tmp_path / "home").store
-    assert len(made) >= 1_000
-    assert len(encoder.contexts_made) <= store.manifest.n_pool - 3 * 256
+    store = api.import_evidence(files, "stopped", home=tmp_path / "home").store
+    assert len(made) >= 100
+    assert len(encoder.contexts_made) <= store.manifest.n_pool - 3 * 32
     assert [path.name for path in (tmp_path / "home" / "dictionaries").iterdir()] == ["stopped"]
 
 
