@@ -173,6 +173,9 @@ def fitting(dictionary: Dictionary, model: LanguageModel) -> Dictionary:
 
 
 def _check_width(wanted: Wanted, dictionary: Dictionary, hook: HookPoint, model: LanguageModel, name: str) -> None:
+    """Whether it reads and writes what the model has there: told before the first token, not behind the last."""
+    if dictionary.hook_out:
+        model.width(HookPoint.parse(dictionary.hook_out))
     width = model.width(hook)
     if width != dictionary.d_model:
         trained = f" ({dictionary.model})" if dictionary.model else ""

@@ -119,7 +119,7 @@ class LanguageModel:
         the residual stream its learned scale is folded in; its division, one positive number a token, is left out. None
         where the place is the residual stream or in its basis, or where nothing linear leads from it there.
         """
-        tap, places = self._tap(hook), self._places()
+        tap, places = self._tap(hook), self._places(hook.layer)
         for place, written in (("mlp.hook_post", "hook_mlp_out"), ("attn.hook_z", "hook_attn_out")):
             if place not in places or tap != self._tap(HookPoint(hook.layer, place)):
                 continue
@@ -147,13 +147,14 @@ class LanguageModel:
         _RAN[self.name] += tokens
         tell(f"running {self.name}", _RAN[self.name], None, "tokens")
 
-    def _places(self) -> Mapping[str, str]:
-        return places_of(self.module.config.get_text_config())
+    def _places(self, layer: int) -> Mapping[str, str]:
+        return places_of(self.module.config.get_text_config(), self.layers()[layer])
 
     def _tap(self, hook: HookPoint) -> Tap:
-        layers, places = self.layers(), self._places()
+        layers = self.layers()
         if not 0 <= hook.layer < len(layers):
             raise InputError(f"'{hook}' is out of range: '{self.name}' has layers 0 to {len(layers) - 1}")
+        places = self._places(hook.layer)
         try:
             return Tap.at(layers[hook.layer], places.get(hook.place, hook.place))
         except AttributeError:

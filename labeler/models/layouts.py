@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import nn
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
@@ -25,6 +27,9 @@ class Layout:
 
 RESIDUAL = {"hook_resid_pre": "input", "hook_resid_post": ""}
 """What every architecture has."""
+
+MLPS = ("mlp", "block_sparse_moe", "feed_forward", "moe", "ffn")
+"""The names that blocks give to their MLP, one of experts among them."""
 
 _LLAMA = {
     "attn.hook_z": "self_attn.o_proj.input",
@@ -107,11 +112,15 @@ LAYOUTS = (
 )
 
 
-def places_of(config: Any) -> Mapping[str, str]:
-    """The places of a text model with this Hugging Face configuration; ``RESIDUAL`` where its layout is not known."""
+def places_of(config: Any, block: nn.Module) -> Mapping[str, str]:
+    """The places of a text model with this Hugging Face configuration and such blocks.
+
+    Where the layout is not known: the residual stream, and what the block's own MLP reads and puts out.
+    """
     for layout in LAYOUTS:
         if config.model_type in layout.model_types and all(
             getattr(config, key, None) == value for key, value in layout.given.items()
         ):
             return {**RESIDUAL, **layout.places}
-    return RESIDUAL
+    mlp = next((name for name in MLPS if hasattr(block, name)), None)
+    return RESIDUAL if mlp is None else {**RESIDUAL, "hook_mlp_in": f"{mlp}.input", "hook_mlp_out": mlp}

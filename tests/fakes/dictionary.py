@@ -91,10 +91,11 @@ def save_torch(path: Path, value: object) -> Path:
     return path
 
 
-def save_sparsify(folder: Path, **config: Any) -> Path:
-    """Write a sparsify dictionary; ``config`` replaces what its configuration says."""
+def save_sparsify(folder: Path, *, skip: bool = False, **config: Any) -> Path:
+    """Write a sparsify dictionary, with a ``skip`` or without; ``config`` replaces what its configuration says."""
     w = random_weights()
     tensors = {"encoder.weight": w["W_enc"].T, "encoder.bias": w["b_enc"], "W_dec": w["W_dec"], "b_dec": w["b_dec"]}
+    tensors |= {"W_skip": torch.zeros(D, D)} if skip else {}
     save_safetensors(folder / "sae.safetensors", tensors)
     stated = {"activation": "topk", "expansion_factor": N // D, "normalize_decoder": True, "num_latents": 0, "k": 8}
     save_json(folder / "cfg.json", {**stated, "d_in": D, "transcode": False, **config})

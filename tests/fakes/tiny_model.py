@@ -116,8 +116,11 @@ CONFIGURATIONS: dict[str, tuple[str, dict[str, Any]]] = {
         _PLAIN | {"ffn_dim": 48, "word_embed_proj_dim": 16, "init_std": 0.2, "do_layer_norm_before": False},
     ),
     "granite": ("granite", _SIZES | {"residual_multiplier": 0.5}),
+    "mixtral": ("mixtral", _SIZES | {"num_local_experts": 4}),
+    "qwen3_moe": ("qwen3_moe", _SIZES | {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}),
+    "gpt_oss": ("gpt_oss", _SIZES | {"num_local_experts": 4, "num_experts_per_tok": 2}),
 }
-"""A model type and its configuration, by a name for people; ``granite`` is one that the package has no layout for."""
+"""A model type and its configuration, by a name for people; for ``granite`` and those behind it there is no layout."""
 
 
 def tiny_language_model(name: str, seed: int = 0) -> LanguageModel:

@@ -23,7 +23,8 @@ def read(path: Path) -> Dictionary:
     """Read a sparsify folder by its weights' file.
 
     A transcoder does not take the decoder's bias off its input. The folder is named after a module of the model, whose
-    output is read; a transcoder reads the module's input. Raises InputError where something does not fit.
+    output is read; a transcoder reads the module's input. Before February 2025 only the run's own configuration said
+    that it is one; whatever is said, only transcoders have a skip. Raises InputError where something does not fit.
     """
     config = Config.read(path.with_name("cfg.json"), "a sparsify configuration")
     weights = read_safetensors(path)
@@ -38,7 +39,8 @@ def read(path: Path) -> Dictionary:
             f"{Config.shown([stated, config.whole('d_in')])}"
         )
     b_dec = weights.take("b_dec", d_in)
-    transcodes = config.flag("transcode")
+    run = _run(path.absolute().parent.parent / "config.json")
+    transcodes = config.flag("transcode") or run.flag("transcode") or "W_skip" in weights
     hook, hook_out = _hooks(path.absolute().parent.name, transcodes)
     return Dictionary(
         W_dec=weights.take("W_dec", n, d_in),
@@ -46,7 +48,7 @@ def read(path: Path) -> Dictionary:
         encoder=Linear(W_enc, weights.take("encoder.bias", n)),
         activation=_activation(config),
         input=Input(shift=None if transcodes else b_dec),
-        model=_model(path.absolute().parent.parent / "config.json"),
+        model=run.text("model"),
         hook=hook,
         hook_out=hook_out,
     ).check(path.parent)
@@ -69,9 +71,9 @@ def _hooks(module: str, transcodes: bool) -> tuple[str, str]:
     return (f"{module}.input", module) if transcodes else (module, "")
 
 
-def _model(path: Path) -> str:
+def _run(path: Path) -> Config:
     """The run's own configuration stands beside the folders; it may be missing."""
-    return Config.read(path, "a sparsify run's configuration").text("model") if path.is_file() else ""
+    return Config.read(path, "a sparsify run's configuration") if path.is_file() else Config(path, {})
 
 
 FAMILY = Family("sae.safetensors", read, beside=("cfg.json", "../config.json"))

@@ -11,7 +11,7 @@ from labeler.models.layouts import LAYOUTS
 from tests.fakes.tiny_model import CONFIGURATIONS, VOCABULARY, tiny_language_model
 
 PARALLEL = ("gpt_neox", "phi")
-UNKNOWN = ("granite", "opt, norms behind")
+UNKNOWN = ("granite", "opt, norms behind", "mixtral", "qwen3_moe", "gpt_oss")
 KNOWN = [name for name in CONFIGURATIONS if name not in UNKNOWN]
 SEQUENTIAL = [name for name in KNOWN if name not in PARALLEL]
 POST_NORMS = ("gemma2", "gemma3_text", "gemma3")
@@ -213,10 +213,21 @@ def test_a_layer_that_is_not_there_is_named(hook):
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_an_architecture_without_a_layout_still_has_its_residual_stream_and_its_modules(name):
     model = load(name)
-    with pytest.raises(InputError, match=r"has no place 'blocks\.0\.hook_mlp_out'; .*hook_resid_pre, hook_resid_post$"):
-        at(model, "blocks.0.hook_mlp_out")
+    with pytest.raises(InputError, match=r"has no place 'blocks\.0\.hook_attn_out'; .*hook_resid_pre, hook_resid_post"):
+        at(model, "blocks.0.hook_attn_out")
     stream, attention = at(model, "layers.0", "layers.0.self_attn")
     assert stream.shape == attention.shape == (*IDS.shape, 32)
+
+
+@pytest.mark.parametrize("name", sorted({*UNKNOWN} - {"opt, norms behind"}))
+def test_an_architecture_without_a_layout_has_what_its_mlp_or_its_experts_read_and_put_out(name):
+    read, put_out, module_read, module = at(
+        load(name), "blocks.0.hook_mlp_in", "blocks.0.hook_mlp_out", "layers.0.mlp.input", "layers.0.mlp"
+    )
+    assert read.shape == put_out.shape == (*IDS.shape, 32)
+    same(read, module_read)
+    same(put_out, module)
+    assert not torch.allclose(read, put_out, atol=1e-3)
 
 
 @pytest.mark.parametrize("hook", ["layers.0.mlp.act_fn.input", "layers.0.self_attn.input", "layers.0.input_layernorm"])

@@ -52,6 +52,23 @@ def test_the_run_beside_names_the_model(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("config", "run", "skip"),
+    [
+        ({"transcode": True}, {}, False),
+        ({"transcode": None}, {"transcode": True}, False),
+        ({"transcode": False}, {"transcode": True, "model": "org/tiny"}, False),
+        ({"transcode": None}, {}, True),
+    ],
+)
+def test_whoever_says_so_it_is_a_transcoder(tmp_path, config, run, skip):
+    """Files of before February 2025 say it in the run's configuration alone, or by their skip."""
+    save_json(tmp_path / "config.json", run)
+    dictionary = load_dictionary(save_sparsify(tmp_path / "layers.3.mlp", skip=skip, **config))
+    assert (dictionary.hook, dictionary.hook_out) == ("layers.3.mlp.input", "layers.3.mlp")
+    assert dictionary.input.shift is None
+
+
+@pytest.mark.parametrize(
     ("config", "message"),
     [
         ({"num_latents": 65}, r"encoder.weight has shape \[64, 32\], but cfg.json says \[65, 32\]"),
