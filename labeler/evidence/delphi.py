@@ -18,8 +18,8 @@ from labeler.evidence.contexts import Contexts
 from labeler.evidence.finishing import finish
 from labeler.evidence.formats.delphi import DelphiCache, DelphiShard
 from labeler.evidence.formats.loading import CACHE
+from labeler.evidence.formats.marks import is_mark
 from labeler.evidence.formats.spelling import Spelling
-from labeler.evidence.formats.tidying import DOCUMENT_MARKS
 from labeler.evidence.merging import merge
 from labeler.evidence.pairs import Pairs
 from labeler.evidence.parts import Seen
@@ -214,5 +214,6 @@ def vocabulary(model: str, where: str) -> tuple[list[str], NDArray[np.bool_]]:
         raise InputError(f"cannot load the tokenizer of '{model}': {reason}; name another with --model") from error
     tokens = [token or "" for token in tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))]
     spelling = Spelling([(token,) for token in tokens])
-    between = {*DOCUMENT_MARKS, tokenizer.bos_token, tokenizer.eos_token}
-    return [spelling.clean((token,))[0] for token in tokens], np.array([token in between for token in tokens])
+    own = {tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token}
+    between = np.array([token in own or is_mark(token) for token in tokens])
+    return [spelling.clean((token,))[0] for token in tokens], between

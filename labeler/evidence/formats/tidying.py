@@ -6,12 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from labeler.evidence.formats.base import ForeignFeature, ForeignWindow
+from labeler.evidence.formats.marks import is_mark
 from labeler.evidence.formats.spelling import Spelling
-
-DOCUMENT_MARKS = frozenset(
-    ["<bos>", "<eos>", "<s>", "</s>", "<|BOS|>", "<|endoftext|>", "<|begin_of_text|>", "<|end_of_text|>", "<pad>"]
-)
-"""Tokens that part documents or fill a window up; they belong to no context."""
 
 _RUN = 1 << 20
 """Tokens of the features that are looked at together …"""
@@ -52,9 +48,9 @@ def pieces(window: ForeignWindow) -> list[ForeignWindow]:
 
     Where the window names its document the pieces keep the name: windows of one source stay together, which is the safe side.
     """
-    if DOCUMENT_MARKS.isdisjoint(window.tokens):
+    marks = [i for i, token in enumerate(window.tokens) if is_mark(token)]
+    if not marks:
         return [window] if window.tokens else []
-    marks = [i for i, token in enumerate(window.tokens) if token in DOCUMENT_MARKS]
     return [
         replace(window, tokens=window.tokens[start:stop], activations=window.activations[start:stop])
         for start, stop in zip([0, *(i + 1 for i in marks)], [*marks, len(window.tokens)], strict=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from labeler.evidence.formats.base import MAX_INDEX, ForeignFeature, ForeignWindow, Origin
-from labeler.evidence.formats.tidying import DOCUMENT_MARKS
+from labeler.evidence.formats.marks import is_mark
 
 
 def check_features(origin: Origin, features: Sequence[ForeignFeature]) -> None:
@@ -66,7 +66,7 @@ def check_window(window: ForeignWindow) -> None:
     assert window.activations.dtype == np.float32
     assert np.isfinite(window.activations).all()
     assert not np.signbit(window.activations).any()
-    assert DOCUMENT_MARKS.isdisjoint(window.tokens)
+    assert not any(map(is_mark, window.tokens))
     for text in (*window.tokens, window.document, window.stratum):
         if text is not None:
             check_text(text)
