@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labeler.evidence.corpus import Passage
+from labeler.evidence.formats.marks import is_mark
 from labeler.models.hooks import HookPoint
 from labeler.models.language import LanguageModel
 
@@ -48,19 +50,29 @@ class Window:
 def windows(
     passages: Iterable[Passage], model: LanguageModel, size: int = WINDOW, after: tuple[int, int] | None = None
 ) -> Iterator[Window]:
-    """Each passage tokenised and cut into windows; the last one of a passage may be shorter.
+    """Each passage tokenised and cut into windows, and at marks between documents, which are left out.
 
-    With ``after``, a window's (passage, start), only what comes behind that window: earlier passages are read, but not
-    tokenised.
+    Rows of a packed corpus hold several documents; the last window of each may be shorter. With ``after``, a window's
+    (passage, start), only what comes behind that window: earlier passages are read, but not tokenised.
     """
+    between = _marks(model.tokenizer)
     for number, passage in enumerate(passages):
         if after is not None and number < after[0]:
             continue
         ids, ends = model.tokenise(passage.text)
         whole = Window(passage.document, ids, passage.text, ends, number, 0)
-        for start in range(0, len(ids), size):
-            if after is None or (number, start) > after:
-                yield whole.cut(start, start + size)
+        marks = np.flatnonzero(np.isin(ids, between)).tolist()
+        for first, last in zip([0, *(at + 1 for at in marks)], [*marks, len(ids)], strict=True):
+            for start in range(first, last, size):
+                if after is None or (number, start) > after:
+                    yield whole.cut(start, min(start + size, last))
+
+
+def _marks(tokenizer: Any) -> NDArray[np.int64]:
+    """The ids that stand between documents or fill rows up: the tokenizer's own, and any family's that it knows."""
+    own = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id} - {None}
+    named = {at for token, at in tokenizer.get_added_vocab().items() if is_mark(token)}
+    return np.array(sorted(own | named), dtype=np.int64)
 
 
 def batches(stream: Iterable[Window], tokens: int) -> Iterator[list[Window]]:

@@ -31,7 +31,7 @@ class Counting:
     """Counts what is tokenised."""
 
     def __init__(self, model):
-        self.model, self.texts = model, []
+        self.model, self.tokenizer, self.texts = model, model.tokenizer, []
 
     def tokenise(self, text):
         self.texts.append(text)
@@ -47,6 +47,19 @@ def test_windows_hold_all_tokens_of_a_passage_in_order_with_their_text(model):
         assert "".join(window.text for window in own) == passage.text
         assert [i for window in own for i in window.ids] == model.encode(passage.text)
         assert [window.start for window in own] == list(range(0, len(model.encode(passage.text)), 8))
+
+
+@pytest.mark.parametrize("mark", ["<|im_start|>", "<|im_end|>", "<|endoftext|>"])
+def test_documents_within_a_row_are_parted_at_the_tokenizers_marks(model, mark):
+    """Its own beginning and end, and one that another family has for that."""
+    passages = [Passage("a", f"{mark}the cat sat{mark}{mark}on the mat and stood there{mark}")]
+    found = list(windows(passages, model, 8))
+    parts = "the cat sat", "on the mat and stood there"
+    assert [i for window in found for i in window.ids] == [i for part in parts for i in model.encode(part)]
+    assert [window.text for window in windows(passages, model, 999)] == list(parts)
+    for i, window in enumerate(found):
+        rest = list(windows(passages, model, 8, after=(window.passage, window.start)))
+        assert [w.text for w in rest] == [w.text for w in found[i + 1 :]]
 
 
 def test_a_piece_of_a_window_knows_where_it_stands(model):
