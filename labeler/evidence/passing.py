@@ -68,11 +68,13 @@ def read_through(
         contexts = cut(batch, first, LENGTH)
         due = [each for each in behind if each.building.seen.n_contexts == first]
         first += len(contexts)
-        hooks = list(dict.fromkeys(each.hook for each in due))
-        hidden = dict(zip(hooks, activations(model, hooks, batch, told=read), strict=True))
-        for each in due:
-            found = activity(contexts, hidden[each.hook], on_device[each.name])
-            each.building.add(contexts, found, (batch[-1].passage, batch[-1].start))
+        for bos in sorted({each.dictionary.bos for each in due}):
+            alike = [each for each in due if each.dictionary.bos is bos]
+            hooks = list(dict.fromkeys(each.hook for each in alike))
+            hidden = dict(zip(hooks, activations(model, hooks, batch, told=read, bos=bos), strict=True))
+            for each in alike:
+                found = activity(contexts, hidden[each.hook], on_device[each.name])
+                each.building.add(contexts, found, (batch[-1].passage, batch[-1].start))
         behind = [each for each in behind if not each.done(tokens)]
         done = min(each.building.seen.n_tokens for each in collections)
         if not behind:

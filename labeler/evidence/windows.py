@@ -97,11 +97,12 @@ def activations(
     batch: Sequence[Window],
     rows: int | None = None,
     told: Callable[[int], None] = lambda tokens: None,
+    bos: bool = True,
 ) -> list[Tensor]:
     """What passes each hook point on every token of the windows, one after the other: [tokens, width] of every hook.
 
-    In the model's dtype, on its device. Every window starts with the model's first token, whose own activations are
-    dropped: attention parks itself there, and their norm is a hundred times everyone else's. Windows of like length share a
+    In the model's dtype, on its device. With ``bos`` every window starts with the model's first token, whose own activations
+    are dropped: attention parks itself there, and their norm is a hundred times everyone else's. Windows of like length share a
     forward pass, as many as have the tokens of ``rows`` full windows together; ``told`` hears how many tokens are done.
     """
     lengths = np.array([len(window.ids) for window in batch])
@@ -111,12 +112,12 @@ def activations(
     done = 0
     for group in _groups(lengths, room):
         # Padding stands on the right, where a causal model cannot see it: no mask is needed.
-        ids = torch.zeros(len(group), lengths[group[0]] + 1, dtype=torch.long)
-        ids[:, 0] = model.bos_id
+        begin = int(bos)
+        ids = torch.full((len(group), lengths[group[0]] + begin), model.bos_id if bos else 0, dtype=torch.long)
         for row, i in enumerate(group):
-            ids[row, 1 : lengths[i] + 1] = torch.from_numpy(batch[i].ids)
-        column = torch.arange(ids.shape[1])
-        kept = ((column > 0) & (column <= torch.from_numpy(lengths[group])[:, None])).to(model.device)
+            ids[row, begin : lengths[i] + begin] = torch.from_numpy(batch[i].ids)
+        column = torch.arange(ids.shape[1]) - begin
+        kept = ((column >= 0) & (column < torch.from_numpy(lengths[group])[:, None])).to(model.device)
         place = torch.from_numpy(np.concatenate([np.arange(ends[i] - lengths[i], ends[i]) for i in group]))
         values = model.activations(ids, hooks)
         found = found or [value.new_empty(int(ends[-1]), value.shape[-1]) for value in values]

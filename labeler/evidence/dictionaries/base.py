@@ -40,6 +40,8 @@ class Dictionary:
     """The hook point that it reads, by its name in TransformerLens or a module's; '' where the files do not say."""
     hook_out: str = ""
     """The hook point that a transcoder writes to; '' where it is the one that it reads."""
+    bos: bool = True
+    """Whether it was trained on texts that begin with the tokenizer's first token; what later tokens are depends on it."""
     max_norm: float | None = None
     """Tokens whose norm exceeds this were left out of training: no feature is active on them."""
 
@@ -90,6 +92,8 @@ class Dictionary:
         """The SHA-256 of all that decides what it computes, the same on every device."""
         digest = hashlib.sha256()
         for owner, name, value in leaves(self):
+            if name == "bos" and value:  # what was collected before anybody could say otherwise stays the same
+                continue
             said = f"{tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
             digest.update(f"{owner}.{name}={said}\n".encode())
             if isinstance(value, Tensor):

@@ -78,6 +78,7 @@ def read(path: Path) -> Dictionary:
         model=_said("model_name", metadata, config),
         hook=_said("hook_name", metadata, config) or _said("hook_point", metadata, config),
         hook_out=_said("hook_name_out", metadata, config),
+        bos=next((c.flag("prepend_bos") for c in (metadata, config) if c.has("prepend_bos")), True),
         max_norm=next((c.number("max_norm") for c in (metadata, config) if c.has("max_norm")), None),
     ).check(path.parent)
 

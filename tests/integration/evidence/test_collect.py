@@ -52,7 +52,7 @@ def own(tmp_path_factory):
         weights(n=48, seed=1),
         d_sae=48,
         k=3,
-        metadata={"model_name": "tiny", "hook_name": "layers.1.mlp"},
+        metadata={"model_name": "tiny", "hook_name": "layers.1.mlp", "prepend_bos": False},
     )
     rng = random.Random(0)
     lines = [json.dumps({"id": f"d{i}", "text": " ".join(rng.choices(PROSE, k=150))}) for i in range(120)]

@@ -90,20 +90,21 @@ def test_batches_are_runs_of_windows(model):
     assert all(sum(len(window.ids) for window in run) >= 20 for run in runs[:-1])
 
 
-def alone(model, window):
-    """What a plain pass over one window gives."""
-    ids = torch.tensor([[model.bos_id, *window.ids.tolist()]])
-    return [value[0, 1:] for value in model.activations(ids, HOOKS)]
+def alone(model, window, bos=True):
+    begin = [model.bos_id] if bos else []
+    ids = torch.tensor([[*begin, *window.ids.tolist()]])
+    return [value[0, len(begin) :] for value in model.activations(ids, HOOKS)]
 
 
 @pytest.mark.parametrize("rows", [None, 1, 2, 1_000])
-def test_activations_are_those_of_each_window_by_itself(model, rows):
+@pytest.mark.parametrize("bos", [True, False])
+def test_activations_are_those_of_each_window_by_itself(model, rows, bos):
     batch = list(windows(PASSAGES, model, 8))
     told = []
-    found = activations(model, HOOKS, batch, rows, told.append)
+    found = activations(model, HOOKS, batch, rows, told.append, bos)
     assert told == sorted(told)
     assert told[-1] == sum(len(window.ids) for window in batch)
-    wanted = [torch.cat(parts) for parts in zip(*(alone(model, window) for window in batch), strict=True)]
+    wanted = [torch.cat(parts) for parts in zip(*(alone(model, window, bos) for window in batch), strict=True)]
     assert [value.shape[1] for value in found] == [48, 32, 32]
     for ours, theirs in zip(found, wanted, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)

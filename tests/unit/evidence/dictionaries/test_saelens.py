@@ -201,3 +201,13 @@ def test_a_residual_stream_that_was_centred_in_training_is_centred_here(tmp_path
     x = torch.randn(8, 32) + 3
     wanted = plain.encode(x - x.mean(dim=-1, keepdim=True) if centred else x)
     torch.testing.assert_close(found.encode(x), wanted)
+
+
+@pytest.mark.parametrize(
+    ("said", "bos"),
+    [({}, True), ({"metadata": {"prepend_bos": False}}, False), ({"prepend_bos": False, "metadata": {}}, False)],
+)
+def test_it_says_whether_texts_began_with_a_first_token(tmp_path, said, bos):
+    dictionary, usual = load_dictionary(save_dictionary(tmp_path / "a", **said)), save_dictionary(tmp_path / "b")
+    assert dictionary.bos is bos
+    assert (dictionary.fingerprint() == load_dictionary(usual).fingerprint()) is bos
