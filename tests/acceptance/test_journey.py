@@ -109,6 +109,7 @@ def test_collecting_again_does_nothing_and_another_corpus_needs_another_name(col
     assert "'mine' exists and was collected from something else (corpus differ)" in other.stderr
 
 
+@pytest.mark.long
 def test_an_interrupted_collection_goes_on_and_ends_with_the_same_evidence(collected, own_files):
     command = collect_command(own_files, name="again")
     process = start(collected, *command)

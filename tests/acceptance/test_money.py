@@ -41,6 +41,7 @@ class Priced:
         return run(self.folder, *arguments, **{**self.settings, **settings})
 
 
+@pytest.mark.long
 def test_a_plan_holds_what_the_run_then_takes(home, provider):
     direct, batch = home.said("plan", "toy", *home.models, "--batch")
     assert (direct["mode"], batch["mode"]) == ("direct", "batch")

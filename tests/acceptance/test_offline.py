@@ -83,6 +83,7 @@ def test_a_run_is_driven_to_its_end_through_files(home, by):
     assert rows[3]["cost"]["input_tokens"] == 90 * rows[3]["cost"]["calls"]
 
 
+@pytest.mark.long
 def test_lines_that_cannot_be_used_are_named_and_the_rest_is_used(home):
     run_id = begin(home)
     said(home, "requests", "export", run_id, "--out", "asked")

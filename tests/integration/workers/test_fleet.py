@@ -96,7 +96,7 @@ def test_a_worker_without_a_broker_says_what_it_needs(home):
     assert refused.stderr.startswith("labeler: a worker of a fleet needs LABELER_BROKER_URL")
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGKILL, marks=pytest.mark.long), signal.SIGINT])
 def test_a_run_on_a_laptop_survives_being_stopped(home, how):
     with ProviderThread(slow_explainer) as provider:
         name = f"openai:m@{provider.url}/v1"

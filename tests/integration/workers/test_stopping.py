@@ -92,6 +92,7 @@ def test_it_ends_behind_a_batch_and_gives_everything_back(folder):
     assert (progress.failed, progress.leased) == (0, 0)
 
 
+@pytest.mark.long
 def test_a_second_one_ends_it_at_once(folder):
     labelling = Labelling(folder, 60)
     try:

@@ -85,7 +85,7 @@ class Home:
         return said(self.folder, "status", **self.settings)[0]
 
 
-@pytest.mark.parametrize("api", supply.APIS)
+@pytest.mark.parametrize("api", ["openai", pytest.param("anthropic", marks=pytest.mark.long)])
 def test_batches_give_the_same_catalogue_at_half_the_price(tmp_path, api):
     with Provider() as provider:
         direct = Home(tmp_path / "direct", provider, api)

@@ -34,6 +34,7 @@ async def test_the_oracle_passes_every_test(exam):
 
 
 @needs_the_corpus
+@pytest.mark.long
 async def test_the_oracle_passes_on_a_draw_of_contexts_too(exam):
     paired = paired_by_mass(QUICK, exam.store)
     oracle = Oracle(QUICK, paired)
@@ -44,6 +45,7 @@ async def test_the_oracle_passes_on_a_draw_of_contexts_too(exam):
 
 
 @needs_the_corpus
+@pytest.mark.long
 async def test_a_label_that_cannot_be_scored_is_counted_and_passes_nothing(exam, monkeypatch):
     paired = paired_by_mass(QUICK, exam.store)
     rule, oracle = QUICK[0], Oracle(QUICK, paired)
