@@ -51,7 +51,7 @@ class Kept:
                 marks = ",".join("?" * len(part))
                 rows = database.execute(f"SELECT key, CAST(value AS BLOB) FROM kept WHERE key IN ({marks})", part)  # noqa: S608
                 found.update(
-                    (key, sealed[_SEAL:]) for key, sealed in rows if sealed == _sealed((sealed or b"")[_SEAL:])
+                    (key, sealed[_SEAL:]) for key, sealed in rows if sealed == _sealed(key, (sealed or b"")[_SEAL:])
                 )
 
         self._with_database(look, make=False)
@@ -63,7 +63,7 @@ class Kept:
         def write(database: sqlite3.Connection) -> None:
             (pages,), (size,) = (database.execute(f"PRAGMA {one}").fetchone() for one in ("page_count", "page_size"))
             if pages * size < MOST:
-                entries = ((key, _sealed(value)) for key, value in values.items())
+                entries = ((key, _sealed(key, value)) for key, value in values.items())
                 database.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", entries)
 
         if not self._with_database(write, make=True):
@@ -81,8 +81,8 @@ class Kept:
                 with closing(sqlite3.connect(path, timeout=PATIENCE)) as database, database:
                     database.execute("CREATE TABLE IF NOT EXISTS kept (key PRIMARY KEY, value BLOB)")
                     work(database)
-            except sqlite3.DatabaseError as error:
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # of which the second: what it says is no text
+                if isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
                     path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
                     path.unlink(missing_ok=True)
                     return False
@@ -91,8 +91,9 @@ class Kept:
         return True
 
 
-def _sealed(value: bytes) -> bytes:
-    return zlib.crc32(value).to_bytes(_SEAL, "little") + value
+def _sealed(key: object, value: bytes) -> bytes:
+    """A value behind a sum of it and of what it is kept under."""
+    return zlib.crc32(value, zlib.crc32(repr(key).encode())).to_bytes(_SEAL, "little") + value
 
 
 def kept_folder(name: str, write: Callable[[Path], None], read: Callable[[Path], T]) -> T:

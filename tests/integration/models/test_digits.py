@@ -62,6 +62,7 @@ class InFloat32:
         return logprobs(self.model, prefix, texts, among)
 
 
+@pytest.mark.long
 async def test_a_batch_behind_a_shared_prefix_is_what_plain_passes_say(model, tmp_path):
     material = make_store(tmp_path, n=100).material(np.arange(5))
     backend = InFloat32(model)

@@ -27,6 +27,7 @@ def test_a_fault_in_every_fifth_call_and_a_killed_worker_lose_nothing(tmp_path, 
     assert found["billed_calls"] > found["recorded_calls"]  # some answers were lost on the way, and are listed
 
 
+@pytest.mark.long
 def test_a_budget_of_half_is_never_overshot_by_four_workers(tmp_path, redis_url, postgres_url):
     found = supply.broke(tmp_path, redis_url, 0.15, 40, postgres_url)
     assert found["state"] == "paused"
