@@ -67,7 +67,6 @@ def evidence(folder: Path, meanings: Sequence[Meaning], n_contexts: int, progres
         columns=no_tokens(len(meanings)),
         vocabulary=vocabulary,
         length=LENGTH,
-        states=work / f"packed-{building.seen.n_contexts}",
         origin={
             "name": folder.name,
             "model": "rules",

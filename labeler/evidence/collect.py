@@ -230,7 +230,6 @@ def _finish(
         neighbours=neighbours,
         vocabulary=model.vocabulary(),
         length=LENGTH,
-        states=work / f"packed-{building.seen.n_contexts}",
         like=[*like[:1], *([EvidenceStore(each.target)] if each.target.exists() else [])],
         origin={
             "name": each.name,

@@ -40,16 +40,16 @@ def finish(
     neighbours: Neighbours | None = None,
     vocabulary: Sequence[str],
     length: int,
-    states: Path,
+    states: Path | None = None,
     like: Sequence[EvidenceStore] = (),
     origin: Mapping[str, Any],
     progress: Progress,
 ) -> EvidenceStore:
     """Turn what was merged into the store at ``target``, in place of one that is there, and remove the folder ``work``.
 
-    In the folder ``states`` the encoder's are made, as far as they do not lie there from an earlier attempt;
-    ``neighbours`` are looked for by co-firing where no decoder gave them; ``like`` are stores of the same corpus, whose
-    states are taken where contexts are the same; ``origin`` is what the manifest says beside sizes.
+    In the folder ``states``, one within ``work`` by default, the encoder's are made as far as they do not lie there from an
+    earlier attempt; ``neighbours`` are looked for by co-firing where no decoder gave them; ``like`` are stores of the same
+    corpus, whose states are taken where contexts are the same; ``origin`` is what the manifest says beside sizes.
     """
     folder = work / "store"
     shutil.rmtree(folder, ignore_errors=True)
@@ -61,7 +61,8 @@ def finish(
     rows = Rows(lambda number: tables[number], [len(table["lengths"]) for table in tables])
     write_lexicon(folder, tables, progress)
     if encoder_available():
-        for file in pool_states(rows, length, states, like, progress):
+        made = states or work / f"packed-{seen.n_contexts}"
+        for file in pool_states(rows, length, made, like, progress):
             link(file, folder / file.name)
         write_vectors(folder, lexicon_of(folder, [len(table["lengths"]) for table in tables]), rows, progress)
     if neighbours is None:

@@ -114,9 +114,9 @@ class Text:
         counts = np.diff(ends, axis=1, prepend=0, append=ends[:, -1:] + len(_BETWEEN))
         of_characters = np.concatenate([np.full(len(before), -1), np.repeat(owner.ravel(), counts.ravel())])
         self._owner = of_characters[: len(self._text)].astype(np.int32)
+        """[characters] the token that each belongs to, counted through all contexts; -1 where to none."""
         self._begins = np.cumsum([len(before), *(len(text) + len(_BETWEEN) for text in texts)])
         """[n + 1] where each context begins, and where another would."""
-        """[characters] the token that each belongs to, counted through all contexts; -1 where to none."""
 
     def __len__(self) -> int:
         """How many contexts there are."""

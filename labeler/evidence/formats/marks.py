@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import re
 
-_SPELLED = {chr(byte): byte for byte in [*range(33, 127), *range(161, 173), *range(174, 256)]}
-_SPELLED |= {
-    chr(256 + n): byte for n, byte in enumerate(byte for byte in range(256) if byte not in set(_SPELLED.values()))
-}
-"""GPT-2's letters for bytes (Radford et al. 2019)."""
+from labeler.evidence.formats.spelling import readings
 
 _BARS = str.maketrans({"\uff5c": "|", "\u2581": "", "_": "", " ": "", "-": ""})
 
@@ -30,17 +26,4 @@ def is_mark(token: str) -> bool:
     """
     if len(token) > _LONGEST or token[:1] not in "<[" or token[-1:] not in ">]" or not token:
         return False
-    return any(_MARK.fullmatch(said.translate(_BARS).lower()) for said in (token, *_undone(token)))
-
-
-def _undone(token: str) -> list[str]:
-    """What a token says whose letters stand for bytes."""
-    if token.isascii():
-        return []
-    found = []
-    for encode in (lambda: bytes(_SPELLED[letter] for letter in token), lambda: token.encode("cp1252")):
-        try:
-            found.append(encode().decode())
-        except (KeyError, ValueError):
-            continue
-    return found
+    return any(_MARK.fullmatch(said.translate(_BARS).lower()) for said in (token, *readings(token)))

@@ -57,6 +57,11 @@ _MOJIBAKE = _mojibake()
 _METASPACE: Table = {ord("▁"): " "}
 
 
+def readings(token: str) -> list[str]:
+    """What a token would say by itself, were its letters bytes: as byte-level BPE writes them, and as mojibake does."""
+    return [] if token.isascii() else [_decode(_encode(writable(token).translate(t))) for t in (_BYTE_LEVEL, _MOJIBAKE)]
+
+
 class Spelling:
     """The way in which some texts are spelled, found by looking at all of them."""
 
