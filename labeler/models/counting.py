@@ -6,9 +6,8 @@ import functools
 from collections.abc import Callable
 
 from labeler.errors import LabelerError
-from labeler.models.names import resolve, torch_available
+from labeler.models.names import SMOLLM2, smollm2_tokenizer_folder
 
-COUNTER = "smollm2-135m"
 BYTES_A_TOKEN = 4
 
 
@@ -25,11 +24,9 @@ def counted_by() -> str:
 @functools.lru_cache(maxsize=1)
 def _counter() -> tuple[Callable[[str], int], str]:
     try:
-        if not torch_available():  # without it the model's folder cannot be made
-            raise ImportError
         from tokenizers import Tokenizer
 
-        tokenizer = Tokenizer.from_file(f"{resolve(COUNTER)}/tokenizer.json")
+        tokenizer = Tokenizer.from_file(f"{smollm2_tokenizer_folder()}/tokenizer.json")
     except (ImportError, LabelerError):
         return lambda text: -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_A_TOKEN), "bytes / 4"
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids), f"{COUNTER}'s tokenizer"
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids), f"{SMOLLM2}'s tokenizer"

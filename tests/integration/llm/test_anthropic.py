@@ -212,7 +212,7 @@ async def test_a_server_that_is_not_there_is_busy_and_not_paid():
 async def test_no_answer_in_time():
     async with FakeProvider(hang()) as provider:
         endpoint = Endpoint(base_url=provider.url, key=None, official=False, trusted=False)
-        backend = AnthropicBackend(LLMName.parse("anthropic:m"), endpoint, seconds=0.3)
+        backend = AnthropicBackend(LLMName.parse("anthropic:m"), endpoint, seconds=2)  # enough to arrive there
         with pytest.raises(TimedOutError) as caught:
             await backend.ask(PLAIN)
         await backend.close()

@@ -66,7 +66,7 @@ def api(request):
 async def test_a_provider_that_hangs(api):
     book = Book()
     async with FakeProvider(hang(billed=True)) as provider:
-        backend = official(api, provider.url, seconds=0.3)
+        backend = official(api, provider.url, seconds=2)  # enough to arrive there
         with pytest.raises(TimedOutError):
             await book.ask(backend, attempts=1)
     assert book.calls == [(backend.bound(FORMED), "unknown")]

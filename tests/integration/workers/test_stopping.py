@@ -6,12 +6,15 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from labeler.settings import Settings
 from tests.fakes.command import end, environment, wait_until
 from tests.fakes.evidence import make_store
+
+ROOT = Path(__file__).parents[3]
 
 SLOW = """
 import sys, time
@@ -55,7 +58,7 @@ class Labelling:
         self.process = subprocess.Popen(
             [sys.executable, "-c", SLOW.replace("{seconds}", str(seconds)), *command],
             cwd=folder,
-            env=environment(XDG_CACHE_HOME=str(folder / "cache")),
+            env=environment(XDG_CACHE_HOME=str(folder / "cache"), PYTHONPATH=str(ROOT)),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
