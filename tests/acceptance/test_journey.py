@@ -69,6 +69,7 @@ def test_a_row_has_the_fields_that_scripts_rely_on(collected):
     assert set(row["controls"]) >= {"lookup", "beats_lookup"}
 
 
+@pytest.mark.long
 def test_labels_are_scored_again_and_the_dictionary_is_reported_as_a_whole(collected):
     features = ["--features", "40-47"]
     labelled = said(

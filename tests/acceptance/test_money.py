@@ -94,6 +94,7 @@ def test_a_budget_pauses_a_run_and_more_money_lets_it_go_on(home, provider):
     assert provider.totals().rebought == 0
 
 
+@pytest.mark.long
 def test_what_was_answered_once_is_not_bought_again_by_another_run(home, provider):
     first = home.said("label", "toy", *home.models)
     bought = provider.totals().calls

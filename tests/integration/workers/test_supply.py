@@ -86,7 +86,8 @@ class Home:
         return said(self.folder, "status", **self.settings)[0]
 
 
-@pytest.mark.parametrize("api", ["openai", pytest.param("anthropic", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("api", supply.APIS)
 def test_batches_give_the_same_catalogue_at_half_the_price(tmp_path, api):
     with Provider() as provider:
         direct = Home(tmp_path / "direct", provider, api)
