@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import heapq
 import os
+import random
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -403,19 +405,44 @@ class Dictionary:
         catalogue = open_catalogue(self._settings)
         return [Run(record.id, self.name, catalogue, self._settings) for record in catalogue.runs(self.name)]
 
-    def catalogue(self, indices: Sequence[int] | None = None) -> Iterator[dict[str, Any]]:
-        """The exported rows, in index order: of each feature the newest run's that has one."""
-        return open_catalogue(self._settings).rows(self.name, indices=indices)
+    def run(self, id: str) -> Run:
+        """One of its runs by its id, or by enough of its beginning; InputError, naming those there are, otherwise."""
+        if not has_catalogue(self._settings):
+            raise InputError(f"there is no run '{id}' of '{self.name}' (runs: none yet)")
+        catalogue = open_catalogue(self._settings)
+        return Run(catalogue.run(id, self.name).id, self.name, catalogue, self._settings)
 
-    def report(self) -> Report:
-        """The catalogue as a whole, from its rows: states, mean scores, by density, against the controls."""
+    def catalogue(self, indices: Sequence[int] | None = None, *, run: str | None = None) -> Iterator[dict[str, Any]]:
+        """The exported rows, in index order: of each feature the newest run's that has one, or those of one ``run``."""
+        of = None if run is None else self.run(run).id
+        return open_catalogue(self._settings).rows(self.name, run_id=of, indices=indices)
+
+    def report(self, run: str | None = None) -> Report:
+        """The catalogue as a whole, or one ``run``: states, mean scores, by density, against the controls."""
         from labeler.catalogue.report import report
 
-        return report(self.catalogue())
+        return report(self.catalogue(run=run))
 
-    def spent(self) -> Spent:
-        """What all its runs have cost, those that are not finished too."""
-        all_of_them = [run.progress() for run in self.runs()]
+    def best(self, n: int, *, worst: bool = False, run: str | None = None) -> list[int]:
+        """The n features with the highest headline scores of the labels that stand, or of one run's; or the lowest.
+
+        The best (the worst) comes first; a label whose score is no number has no place among them.
+        """
+        of = None if run is None else self.run(run).id
+        scored = open_catalogue(self._settings).headlines(self.name, of)
+        pick = heapq.nsmallest if worst else heapq.nlargest
+        return [index for index, _ in pick(n, scored, key=lambda one: one[1])]
+
+    def drawn(self, n: int, *, run: str | None = None) -> list[int]:
+        """n features at random, of those with a label that stands (or one ``run``'s); of all, where none has one."""
+        of = None if run is None else self.run(run).id
+        labelled = [label.index for label in open_catalogue(self._settings).standing(self.name, run_id=of)]
+        among = labelled if labelled or of else self.store.indices.tolist()
+        return sorted(random.sample(among, min(n, len(among))))
+
+    def spent(self, run: str | None = None) -> Spent:
+        """What all its runs have cost, those that are not finished too; or what one ``run`` has."""
+        all_of_them = [one.progress() for one in (self.runs() if run is None else [self.run(run)])]
         summed = {
             name: sum(getattr(one, name) for one in all_of_them)
             for name in Spent.__dataclass_fields__
@@ -423,12 +450,15 @@ class Dictionary:
         }
         return Spent(runs=len(all_of_them), **summed)
 
-    def export(self, path: str | Path, format: str = "jsonl") -> int:
-        """Write the catalogue to a file and say how many rows it has; InputError for an unknown format."""
+    def export(self, path: str | Path, format: str = "jsonl", *, run: str | None = None) -> int:
+        """Write the catalogue, or what one ``run`` made, to a file, and say how many rows that are.
+
+        InputError for an unknown format.
+        """
         from labeler.catalogue.export import writer
 
         write = writer(format)
-        return write(self.catalogue(), Path(path))
+        return write(self.catalogue(run=run), Path(path))
 
 
 def open(name: str, home: str | Path | None = None) -> Dictionary:
@@ -544,7 +574,7 @@ def run(id: str, home: str | Path | None = None) -> Run:
     """A run by its id, or by enough of its beginning; InputError where there is none or several."""
     chosen = _settings(home)
     if not has_catalogue(chosen):
-        raise InputError(f"there is no run '{id}'")
+        raise InputError(f"there is no run '{id}' (runs: none yet)")
     catalogue = open_catalogue(chosen)
     record = catalogue.run(id)
     return Run(record.id, record.dictionary, catalogue, chosen)

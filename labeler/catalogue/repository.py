@@ -295,10 +295,13 @@ class Catalogue:
             runs.get(connection, run_id)
             return progress.progress(progress.query_of(connection), run_id)
 
-    def run(self, run_id_or_prefix: str) -> RunRecord:
-        """The run with this id, or the only one whose id begins so; InputError where there is none or several."""
+    def run(self, run_id_or_prefix: str, dictionary: str | None = None) -> RunRecord:
+        """The run with this id, or the only one whose id begins so, of one dictionary where one is named.
+
+        InputError where there is none or several; it names those that there are.
+        """
         with self._reader.connect() as connection:
-            return runs.find(connection, run_id_or_prefix)
+            return runs.find(connection, run_id_or_prefix, dictionary)
 
     def runs(self, dictionary: str | None = None) -> list[RunRecord]:
         """All runs, or those of one dictionary, newest first."""
@@ -344,12 +347,18 @@ class Catalogue:
             raise InputError(f"run '{run_id}' is of '{chosen[0].dictionary}', not of '{dictionary}'")
         return rows.stream(self._reader, chosen, indices)
 
-    def standing(self, dictionary: str, indices: Sequence[int] | None = None) -> Iterator[Standing]:
-        """The labels that stand for a dictionary's features, or for those named, in index order.
+    def standing(
+        self, dictionary: str, indices: Sequence[int] | None = None, run_id: str | None = None
+    ) -> Iterator[Standing]:
+        """The labels that stand for a dictionary's features, or for those named, in index order; or those of one run.
 
         They are those of ``rows``; a feature without one is left out.
         """
-        return standing.standing(self._reader, self.runs(dictionary), indices)
+        return standing.standing(self._reader, self.runs(dictionary) if run_id is None else [self.run(run_id)], indices)
+
+    def headlines(self, dictionary: str, run_id: str | None = None) -> Iterator[tuple[int, float]]:
+        """(index, headline score) of the labels that stand, or of one run's, in index order; those without are left out."""
+        return standing.headlines(self._reader, self.runs(dictionary) if run_id is None else [self.run(run_id)])
 
     def _close_run(self, run_id: str) -> None:
         """Marks the run as finished where every feature is done.

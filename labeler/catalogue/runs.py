@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from labeler.catalogue import answers
 from labeler.catalogue.claims import FREE, chunks, has_open
+from labeler.catalogue.columns import clean_text
 from labeler.catalogue.records import NewFeature, NewRun, RunRecord
 from labeler.catalogue.standing import CARRIED, take_over
 from labeler.catalogue.tables import BATCHES, CANDIDATES, FEATURES, RUNS, SCORES, is_open
@@ -18,6 +19,9 @@ from labeler.errors import InputError
 
 BULK = 10_000
 """Features inserted with one statement."""
+
+NAMED = 8
+"""Runs that a message lists."""
 
 
 def create(connection: Connection, run: NewRun, *, now: float) -> str:
@@ -58,19 +62,32 @@ def create(connection: Connection, run: NewRun, *, now: float) -> str:
     return run_id
 
 
-def find(connection: Connection, prefix: str) -> RunRecord:
-    """The run with this id or the only one whose id begins so; InputError where there is none or several."""
+def find(connection: Connection, prefix: str, dictionary: str | None = None) -> RunRecord:
+    """The run with this id or the only one whose id begins so, of one dictionary where one is named.
+
+    InputError where there is none or several; it names those that there are.
+    """
     exact = connection.execute(sa.select(RUNS).where(RUNS.c.id == prefix)).first()
-    if exact is not None:
-        return _record(exact)
+    every = sa.select(RUNS) if dictionary is None else sa.select(RUNS).where(RUNS.c.dictionary == dictionary)
     # Not LIKE, which knows wildcards and, on SQLite, no capitals.
-    query = sa.select(RUNS).where(sa.func.substr(RUNS.c.id, 1, len(prefix)) == prefix).limit(2)
-    matches = connection.execute(query).all() if prefix else []
+    alike = every.where(sa.func.substr(RUNS.c.id, 1, len(prefix)) == prefix)
+    matches = [exact] if exact is not None else connection.execute(alike.limit(2)).all() if prefix else []
     if len(matches) > 1:
-        raise InputError(f"several runs begin with '{prefix}'; write more of the id")
+        raise InputError(f"several runs begin with '{prefix}'; write more of the id (runs: {_ids(connection, alike)})")
+    of = "" if dictionary is None else f" of '{dictionary}'"
     if not matches:
-        raise InputError(f"there is no run '{prefix}'")
-    return _record(matches[0])
+        raise InputError(f"there is no run '{prefix}'{of} (runs: {_ids(connection, every)})")
+    found = _record(matches[0])
+    if dictionary is not None and found.dictionary != clean_text(dictionary):
+        raise InputError(f"run '{found.id}' is of '{found.dictionary}', not{of} (runs: {_ids(connection, every)})")
+    return found
+
+
+def _ids(connection: Connection, query: sa.Select[Any]) -> str:
+    """The whole ids of some runs, newest first; of many, the first."""
+    newest = query.with_only_columns(RUNS.c.id).order_by(RUNS.c.created_at.desc(), RUNS.c.id.desc())
+    ids = connection.scalars(newest.limit(NAMED + 1)).all()
+    return (", ".join(ids[:NAMED]) + (", …" if len(ids) > NAMED else "")) or "none yet"
 
 
 def get(connection: Connection, run_id: str) -> RunRecord:

@@ -39,6 +39,24 @@ def standing(engine: Engine, runs: Sequence[RunRecord], indices: Sequence[int] |
         yield from sorted(found, key=lambda label: label.index)
 
 
+def headlines(engine: Engine, runs: Sequence[RunRecord]) -> Iterator[tuple[int, float]]:
+    """(index, headline score) of the labels that ``runs`` (newest first) leave standing, as far as it is a number."""
+    found = standing(engine, runs, None)
+    while page := list(islice(found, CHUNK)):
+        by_run: dict[str, dict[int, str | None]] = {}
+        for label in page:
+            by_run.setdefault(label.run_id, {})[label.index] = label.headline
+        values: dict[int, float] = {}
+        for run_id, keys in by_run.items():
+            query = sa.select(SCORES.c.index, SCORES.c.key, SCORES.c.value).where(
+                SCORES.c.run_id == run_id, SCORES.c.index.in_(keys), SCORES.c.value.is_not(None)
+            )
+            with engine.connect() as connection:
+                rows = connection.execute(query).all()
+            values |= {index: value for index, key, value in rows if key == keys[index]}
+        yield from sorted(values.items())
+
+
 def take_over(connection: Connection, run_id: str, origin: RunRecord, indices: Sequence[int]) -> None:
     """Copies candidates, scores and controls of features of another run; at most ``CHUNK`` of them.
 

@@ -11,6 +11,12 @@ import typer
 from labeler.errors import InputError
 
 RUN = Annotated[str, typer.Argument(help="The run's id, or enough of its beginning.")]
+OF_RUN = Annotated[
+    str | None,
+    typer.Option(
+        "--run", help="The labels of this run (its id, or enough of its beginning), not those that stand now."
+    ),
+]
 JSON = Annotated[bool, typer.Option("--json", help="Report for another program.")]
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labeler.cli.display import clean, dollars, out, print_json
-from labeler.cli.options import JSON
+from labeler.cli.options import JSON, OF_RUN
 
 if TYPE_CHECKING:
     from labeler.api import Spent
@@ -24,6 +24,7 @@ KINDS = {"population": "", "top-and-random": " (of the contexts at hand)"}
 
 def report(
     name: Annotated[str, typer.Argument(help="The dictionary, as `labeler dictionaries` lists it.")],
+    run: OF_RUN = None,
     json: JSON = False,
 ) -> None:
     """The dictionary as a whole: states, mean scores with 95 % intervals, by density, against look-up and null, cost.
@@ -33,15 +34,16 @@ def report(
     from labeler import api
 
     dictionary = api.open(name)
-    found, spent = dictionary.report(), dictionary.spent()
+    of = None if run is None else dictionary.run(run).id
+    found, spent = dictionary.report(of), dictionary.spent(of)
     if json:
-        print_json({"dictionary": name, **asdict(found), "cost": asdict(spent)})
+        print_json({"dictionary": name, "run": of, **asdict(found), "cost": asdict(spent)})
         return
     if not found.n:
-        out.print(f"nothing is labelled yet; labeler label {clean(name)}", highlight=False, markup=False)
+        line(f"nothing is labelled yet; labeler label {name}" if of is None else f"run {of} has labelled nothing yet")
         return
     states = ", ".join(f"{n:,} {state}" for state, n in sorted(found.states.items(), key=lambda item: -item[1]))
-    line(f"{name}: {found.n:,} features, {states}")
+    line(f"{name}{'' if of is None else f', run {of}'}: {found.n:,} features, {states}")
     for headline in found.headlines:
         about(headline)
     if found.scores:

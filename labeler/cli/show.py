@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,10 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from labeler.cli.display import clean, coloured, out, print_json, score_text
-from labeler.cli.options import JSON
-from labeler.fence import marked
+from labeler.cli.label import parse_features
+from labeler.cli.options import JSON, OF_RUN
+from labeler.errors import InputError
 
 if TYPE_CHECKING:
+    from labeler.api import Dictionary
     from labeler.features import Context, Evidence
 
 
@@ -27,32 +30,75 @@ NEAR = {"token": "has its token", "embedding": "reads alike", "neighbour": "a ne
 
 def show(
     name: Annotated[str, typer.Argument(help="The dictionary.")],
-    index: Annotated[int, typer.Argument(help="The feature.", min=None)],
-    contexts: Annotated[int, typer.Option(help="How many contexts to show.")] = 8,
+    features: Annotated[
+        list[str] | None, typer.Argument(help="Which: indices and ranges, such as 3 17 20-24, or @file.")
+    ] = None,
+    random: Annotated[int | None, typer.Option(min=1, help="Some labelled features, drawn anew each time.")] = None,
+    best: Annotated[int | None, typer.Option(min=1, help="Those with the highest headline scores.")] = None,
+    worst: Annotated[int | None, typer.Option(min=1, help="Those with the lowest headline scores.")] = None,
+    contexts: Annotated[int, typer.Option(min=0, help="How many contexts to show of each.")] = 8,
+    run: OF_RUN = None,
     json: JSON = False,
 ) -> None:
-    """One feature: label, scores with intervals, highlighted contexts."""
+    """Features: label, scores with intervals, a histogram of activations, what stands around the active tokens."""
     from labeler import api
+    from labeler.cli.contexts import LEGEND
 
     dictionary = api.open(name)
-    evidence = dictionary.evidence(index)
-    row = next(dictionary.catalogue([index]), None)
+    of = None if run is None else dictionary.run(run).id
+    indices = chosen(dictionary, features or (), random=random, best=best, worst=worst, run=of)
+    rows = {row["index"]: row for row in dictionary.catalogue(indices, run=of)}
     if json:
-        print_json(
-            {
-                "row": row,
-                "contexts": [as_dict(context) for context in evidence.contexts[:contexts]],
-                "promoted": evidence.promoted,
-                "suppressed": evidence.suppressed,
-                "nearest": evidence.nearest,
-                "near_misses": [
-                    {"kind": miss.kind, "weight": miss.weight, **as_dict(miss.context)}
-                    for miss in dictionary.near_misses(index, "explain", 2)
-                ],
-            }
-        )
+        found = [facts(dictionary, index, rows.get(index), contexts) for index in indices]
+        one = features is not None and len(features) == 1 and features[0].isdecimal()
+        print_json(found[0] if one else found)
         return
-    heading(name, evidence, row)
+    for number, index in enumerate(indices):
+        if number:
+            out.print()
+        about(dictionary, index, rows.get(index), contexts, of)
+    if contexts and not coloured(out):
+        out.print()
+        out.print(LEGEND, highlight=False, markup=False, soft_wrap=True)
+
+
+def chosen(
+    dictionary: Dictionary,
+    named: Sequence[str],
+    *,
+    random: int | None,
+    best: int | None,
+    worst: int | None,
+    run: str | None,
+) -> list[int]:
+    """The features to show, in the order to show them; InputError where none are, or two ways of choosing are given."""
+    ways = [named or None, random, best, worst]
+    if sum(way is not None for way in ways) != 1:
+        raise InputError("say which features to show: 3 17 20-24, or one of --random N, --best N, --worst N")
+    if random is not None:
+        return dictionary.drawn(random, run=run)
+    if named:
+        here = dictionary.store.indices.tolist()
+        parts = (
+            [dictionary.store.check_index(int(part))] if part.isdecimal() else parse_features(part, here)
+            for part in named
+        )
+        return list(dict.fromkeys(index for part in parts for index in part))
+    n = best or worst or 0
+    found = dictionary.best(n, worst=worst is not None, run=run)
+    if not found:
+        whose = f"run {run}" if run else f"'{dictionary.name}'"
+        raise InputError(f"no label of {whose} has a headline score yet; labeler label {dictionary.name}")
+    return found
+
+
+def about(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int, run: str | None) -> None:
+    """All that a person is told of one feature."""
+    from labeler.cli.contexts import highlighted
+    from labeler.cli.histogram import bars, drawn
+
+    evidence = dictionary.evidence(index)
+    heading(dictionary.name, evidence, row, run)
     if row is not None and row["scores"]:
         out.print(scores(row))
         verdict = control(row)
@@ -60,30 +106,18 @@ def show(
             out.print(Text(verdict, style="dim"))
         if "null" in row["controls"]:
             out.print(Text(f"the null is missing: {clean(row['controls']['null']['failed'])}", style="yellow"))
-    if evidence.promoted:
-        promoted = "  ".join(clean(token).strip() or "␣" for token, _ in evidence.promoted)
-        out.print(Text.assemble(("promotes ", "dim"), promoted), soft_wrap=True)
-        suppressed = "  ".join(clean(token).strip() or "␣" for token, _ in evidence.suppressed)
-        if suppressed:
-            out.print(Text.assemble(("suppresses ", "dim"), suppressed), soft_wrap=True)
-    if evidence.nearest:
-        nearest = ", ".join(f"{other} ({closeness:.2f})" for other, closeness in evidence.nearest)
-        out.print(Text(f"nearest features: {nearest}", style="dim"), soft_wrap=True)
-    if evidence.near_duplicates:
-        out.print(Text(f"near-duplicates: {listed(evidence.near_duplicates)}", style="dim"), soft_wrap=True)
-    if row is not None and row["same_label"]:
-        out.print(
-            Text(f"the same label is on its near-duplicates {listed(row['same_label'])}", style="yellow"),
-            soft_wrap=True,
-        )
-    if row is not None and row["alternatives"]:
-        others = "; ".join(
-            f"{clean(other['label']) or 'unclear'} ({clean(other['explainer'])})" for other in row["alternatives"]
-        )
-        out.print(Text(f"also considered: {others}", style="dim"), soft_wrap=True)
+    for line in neighbourhood(evidence, row):
+        out.print(line, soft_wrap=True)
+    found = bars(evidence.statistics.histogram)
+    if found:
+        counted = dictionary.store.manifest.sampling == "population"
+        out.print()
+        for bar in drawn(found, "tokens" if counted else "tokens at hand"):
+            out.print(Text(bar, style="dim"), soft_wrap=True)
     out.print()
     strongest = evidence.statistics.max_activation
-    for context in evidence.contexts[:contexts]:
+    shown = evidence.contexts[:n]
+    for context in shown:
         out.print(highlighted(context, strongest), soft_wrap=True)
     if not evidence.contexts:
         dead = statistics_say_dead(evidence)
@@ -91,9 +125,52 @@ def show(
             Text("it is active nowhere in the corpus" if dead else "no context in which it fires is here", style="dim")
         )
         return
-    for miss in dictionary.near_misses(index, "explain", 1):
-        line = Text(f"silent  {clean(miss.context.text)}", style="dim")
-        out.print(line.append(f"  {NEAR[miss.kind]}"), soft_wrap=True)
+    for miss in dictionary.near_misses(index, "explain", 1) if shown else ():
+        silent = Text(f"silent  {clean(miss.context.text)}", style="dim")
+        out.print(silent.append(f"  {NEAR[miss.kind]}"), soft_wrap=True)
+
+
+def neighbourhood(evidence: Evidence, row: dict[str, Any] | None) -> Iterator[Text]:
+    """What its weights and its neighbours say, and the labels that were not chosen: lines."""
+    for what, tokens in (("promotes", evidence.promoted), ("suppresses", evidence.suppressed)):
+        if tokens and evidence.promoted:
+            listing = "  ".join(clean(token).strip() or "␣" for token, _ in tokens)
+            yield Text.assemble((f"{what} ", "dim"), listing)
+    if evidence.nearest:
+        nearest = ", ".join(f"{other} ({closeness:.2f})" for other, closeness in evidence.nearest)
+        yield Text(f"nearest features: {nearest}", style="dim")
+    if evidence.near_duplicates:
+        yield Text(f"near-duplicates: {listed(evidence.near_duplicates)}", style="dim")
+    if row is not None and row["same_label"]:
+        yield Text(f"the same label is on its near-duplicates {listed(row['same_label'])}", style="yellow")
+    if row is not None and row["alternatives"]:
+        others = "; ".join(
+            f"{clean(other['label']) or 'unclear'} ({clean(other['explainer'])})" for other in row["alternatives"]
+        )
+        yield Text(f"also considered: {others}", style="dim")
+
+
+def facts(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int) -> dict[str, Any]:
+    """The same for another program, its contexts whole."""
+    from labeler.cli.histogram import bars
+
+    evidence = dictionary.evidence(index)
+    return {
+        "index": index,
+        "row": row,
+        "contexts": [as_dict(context) for context in evidence.contexts[:n]],
+        "histogram": [
+            {"low": bar.low, "high": bar.high if isfinite(bar.high) else None, "tokens": bar.tokens}
+            for bar in bars(evidence.statistics.histogram)
+        ],
+        "promoted": evidence.promoted,
+        "suppressed": evidence.suppressed,
+        "nearest": evidence.nearest,
+        "near_misses": [
+            {"kind": miss.kind, "weight": miss.weight, **as_dict(miss.context)}
+            for miss in dictionary.near_misses(index, "explain", 2)
+        ],
+    }
 
 
 def statistics_say_dead(evidence: Evidence) -> bool:
@@ -101,11 +178,13 @@ def statistics_say_dead(evidence: Evidence) -> bool:
     return evidence.statistics.density == 0
 
 
-def heading(name: str, evidence: Evidence, row: dict[str, Any] | None) -> None:
+def heading(name: str, evidence: Evidence, row: dict[str, Any] | None, run: str | None = None) -> None:
     """What it is, in two lines."""
     statistics = evidence.statistics
     title = Text(f"{name} / {evidence.index}  ", style="bold")
-    if row is None:
+    if row is None and run is not None:
+        title.append(f"run {run} has no label of it", style="dim")
+    elif row is None:
         title.append(f"not labelled yet; labeler label {name} --features {evidence.index}", style="dim")
     elif row["label"]:
         title.append(clean(row["label"]), style="bold green")
@@ -153,22 +232,6 @@ def control(row: dict[str, Any]) -> str:
         None: "the headline is no number to compare with it",
     }[row["controls"].get("beats_lookup")]
     return f"a look-up of tokens scores {lookup['value']:+.2f}; {verdict}"
-
-
-def highlighted(context: Context, strongest: float) -> Text:
-    """A context on one line, its active tokens on a ground the brighter the stronger, or in marks where there is none."""
-    line = Text(f"{context.maximum:6.1f}  ", style="dim")
-    if not coloured(out):
-        line.append(clean(marked(context.tokens, (context.activations > 0).tolist())))
-        return line.append(f"  {clean(context.document)} · {context.split}")
-    for token, activation in zip(context.tokens, context.activations, strict=True):
-        share = float(activation) / strongest if strongest else 0.0
-        style = (
-            f"black on rgb({255 - int(140 * share)},{245 - int(20 * share)},{int(170 * (1 - share))})" if share else ""
-        )
-        line.append(clean(token), style=style)
-    line.append(f"  {clean(context.document)} · {context.split}", style="dim")
-    return line
 
 
 def as_dict(context: Context) -> dict[str, Any]:

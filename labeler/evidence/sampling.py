@@ -34,6 +34,11 @@ def strata(maximum: NDArray[np.floating]) -> IntArray:
     return np.where(maximum > 0, found, 0)
 
 
+def stratum_bounds(stratum: int) -> tuple[float, float]:
+    """The maxima that a firing stratum holds: from the first on, below the second."""
+    return 0.0 if stratum == 1 else 2.0 ** (stratum - 9), np.inf if stratum == N_STRATA - 1 else 2.0 ** (stratum - 8)
+
+
 def split_of(document: str) -> int:
     """The split that a document belongs to, as a position in ``SPLITS``: 40 % explain, 20 % select, 40 % score."""
     draw = int.from_bytes(hashlib.sha256(document.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64

@@ -6,6 +6,7 @@ import pytest
 
 from labeler.catalogue import Catalogue
 from labeler.catalogue.records import CallRecord, NewFeature, NewRun, Settlement
+from labeler.catalogue.runs import NAMED
 from labeler.errors import InputError
 from labeler.llm.protocol import Usage
 from tests.integration.catalogue.building import LEASE, Clock, failed, finish, labelled, new_run, work_off
@@ -25,19 +26,42 @@ def test_a_run_is_found_as_it_was_created(catalogue: Catalogue, clock: Clock):
     assert catalogue.indices(run_id) == [0, 1, 2]
 
 
-def test_a_run_is_found_by_the_beginning_of_its_id(catalogue: Catalogue, monkeypatch):
+def test_a_run_is_found_by_the_beginning_of_its_id(catalogue: Catalogue, clock: Clock, monkeypatch):
     ids = iter(["aaaaaaaaaaaa", "aabbbbbbbbbb", "cccccccccccc"])
     monkeypatch.setattr("labeler.catalogue.runs.secrets.token_hex", lambda n: next(ids))
     for _ in range(3):
+        clock.now += 1
         catalogue.create_run(new_run(1))
 
     assert catalogue.run("aab").id == "aabbbbbbbbbb"
     assert catalogue.run("c").id == "cccccccccccc"
-    with pytest.raises(InputError, match="several runs begin with 'aa'"):
+    with pytest.raises(InputError, match=r"several runs begin with 'aa'.* \(runs: aabbbbbbbbbb, aaaaaaaaaaaa\)"):
         catalogue.run("aa")
     for unknown in ("dd", "", "%", "c_", "C"):
-        with pytest.raises(InputError, match="no run"):
+        with pytest.raises(InputError, match=r"no run .* \(runs: cccccccccccc, aabbbbbbbbbb, aaaaaaaaaaaa\)"):
             catalogue.run(unknown)
+
+
+def test_a_run_of_another_dictionary_is_told_from_one_that_is_not_there(catalogue: Catalogue):
+    one, two = catalogue.create_run(new_run(1, "one")), catalogue.create_run(new_run(1, "two"))
+
+    assert catalogue.run(one, "one").id == one
+    with pytest.raises(InputError, match=rf"run '{two}' is of 'two', not of 'one' \(runs: {one}\)"):
+        catalogue.run(two, "one")
+    with pytest.raises(InputError, match=rf"there is no run 'nope' of 'one' \(runs: {one}\)"):
+        catalogue.run("nope", "one")
+    with pytest.raises(InputError, match=r"there is no run 'nope' of 'three' \(runs: none yet\)"):
+        catalogue.run("nope", "three")
+
+
+def test_of_many_runs_a_message_names_the_newest(catalogue: Catalogue, clock: Clock):
+    ids = []
+    for _ in range(NAMED + 2):
+        clock.now += 1
+        ids.append(catalogue.create_run(new_run(1)))
+    with pytest.raises(InputError) as refused:
+        catalogue.run("nope")
+    assert str(refused.value) == f"there is no run 'nope' (runs: {', '.join(ids[: -NAMED - 1 : -1])}, …)"
 
 
 def test_runs_come_newest_first(catalogue: Catalogue, clock: Clock):

@@ -1,0 +1,68 @@
+"""A context on one line of a terminal: what stands around the active tokens, which are lit or, without colours, marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.text import Text
+
+from labeler.cli.display import clean, coloured, out
+from labeler.explain.contexts import strengths
+from labeler.explain.marking import weighed
+from labeler.fence import CLOSE, OPEN
+
+if TYPE_CHECKING:
+    from labeler.features import Context
+
+BEFORE, AFTER = 12, 6
+"""Tokens that are shown before an active one and behind it: what a causal model has read at a token stands before it."""
+
+CUT = "…"
+
+LEGEND = f"{OPEN}active{CLOSE}7: how strongly, 10 being the feature's maximum"
+"""What the marks say that stand for colours."""
+
+
+def highlighted(context: Context, strongest: float) -> Text:
+    """A context with its strength before it and its document behind it; ``strongest`` is the feature's maximum."""
+    line = Text(f"{context.maximum:6.1f}  ", style="dim")
+    parts = around(context.activations > 0)
+    last = parts[-1].stop
+    for part in parts:
+        if part.start:
+            line.append(f"{CUT} ", style="dim")
+        line.append(_lit(context, part, strongest) if coloured(out) else _marked(context, part, strongest))
+        if part.stop < len(context.tokens):
+            line.append(f" {CUT}" if part.stop == last else " ", style="dim")
+    return line.append(f"  {clean(context.document)} · {context.split}", style="dim")
+
+
+def around(active: NDArray[np.bool_]) -> list[slice]:
+    """The stretches [n] of a context's tokens that are near an active one; all of it where none is active."""
+    found: list[slice] = []
+    for place in np.flatnonzero(active).tolist():
+        begin, end = max(0, place - BEFORE), min(len(active), place + 1 + AFTER)
+        if found and begin <= found[-1].stop + 1:  # a sign in the place of one token would save nothing
+            found[-1] = slice(found[-1].start, end)
+        else:
+            found.append(slice(begin, end))
+    return found or [slice(0, len(active))]
+
+
+def _lit(context: Context, part: slice, strongest: float) -> Text:
+    """Active tokens on a ground that is the stronger the stronger they are."""
+    line = Text()
+    for token, activation in zip(context.tokens[part], context.activations[part], strict=True):
+        share = min(1.0, float(activation) / strongest) if strongest else 0.0
+        ground = f"rgb({255 - int(140 * share)},{245 - int(20 * share)},{int(170 * (1 - share))})"
+        line.append(clean(token), style=f"black on {ground}" if share else "")
+    return line
+
+
+def _marked(context: Context, part: slice, strongest: float) -> Text:
+    """Active tokens between marks, with how strong they are behind."""
+    shown: Sequence[int] = strengths(context, strongest)[part]
+    return Text(clean(weighed(context.tokens[part], shown)))
