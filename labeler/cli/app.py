@@ -86,6 +86,13 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         sys.exit(0)
+    except UnicodeEncodeError as error:  # what is written is written anyhow: this is the name of a file
+        lacking = ascii(error.object[error.start : error.end])
+        print(
+            f"labeler: the encoding of file names here, {error.encoding}, has no {lacking}; set PYTHONUTF8=1",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except OSError as error:  # a place that cannot be read or written
         print(f"labeler: {clean(str(error))}", file=sys.stderr)
         sys.exit(2)

@@ -54,11 +54,15 @@ _PLAIN = {
 
 
 def write_anywhere() -> None:
-    """Have what a terminal's encoding lacks written in what it has, in the place of an error."""
+    """Have what a terminal's encoding lacks written in what it has, in the place of an error.
+
+    No Unicode has half characters, as which names of files come that are in another encoding: they are spelled out, as
+    JSON spells them too.
+    """
     codecs.register_error("labeler.plain", _plainly)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and not _is_unicode(stream):
-            stream.reconfigure(errors="labeler.plain")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace" if _is_unicode(stream) else "labeler.plain")
 
 
 def _plainly(error: UnicodeError) -> tuple[str, int]:

@@ -32,6 +32,20 @@ def test_what_an_encoding_lacks_is_written_in_what_it_has(terminal, encoding, sh
     assert said() == shown
 
 
+@pytest.mark.parametrize(("encoding", "shown"), [("ascii", "caf?"), ("latin-1", "caf?"), ("utf-8", r"caf\udce9")])
+def test_a_file_name_in_another_encoding_is_no_error(terminal, encoding, shown):
+    said = terminal(encoding)
+    print("caf\udce9", end="")
+    assert said() == shown
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_loses_no_half_characters_either(terminal, encoding):
+    said = terminal(encoding)
+    print_json({"path": "caf\udce9"})
+    assert json.loads(said()) == {"path": "caf\udce9"}
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_json_loses_nothing_in_any_encoding(terminal, encoding):
     said = terminal(encoding)
