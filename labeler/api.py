@@ -143,9 +143,21 @@ class Run:
             _check_tools(lambda backends: open_bench(record, self._settings, backends), self._settings, budget)
         self._catalogue.resume(self.id, budget=budget)
 
-    def cancel(self) -> None:
-        """Stop it: nothing of it is taken up any more."""
-        self._catalogue.cancel(self.id)
+    def cancel(self) -> bool:
+        """Stop it: nothing of it is taken up any more. False where it is finished already."""
+        return self._catalogue.cancel(self.id)
+
+    def ring(self) -> None:
+        """Leave it to the workers of the fleet, and tell one that there is work; ``work`` rings by itself.
+
+        InputError where no broker is set, or none that can be reached.
+        """
+        from workers.app import make_app, ring
+
+        if self._settings.embedded:
+            raise InputError("a run can be left to workers only where LABELER_BROKER_URL says where they listen")
+        check_broker(self._settings)
+        ring(make_app(self._settings))
 
     def _worker(self) -> AbstractContextManager[object]:
         if not self._settings.embedded:

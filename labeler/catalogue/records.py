@@ -302,6 +302,11 @@ class Progress:
     last_finished_at: float | None
 
     @property
+    def open(self) -> int:
+        """Features without a label, whoever holds them or whatever they wait for."""
+        return self.waiting + self.leased + self.parked
+
+    @property
     def cached_share(self) -> float | None:
         """The share of the prompts' tokens that providers read from their caches."""
         return self.cached_tokens / self.input_tokens if self.input_tokens else None

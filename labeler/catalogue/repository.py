@@ -308,10 +308,13 @@ class Catalogue:
         with self._reader.connect() as connection:
             return runs.newest_first(connection, dictionary)
 
-    def cancel(self, run_id: str) -> None:
-        """Stops a running run: nothing of it is claimed any more, and what is in flight may still be stored."""
+    def cancel(self, run_id: str) -> bool:
+        """Stops a running run: nothing of it is claimed any more, and what is in flight may still be stored.
+
+        False where it is finished: nothing is left to be stopped.
+        """
         with self._engine.begin() as connection:
-            runs.cancel(connection, run_id)
+            return runs.cancel(connection, run_id, now=self._clock())
 
     def pause(self, run_id: str, reason: str) -> None:
         """Stops a running run until ``resume``, for a reason that is kept with it."""

@@ -106,10 +106,13 @@ def newest_first(connection: Connection, dictionary: str | None, limit: int | No
     return [_record(row) for row in connection.execute(query)]
 
 
-def cancel(connection: Connection, run_id: str) -> None:
-    """Stops a run: nothing of it is claimed any more. A finished one stays finished."""
-    if _locked(connection, run_id).state in ("running", "paused"):
+def cancel(connection: Connection, run_id: str, *, now: float) -> bool:
+    """Stops a run: nothing of it is claimed any more. False where it is finished, and stays so."""
+    close(connection, run_id, now=now)  # its last worker may have been killed before it could say so
+    state = _locked(connection, run_id).state
+    if state in ("running", "paused"):
         connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(state="cancelled", reason=None))
+    return bool(state != "finished")
 
 
 def pause(connection: Connection, run_id: str, reason: str) -> None:
@@ -155,13 +158,12 @@ def retry(connection: Connection, run_id: str) -> int:
 
 
 def close(connection: Connection, run_id: str, *, now: float) -> None:
-    """Marks a running run as finished where every feature of it is done."""
+    """Marks a run as finished where every feature of it is done, also one that was stopped just before the last."""
     # The lock comes before the look: a retry that reopens features holds it too.
-    if _locked(connection, run_id).state == "running" and not has_open(connection, run_id):
+    if _locked(connection, run_id).state != "finished" and not has_open(connection, run_id):
         nulls = _pooled_nulls(connection, get(connection, run_id))
-        connection.execute(
-            sa.update(RUNS).where(RUNS.c.id == run_id).values(state="finished", finished_at=now, nulls=nulls)
-        )
+        done = {"state": "finished", "reason": None, "finished_at": now, "nulls": nulls}
+        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(**done))
 
 
 def _pooled_nulls(connection: Connection, run: RunRecord) -> dict[str, list[float | None]]:

@@ -21,6 +21,7 @@ from labeler.cli import (
     prompt,
     report,
     requests,
+    running,
     score,
     show,
     work,
@@ -47,9 +48,9 @@ app.command("label")(label.label)
 app.command("score")(score.score)
 app.command("report")(report.report)
 app.command("status")(listing.status)
-app.command("resume")(label.resume)
-app.command("cancel")(label.cancel)
-app.command("retry")(label.retry)
+app.command("resume")(running.resume)
+app.command("cancel")(running.cancel)
+app.command("retry")(running.retry)
 app.command("show")(show.show)
 app.command("export")(export.export)
 app.add_typer(requests.app, name="requests")

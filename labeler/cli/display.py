@@ -82,6 +82,16 @@ def coloured(console: Console) -> bool:
     return console.color_system is not None and not console.no_color
 
 
+def say(text: str) -> None:
+    """A line of others' words and ours, which only the terminal itself breaks: what is in it can be copied whole."""
+    out.print(clean(text), highlight=False, markup=False, soft_wrap=True)
+
+
+def tell(text: str) -> None:
+    """The same about what is going on, on stderr."""
+    err.print(clean(text), highlight=False, markup=False, soft_wrap=True)
+
+
 def print_json(value: object) -> None:
     """A result for another program."""
     print(json.dumps(value, ensure_ascii=not _is_unicode(sys.stdout), allow_nan=False))

@@ -278,6 +278,8 @@ class Following:
         """Take a look's figures."""
         labelled = run.in_control + run.done
         facts = [f"spent {dollars(run.usd)}", f"failed {run.failed}", counted(run.calls, "call")]
+        if run.in_control and labelled < run.total:
+            facts.append(f"{run.in_control} waiting for the null")
         if run.pending:
             facts.append(f"{run.pending} answers to come")
         if run.unpriced_calls:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from labeler.cli.display import clean, dollars, out, print_json, when
-from labeler.cli.label import facts as run_facts
-from labeler.cli.label import report
+from labeler.cli.display import clean, dollars, out, print_json, say, when
 from labeler.cli.options import JSON
+from labeler.cli.running import facts as run_facts
+from labeler.cli.running import report
 
 if TYPE_CHECKING:
     from labeler.catalogue.glance import Glance
@@ -89,25 +91,55 @@ def status(
         print_json([run_facts(each.record, each.progress, each.batches) for each in found])
         return
     if not found:
-        out.print("no runs yet; start one with `labeler label NAME`", highlight=False)
+        say("no runs yet; start one with `labeler label NAME`")
         return
+    table = runs_table(found)
+    # Cells that have no room are cut; an id has to be copied whole.
+    if Measurement.get(out, out.options, table).minimum > out.width:
+        for each in found:
+            say(run_line(each))
+        return
+    out.print(table)
+
+
+COLUMNS = (
+    "run",
+    "dictionary",
+    "state",
+    "labelled",
+    "unclear",
+    "failed",
+    "open",
+    "to the null",
+    "of",
+    "spent",
+    "begun (UTC)",
+)
+
+
+def runs_table(found: Sequence[Glance]) -> Table:
+    """Runs, one a row: ``open`` are features without a label, ``to the null`` labels that are still to be compared."""
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("run", "dictionary", "state", "labelled", "unclear", "failed", "open", "of", "spent", "begun (UTC)"):
-        table.add_column(column)
+    for column in COLUMNS:
+        table.add_column(column, no_wrap=column == "run", overflow="fold")
     for each in found:
         record, progress = each.record, each.progress
         counts = [progress.by_state.get(state, 0) for state in ("labelled", "unclear", "failed")]
-        numbers = [*counts, progress.total - progress.done, progress.total]
-        cells = [
-            record.id,
-            record.dictionary,
-            record.state,
-            *map(str, numbers),
-            dollars(progress.usd),
-            when(record.created_at),
-        ]
-        table.add_row(*(Text(cell) for cell in cells))
-    out.print(table)
+        numbers = [*counts, progress.open, progress.in_control, progress.total]
+        cells = [record.id, clean(record.dictionary), record.state, *map(str, numbers)]
+        table.add_row(*map(Text, (*cells, dollars(progress.usd), when(record.created_at))))
+    return table
+
+
+def run_line(each: Glance) -> str:
+    """The same of one run, for a terminal that is too narrow for a table."""
+    record, progress = each.record, each.progress
+    states = [f"{n} {state}" for state, n in sorted(progress.by_state.items())]
+    left = [f"{n} {what}" for n, what in ((progress.open, "open"), (progress.in_control, "to the null")) if n]
+    counts = ", ".join([*states, *left])
+    return (
+        f"{record.id} {record.dictionary} {record.state}: {counts}; {dollars(progress.usd)}; {when(record.created_at)}"
+    )
 
 
 def _runs() -> list[Glance]:

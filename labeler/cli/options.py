@@ -104,5 +104,16 @@ def check_budget(budget: float | None) -> None:
         raise InputError(f"--budget {budget} is no amount to spend; give US dollars, more than 0")
 
 
+def check_detach(detach: bool) -> None:
+    """InputError where a run is to be left to workers that nobody can ring for."""
+    from labeler import api
+
+    if not detach:
+        return
+    if api.settings().embedded:
+        raise InputError("--detach leaves the run to workers, but no LABELER_BROKER_URL says where they listen")
+    api.check_broker(api.settings())
+
+
 def _why(error: OSError | UnicodeDecodeError) -> str:
     return (error.strerror or "it is not there") if isinstance(error, OSError) else "it is not UTF-8"

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.display import clean, counted, err, out, print_json
+from labeler.cli.display import counted, print_json, say, tell
 from labeler.cli.following import collecting
-from labeler.cli.label import see_through
 from labeler.cli.options import JSON, RUN
+from labeler.cli.running import see_through
 from labeler.progress import listening
 
 app = typer.Typer(
@@ -35,12 +35,10 @@ def export(
     if json:
         print_json({"run": found.id, "requests": n, "files": [str(path) for path in files]})
         return
-    out.print(f"{counted(n, 'request')} of run {found.id}:", highlight=False)
+    say(f"{counted(n, 'request')} of run {found.id}:")
     for path in files:
-        out.print(f"  {clean(str(path))}", highlight=False, markup=False, soft_wrap=True)
-    out.print(
-        f"have them answered into another folder, then: labeler requests import {found.id} FOLDER", highlight=False
-    )
+        say(f"  {path}")
+    say(f"have them answered into another folder, then: labeler requests import {found.id} FOLDER")
 
 
 @app.command("import")
@@ -56,14 +54,13 @@ def import_(
     with collecting() as progress, listening(progress):
         taken = found.import_answers(folder)
     for line in taken.named:
-        err.print(clean(line), highlight=False, markup=False, soft_wrap=True)
+        tell(line)
     unnamed = taken.faults.total() + taken.missing - len(taken.named)
     if unnamed > 0:
-        err.print(f"… and {unnamed:,} more", highlight=False)
+        tell(f"… and {unnamed:,} more")
     faults = ", ".join(f"{n:,} {kind}" for kind, n in sorted(taken.faults.items()))
-    err.print(
+    tell(
         f"{counted(taken.answers, 'answer')} taken, {counted(taken.missing, 'request')} still without one"
-        + (f"; not used: {faults}" if faults else ""),
-        highlight=False,
+        + (f"; not used: {faults}" if faults else "")
     )
     see_through(found, json)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.label import begin, check_detach, parse_features
+from labeler.cli.label import parse_features
 from labeler.cli.options import (
     BATCH,
     BUDGET,
@@ -22,9 +22,11 @@ from labeler.cli.options import (
     SEED,
     SIMULATOR,
     check_budget,
+    check_detach,
     mode_of,
     read_prompts,
 )
+from labeler.cli.running import begin
 
 
 def score(

@@ -89,7 +89,7 @@ def test_nothing_of_a_cancelled_run_is_claimed_but_what_is_in_flight_is_stored(c
     run_id = catalogue.create_run(new_run(3))
     [claim] = catalogue.claim(1, LEASE, 0.0)
 
-    catalogue.cancel(run_id)
+    assert catalogue.cancel(run_id)
 
     assert catalogue.run(run_id).state == "cancelled"
     assert not catalogue.claimable(1_000.0)
@@ -108,14 +108,27 @@ def test_a_cancelled_run_runs_again(catalogue: Catalogue):
     assert catalogue.run(run_id).state == "finished"
 
 
-def test_a_run_whose_last_feature_was_stored_after_cancelling_is_finished_by_resuming(catalogue: Catalogue):
+@pytest.mark.parametrize("stop", [Catalogue.cancel, lambda catalogue, run_id: catalogue.pause(run_id, "no room")])
+def test_a_run_whose_last_feature_is_stored_after_it_was_stopped_is_finished(catalogue: Catalogue, clock: Clock, stop):
     run_id = catalogue.create_run(new_run(1))
     [claim] = catalogue.claim(1, LEASE, 0.0)
-    catalogue.cancel(run_id)
+    stop(catalogue, run_id)
+    clock.now += 1
     catalogue.finish_label(claim, failed())
-    assert catalogue.run(run_id).state == "cancelled"
 
-    catalogue.resume(run_id)
+    run = catalogue.run(run_id)
+    assert (run.state, run.reason, run.finished_at) == ("finished", None, clock.now)
+    assert not catalogue.cancel(run_id)
+
+
+def test_a_run_whose_last_worker_was_killed_behind_its_last_feature_is_not_cancelled(catalogue: Catalogue, monkeypatch):
+    run_id = catalogue.create_run(new_run(1))
+    [claim] = catalogue.claim(1, LEASE, 0.0)
+    monkeypatch.setattr(catalogue, "_close_run", lambda run_id: None)
+    catalogue.finish_label(claim, failed())
+    assert catalogue.run(run_id).state == "running"
+
+    assert not catalogue.cancel(run_id)
 
     assert catalogue.run(run_id).state == "finished"
 

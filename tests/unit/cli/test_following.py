@@ -145,6 +145,14 @@ def test_what_is_told_of_an_endless_stage_is_no_news_for_long(clock, lines):
     assert lines()[2].endswith("; running smollm2-135m: 1,600 tokens  50 tokens/s")
 
 
+def test_labels_that_wait_for_the_null_are_told_apart_from_features_without_one(clock, lines):
+    with Following() as follow:
+        follow(run(in_control=7, done=2))
+    (line,) = lines()
+    assert line.startswith("labelling features: 9/12 features")
+    assert "7 waiting for the null" in line
+
+
 def test_nulls_are_a_stage_of_their_own(clock, lines):
     with Following("scoring") as follow:
         follow(run(in_control=12))

@@ -1,0 +1,166 @@
+"""A run on the command line: begun, gone on with, stopped, told of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from labeler.cli.display import counted, dollars, print_json, say, tell
+from labeler.cli.following import Following
+from labeler.cli.options import BUDGET, DETACH, JSON, RUN, check_budget, check_detach
+from labeler.errors import InputError
+from labeler.llm.errors import NO_ROOM
+
+if TYPE_CHECKING:
+    from labeler.api import Run
+    from labeler.catalogue.records import Progress, RunRecord
+
+
+def resume(run: RUN, budget: BUDGET = None, detach: DETACH = False, json: JSON = False) -> None:
+    """Go on with a run that was stopped, cancelled or killed, or that paused at its budget: then with a larger one."""
+    from labeler import api
+
+    check_detach(detach)
+    check_budget(budget)
+    found = api.run(run)
+    record = found.record
+    if record.state == "paused" and budget is None and record.budget_usd is not None and record.reason == NO_ROOM:
+        raise InputError(
+            f"run {found.id} has no room left in its budget of {dollars(record.budget_usd)}; give a larger --budget"
+        )
+    if record.state in ("cancelled", "paused") or budget is not None:
+        found.resume(budget)
+    go_on(found, detach, json)
+
+
+def retry(run: RUN, detach: DETACH = False, json: JSON = False) -> None:
+    """Try a run's failed features again."""
+    from labeler import api
+
+    check_detach(detach)
+    found = api.run(run)
+    tell(f"{counted(found.retry(), 'failed feature')} to be tried again")
+    go_on(found, detach, json)
+
+
+def cancel(run: RUN) -> None:
+    """Stop a run; `labeler resume` lets it go on."""
+    from labeler import api
+
+    found = api.run(run)
+    if found.cancel():
+        say(f"run {found.id} is cancelled; to go on: labeler resume {found.id}")
+    else:
+        say(f"run {found.id} is finished already; there is nothing to cancel")
+
+
+def begin(run: Run, detach: bool, json: bool) -> None:
+    """See a new run through, or leave it to the workers of the fleet."""
+    left_out = run.record.config.get("without_label", 0)
+    if left_out:
+        tell(f"left out, for they have no label: {counted(left_out, 'feature')}")
+    go_on(run, detach, json)
+
+
+def go_on(run: Run, detach: bool, json: bool) -> None:
+    """See a run through, or leave what is still to be done to the workers of the fleet."""
+    if not detach:
+        see_through(run, json)
+        return
+    if run.record.state == "running":
+        run.ring()
+    report(run, json, detached=True)
+
+
+def see_through(run: Run, json: bool) -> None:
+    """Follow a run to its end and report; exit status 1 where features failed."""
+    try:
+        with Following("labelling" if run.explains else "scoring") as following:
+            last = run.work(following)
+    except KeyboardInterrupt:
+        tell(f"stopped; nothing is lost. To go on: labeler resume {run.id}")
+        raise
+    report(run, json)
+    if last.failed or run.record.state == "paused":
+        raise typer.Exit(1)
+
+
+def report(run: Run, json: bool, detached: bool = False) -> None:
+    """What came of a run."""
+    record, progress = run.record, run.progress()
+    if json:
+        print_json(facts(record, progress, run.batches()))
+        return
+    if detached and record.state == "running":
+        say(f"run {run.id}: {waiting(progress)}; labeler status {run.id}")
+        return
+    states = ", ".join(f"{n} {state}" for state, n in sorted(progress.by_state.items())) or "nothing yet"
+    to_come = f"; {waiting(progress)}" if progress.done < progress.total else ""
+    spent = money(record, progress) if progress.calls or progress.unknown_calls else "nothing asked of anyone"
+    say(f"run {run.id} is {record.state}: {states}{to_come}; {spent}")
+    for line in beside(run, record, progress):
+        say(line)
+    if progress.failed:
+        first = next(row for row in run.rows() if row["state"] == "failed")
+        say(f"feature {first['index']} failed: {first['reason']}")
+        say(f"to try the failed ones again: labeler retry {run.id}")
+
+
+def waiting(progress: Progress) -> str:
+    """What is still to be done: features without a label, and labels whose null is still to come."""
+    parts = [f"{counted(progress.open, 'feature')} {'is' if progress.open == 1 else 'are'} waiting"]
+    if progress.in_control:
+        parts.append(f"{counted(progress.in_control, 'label')} to be compared with the null")
+    return ", ".join(parts[not progress.open and len(parts) > 1 :])
+
+
+def facts(record: RunRecord, progress: Progress, batches: dict[str, int]) -> dict[str, object]:
+    """A run for another program."""
+    return {
+        "run": record.id,
+        "dictionary": record.dictionary,
+        "state": record.state,
+        "reason": record.reason,
+        "budget_usd": record.budget_usd,
+        "committed_usd": record.committed_usd,
+        **vars(progress),
+        "open": progress.open,
+        "cached_share": progress.cached_share,
+        "usd_a_feature": progress.usd_a_feature,
+        "batches": batches,
+    }
+
+
+def money(record: RunRecord, progress: Progress) -> str:
+    """What a run has spent, of what, and on what."""
+    budget = f" of {dollars(record.budget_usd)}" if record.budget_usd is not None else ""
+    text = f"{dollars(progress.usd)}{budget} for {counted(progress.calls, 'call')}"
+    if progress.cached_share is not None:
+        text += f", {progress.cached_share:.0%} of {progress.input_tokens:,} prompt tokens cached"
+    if progress.usd_a_feature:
+        text += f", {dollars(progress.usd_a_feature)} a feature"
+    return text
+
+
+def beside(run: Run, record: RunRecord, progress: Progress) -> list[str]:
+    """What else there is to say of a run: lines."""
+    lines = []
+    if progress.unpriced_calls and run.mode == "offline":
+        lines.append(f"{progress.unpriced_calls:,} answers came by file; what they cost is not known here")
+    elif progress.unpriced_calls:
+        lines.append(f"the price of {progress.unpriced_calls:,} calls is not known; LABELER_PRICES can say it")
+    if progress.unknown_calls:
+        what = "in flight or of unknown outcome" if record.state == "running" else "of unknown outcome"
+        lines.append(f"{progress.unknown_calls:,} calls are {what}: {dollars(progress.unknown_usd)} at most")
+    if batches := run.batches():
+        lines.append("batches: " + ", ".join(f"{n} {state}" for state, n in sorted(batches.items())))
+    if record.state == "paused":
+        lines.append(f"paused: {record.reason or 'nobody said why'}")
+        more = " --budget USD" if record.reason == NO_ROOM else ""
+        lines.append(f"to go on: labeler resume {run.id}{more}")
+    elif progress.pending and run.mode == "offline":
+        lines.append(f"{counted(progress.pending, 'answer')} to come: labeler requests export {run.id} --out DIR")
+    elif progress.pending:
+        lines.append(f"{counted(progress.pending, 'answer')} to come, in a batch or for one")
+    return lines

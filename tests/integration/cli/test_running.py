@@ -1,0 +1,123 @@
+"""Runs as a person sees them: where they are, stopped, gone on with, left to others."""
+
+import json
+import re
+
+import pytest
+
+from labeler import api
+from labeler.catalogue.records import ControlOutcome, NewRun
+from labeler.cli import display
+from labeler.settings import settings
+from tests.integration.catalogue.building import failed
+from tests.integration.cli.conftest import KEY, features, labelled, store_run
+
+
+def open_run(catalogue, n=3):
+    """A run of which nothing is done."""
+    config = {"headline": KEY, "null_sample": [], "labelling": {"dictionary": "toy", "labels": "given"}}
+    config["labelling"] |= {"simulators": ["lexical"]}
+    return catalogue.create_run(NewRun(dictionary="toy", config=config, features=features(*range(n))))
+
+
+def finish_nulls(catalogue, run_id):
+    for claim in catalogue.claim(99, 60.0, 1e9, [run_id]):
+        assert claim.stage == "control"
+        assert catalogue.finish_control(claim, ControlOutcome())
+
+
+@pytest.fixture
+def wide(monkeypatch):
+    """A terminal of any width."""
+
+    def of(width):
+        monkeypatch.setattr(display.out, "_width", width)
+
+    return of
+
+
+def test_what_is_open_is_told_apart_from_what_waits_for_the_null(command, catalogue):
+    run_id = open_run(catalogue)
+    (claim,) = catalogue.claim(1, 60.0, 0.0, [run_id])
+    catalogue.finish_label(claim, labelled("months", 0.5))
+
+    said = command("status", run_id).out
+    assert said.startswith(f"run {run_id} is running: 1 labelled; 2 features are waiting, 1 label to be compared")
+    (one,) = json.loads(command("status", "--json").out)
+    assert (one["open"], one["in_control"], one["done"], one["total"]) == (2, 1, 0, 3)
+    assert json.loads(command("status", run_id, "--json").out)["open"] == 2
+    header, row = [line.split() for line in command("status").out.splitlines() if "toy" in line or "open" in line]
+    assert header[6:10] == ["open", "to", "the", "null"]
+    assert row[6:9] == ["2", "1", "3"]
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 100, 160])
+def test_ids_are_whole_at_any_width(command, catalogue, wide, width):
+    ids = [store_run(catalogue, {0: labelled("months", 0.5)}, dictionary="d" * length) for length in (3, 40)]
+    wide(width)
+    said = command("status").out
+    assert all(run_id in said for run_id in ids)
+    assert all(f"run {run_id} is running" in command("status", run_id).out for run_id in ids)
+    cancelled = command("cancel", ids[0]).out
+    assert cancelled == f"run {ids[0]} is cancelled; to go on: labeler resume {ids[0]}\n"
+
+
+def test_a_finished_run_cannot_be_cancelled_and_says_so(command, catalogue):
+    run_id = store_run(catalogue, {0: labelled("months", 0.5)})
+    finish_nulls(catalogue, run_id)
+    said = command("cancel", run_id[:5])
+    assert (said.code, said.out) == (0, f"run {run_id} is finished already; there is nothing to cancel\n")
+    assert f"run {run_id} is finished" in command("status", run_id).out
+
+
+def test_a_run_that_finishes_while_it_is_cancelled_is_told_as_finished(command, catalogue):
+    run_id = store_run(catalogue, {0: labelled("months", 0.5)})
+    (claim,) = catalogue.claim(1, 60.0, 1e9, [run_id])
+    assert "is cancelled" in command("cancel", run_id).out
+    assert catalogue.finish_control(claim, ControlOutcome())
+    assert f"run {run_id} is finished" in command("status", run_id).out
+    assert "finished" in command("status").out
+
+
+@pytest.fixture
+def rung(monkeypatch, home):
+    """A broker that answers, and how often it was rung."""
+    rings = []
+    monkeypatch.setenv("LABELER_BROKER_URL", "redis://127.0.0.1:6379/0")
+    monkeypatch.setattr(api, "check_broker", lambda chosen: None)
+    monkeypatch.setattr("workers.app.ring", lambda app: rings.append(app))
+    return rings
+
+
+def test_a_run_is_gone_on_with_by_workers_alone(command, catalogue, rung):
+    run_id = open_run(catalogue)
+    catalogue.cancel(run_id)
+    said = command("resume", run_id, "--detach")
+    assert (said.code, said.out) == (0, f"run {run_id}: 3 features are waiting; labeler status {run_id}\n")
+    assert catalogue.run(run_id).state == "running"
+    assert len(rung) == 1
+
+
+def test_what_failed_is_tried_again_by_workers_alone(command, catalogue, rung):
+    run_id = store_run(catalogue, {0: failed(), 1: failed()})
+    said = command("retry", run_id, "--detach")
+    assert said.out == f"run {run_id}: 2 features are waiting; labeler status {run_id}\n"
+    assert said.err == "2 failed features to be tried again\n"
+    assert len(rung) == 1
+
+
+def test_a_finished_run_rings_nobody(command, catalogue, rung):
+    run_id = store_run(catalogue, {0: labelled("months", 0.5)})
+    finish_nulls(catalogue, run_id)
+    assert re.match(rf"run {run_id} is finished: 1 labelled; ", command("resume", run_id, "--detach").out)
+    assert rung == []
+
+
+@pytest.mark.parametrize("what", ["resume", "retry"])
+def test_without_a_broker_nothing_is_left_to_anybody(command, catalogue, what):
+    run_id = store_run(catalogue, {0: failed()})
+    refused = command(what, run_id, "--detach")
+    assert refused.code == 2
+    assert "LABELER_BROKER_URL" in refused.err
+    assert catalogue.progress(run_id).failed == 1
+    settings.cache_clear()
