@@ -228,6 +228,18 @@ class Dictionary:
 
         return spread_by_density(self.store, n)
 
+    def explainable(self) -> list[int]:
+        """The features that a run can explain: they fire in contexts that labels may be made from."""
+        from labeler.runs.config import explainable
+
+        return [int(index) for index in self.store.indices[explainable(self.store)]]
+
+    def scorable(self) -> list[int]:
+        """Those of them whose labels can then be scored: they fire in contexts that are kept for that, too."""
+        from labeler.runs.config import explainable, fires_in
+
+        return [int(index) for index in self.store.indices[explainable(self.store) & fires_in(self.store, ["score"])]]
+
     def label(
         self,
         features: Sequence[int] | None = None,
@@ -331,23 +343,26 @@ class Dictionary:
         """Store a run that scores labels without explaining again: the catalogue's, a file's, or those of a mapping.
 
         Several labels for one feature are candidates to choose from; a label of the catalogue stands, and keeps the
-        scores that are not made anew. Features without a label are left out. Without ``simulators`` it is ``embedding``
-        that scores, or, where ``scorers`` are given, they alone. Raises InputError; nothing is stored then.
+        scores that are not made anew. Features without a label, or with an empty one, are left out. Without
+        ``simulators`` it is ``embedding`` that scores, or, where ``scorers`` are given, they alone. Raises InputError;
+        nothing is stored then.
         """
         from labeler.runs.config import STANDING
 
         wanted = None if features is None else {self.store.check_index(index) for index in features}
         given: Mapping[int, Given]
+        empty: Sequence[str] = ()
         if labels is None:
             source, here = STANDING, set(self.store.indices.tolist())
             standing = open_catalogue(self._settings).standing(self.name, None if wanted is None else sorted(wanted))
             given = {label.index: label for label in standing if label.index in here}
         else:
             brought = self._brought(labels, wanted)
-            source, given = brought.source, brought.candidates
+            source, given, empty = brought.source, brought.candidates, brought.empty
         if not given:
             where = "the catalogue" if labels is None else f"'{labels}'" if isinstance(labels, str | Path) else "labels"
-            raise InputError(f"no feature of '{self.name}' that was asked for has a label in {where}")
+            nothing = f"; there is nothing at {empty[0]}" if empty else ""
+            raise InputError(f"no feature of '{self.name}' that was asked for has a label in {where}{nothing}")
         config = self._config(
             labels=source,
             simulators=tuple(() if scorers else ("embedding",)) if simulators is None else tuple(simulators),
@@ -360,7 +375,7 @@ class Dictionary:
             prompts=dict(prompts or {}),
         )
         without_label = (len(self) if wanted is None else len(wanted)) - len(given)
-        return self._begin(config, sorted(given), given, without_label, budget)
+        return self._begin(config, sorted(given), given, without_label, budget, empty)
 
     def _brought(
         self, labels: str | Path | Mapping[int, str | Sequence[str]], wanted: Collection[int] | None
@@ -393,11 +408,12 @@ class Dictionary:
         given: Mapping[int, Given] | None = None,
         without_label: int = 0,
         budget: float | None = None,
+        empty_labels: Sequence[str] = (),
     ) -> Run:
         from labeler.runs.bench import Bench
         from labeler.runs.config import new_run
 
-        stored = new_run(config, self.store, indices, given, without_label, budget)
+        stored = new_run(config, self.store, indices, given, without_label, budget, empty_labels)
         _check_tools(lambda backends: Bench(config, self.store, backends), self._settings, budget)
         self._try_prompts(config, stored)
         check_broker(self._settings)
@@ -540,6 +556,16 @@ def writable_shelf(chosen: Settings) -> Path:
     return Path(chosen.shelf)
 
 
+def find_evidence(path: str | Path) -> Path:
+    """Where foreign evidence lies: at a path, in a folder below it, or around it where it is a part of an export.
+
+    InputError where several lie there; the path itself where none does.
+    """
+    from labeler.evidence.finding import find_export
+
+    return find_export(Path(path))
+
+
 def import_evidence(
     path: str | Path,
     name: str,
@@ -550,8 +576,9 @@ def import_evidence(
 ) -> Dictionary:
     """Bring foreign evidence here, its format found by looking; what is there of the same origin is added to.
 
-    ``model`` names the language model whose tokenizer reads the token ids of a Delphi cache. Raises InputError where the
-    files are of no known format or damaged; nothing is left then.
+    It is looked for at the path and around it (``find_evidence``). ``model`` names the language model whose tokenizer
+    reads the token ids of a Delphi cache. Raises InputError where the files are of no known format or damaged; nothing
+    is left then.
     """
     from labeler.evidence.bringing import bring
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from labeler.cli.display import clean, out, print_json
+from labeler.cli.display import print_json, say
 from labeler.cli.following import collecting
+from labeler.cli.hints import to_label
 from labeler.cli.listing import facts
 
 
@@ -22,32 +24,33 @@ def import_(
     """Bring somebody else's evidence here: exports, batches and caches of other tools, or your own contexts.jsonl."""
     from labeler import api
 
+    found = api.find_evidence(path)
     with collecting() as progress:
-        made = api.import_evidence(path, name, model=model, progress=progress)
+        made = api.import_evidence(found, name, model=model, progress=progress)
+    explained, scored = len(made.explainable()), len(made.scorable())
     if json:
-        print_json(facts(made.store))
+        print_json({**facts(made.store), "path": str(found), "explainable": explained, "scorable": scored})
         return
     manifest = made.store.manifest
+    if found != Path(path):
+        say(f"'{path}' is no export itself; taken: '{found}'")
     tokens = f" of {manifest.n_tokens:,} tokens" if manifest.n_tokens else ""
     population = (
         f"with population counts: scores speak for the corpus{tokens}"
         if manifest.sampling == "population"
         else "without population counts: scores are of the top-and-random kind"
     )
-    out.print(
-        f"'{name}': {manifest.n_features:,} features with {manifest.n_kept:,} contexts ({manifest.source}), {population}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+    say(
+        f"'{name}': {manifest.n_features:,} features with {manifest.n_kept:,} contexts ({manifest.source}), {population}"
     )
-    firing = made.store.firing_contexts()
-    usable = int((firing > 0).all(axis=1).sum())
-    if usable < manifest.n_features:
-        out.print(
-            f"{usable:,} of them have firing contexts in all three splits; the others cannot be explained or scored",
-            highlight=False,
-        )
-    ready = made.store.indices[(firing > 0).all(axis=1)]
-    first = ready[:32] if len(ready) else made.store.indices[:32]
-    shown = f"{first[0]}-{first[-1]}" if len(first) > 1 else f"{first[0]}"
-    out.print(f"next: labeler label {clean(name)} --features {shown}", highlight=False, markup=False)
+    say(reach(manifest.n_features, explained, scored))
+    hint = to_label(made)
+    say(f"next: {hint}" if hint else f"next: labeler show {name} {made.store.indices[0]}")
+
+
+def reach(n: int, explained: int, scored: int) -> str:
+    """How many features a run can explain, and how many of their labels it can score."""
+    if scored == n:
+        return "all of them can be explained and scored" if n > 1 else "it can be explained and scored"
+    text = f"{explained:,} of them can be explained, and {scored:,} of these labels scored"
+    return text + "; the others fire in too few of the contexts that are here"

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.display import err, out, print_json
+from labeler.cli.display import err, out, print_json, say
 from labeler.cli.following import collecting
+from labeler.cli.hints import to_label
 from labeler.cli.listing import facts
 from labeler.errors import InputError
 
@@ -72,4 +73,5 @@ def collect(
             highlight=False,
             markup=False,
         )
-    out.print(f"next: labeler label {made[0].name} --features 0-31", highlight=False, markup=False)
+    if hint := to_label(made[0]):
+        say(f"next: {hint}")

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from labeler.api import Run
     from labeler.catalogue.records import Progress, RunRecord
 
+SHOWN = 10
+"""Empty labels that are named."""
+
 
 def resume(run: RUN, budget: BUDGET = None, detach: DETACH = False, json: JSON = False) -> None:
     """Go on with a run that was stopped, cancelled or killed, or that paused at its budget: then with a larger one."""
@@ -57,6 +60,9 @@ def cancel(run: RUN) -> None:
 
 def begin(run: Run, detach: bool, json: bool) -> None:
     """See a new run through, or leave it to the workers of the fleet."""
+    if empty := run.record.config.get("empty_labels"):
+        more = f" and {len(empty) - SHOWN:,} more" if len(empty) > SHOWN else ""
+        tell(f"left out, for their label is empty: {'; '.join(empty[:SHOWN])}{more}")
     left_out = run.record.config.get("without_label", 0)
     if left_out:
         tell(f"left out, for they have no label: {counted(left_out, 'feature')}")

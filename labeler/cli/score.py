@@ -34,8 +34,8 @@ def score(
     labels: Annotated[
         Path | None,
         typer.Option(
-            help="Labels from elsewhere: .jsonl or .csv with index and label, or Neuronpedia's explanations; "
-            "the catalogue's own otherwise. Several for one feature are chosen between."
+            help="Labels from elsewhere: JSON or a table (, ; tab) with a feature's index and its label in each row, or "
+            "Neuronpedia's explanations; the catalogue's own otherwise. Several for one feature are chosen between."
         ),
     ] = None,
     features: FEATURES = None,

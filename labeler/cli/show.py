@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labeler.cli.display import clean, coloured, out, print_json, score_text
+from labeler.cli.hints import to_label
 from labeler.cli.label import parse_features
 from labeler.cli.options import JSON, OF_RUN
 from labeler.errors import InputError
@@ -98,7 +99,7 @@ def about(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int
     from labeler.cli.histogram import bars, drawn
 
     evidence = dictionary.evidence(index)
-    heading(dictionary.name, evidence, row, run)
+    heading(dictionary, evidence, row, run)
     if row is not None and row["scores"]:
         out.print(scores(row))
         verdict = control(row)
@@ -178,14 +179,15 @@ def statistics_say_dead(evidence: Evidence) -> bool:
     return evidence.statistics.density == 0
 
 
-def heading(name: str, evidence: Evidence, row: dict[str, Any] | None, run: str | None = None) -> None:
-    """What it is, in two lines."""
+def heading(dictionary: Dictionary, evidence: Evidence, row: dict[str, Any] | None, run: str | None = None) -> None:
+    """What it is, in two lines; without a label the command that makes one, where one can be made."""
     statistics = evidence.statistics
-    title = Text(f"{name} / {evidence.index}  ", style="bold")
+    title = Text(f"{dictionary.name} / {evidence.index}  ", style="bold")
     if row is None and run is not None:
         title.append(f"run {run} has no label of it", style="dim")
     elif row is None:
-        title.append(f"not labelled yet; labeler label {name} --features {evidence.index}", style="dim")
+        hint = to_label(dictionary, [evidence.index]) or "too few contexts are here to explain it from"
+        title.append(f"not labelled yet; {hint}", style="dim")
     elif row["label"]:
         title.append(clean(row["label"]), style="bold green")
         title.append(f"  ({clean(row['explainer'])})", style="dim")

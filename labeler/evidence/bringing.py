@@ -7,6 +7,7 @@ from pathlib import Path
 
 from labeler.errors import InputError
 from labeler.evidence.delphi import import_cache
+from labeler.evidence.finding import find_export
 from labeler.evidence.finishing import recover
 from labeler.evidence.formats import open_foreign
 from labeler.evidence.formats.delphi import open_delphi
@@ -19,12 +20,13 @@ from labeler.progress import Progress, silent
 def bring(path: Path, name: str, dictionaries: Path, model: str | None, progress: Progress = silent) -> EvidenceStore:
     """Import what lies at ``path`` as ``dictionaries``/name.
 
-    Raises InputError where nothing is there, no format fits, the files are damaged, or the name stands for something
-    else; nothing is left then.
+    The export may also lie in a folder below, or around it (see ``find_export``). Raises InputError where nothing or
+    several are there, no format fits, the files are damaged, or the name stands for something else; nothing is left then.
     """
     check_name(name)
     if not path.exists():
         raise InputError(f"nothing to import at '{path}'; give a file or a folder")
+    path = find_export(path)
     cache = open_delphi(path)
     foreign = None if cache else open_foreign(path)
     target = dictionaries / name

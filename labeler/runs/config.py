@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labeler import __version__
 from labeler.catalogue.records import CandidateRecord, NewFeature, NewRun, Standing
@@ -14,7 +15,7 @@ from labeler.errors import InputError
 from labeler.evidence.manifest import Sampling
 from labeler.evidence.store import EvidenceStore
 from labeler.explain import parse_explainer
-from labeler.features import SPLITS
+from labeler.features import SPLITS, Split
 from labeler.judge import parse_scorer
 from labeler.simulate import NEEDS_LOGPROBS, parse_simulator
 from prompts import custom_prompt
@@ -144,18 +145,19 @@ def new_run(
     given: Mapping[int, Given] | None = None,
     without_label: int = 0,
     budget: float | None = None,
+    empty_labels: Sequence[str] = (),
 ) -> NewRun:
     """A run over some features; those that never fire, or in no context that may be explained, are born done.
 
     ``given`` has the labels to score, of every index, where the run makes none; ``without_label`` says how many
-    features were left out for having none. ``budget`` is in US dollars.
+    features were left out for having none, ``empty_labels`` where a file has a place for one and nothing in it.
+    ``budget`` is in US dollars.
     Raises InputError for an index out of range, or a list without any.
     """
     if not indices:
         raise InputError(f"no features to label; '{store.manifest.name}' has {store.indices[0]} to {store.indices[-1]}")
     wanted = sorted({store.check_index(index) for index in indices})
-    firing, density = store.firing_contexts(), store.density()
-    explain = SPLITS.index("explain")
+    firing, density, can_be_explained = store.firing_contexts(), store.density(), explainable(store)
     features = []
     for index in wanted:
         at = store.place(index)
@@ -166,7 +168,7 @@ def new_run(
                 state, reason = "dead", f"never active {looked}"
             else:
                 state, reason = "skipped", "no context in which it fires came with it"
-        elif given is None and not firing[at, explain]:
+        elif given is None and not can_be_explained[at]:
             state, reason = "skipped", f"active in {firing[at].sum()} contexts, none of them in the explain split"
         label = () if given is None else given[index]
         stands = label if isinstance(label, Standing) else None
@@ -199,10 +201,21 @@ def new_run(
             "labeler": __version__,
             "null_sample": sorted(int(index) for index in sample),
             "without_label": without_label,
+            "empty_labels": list(empty_labels),
         },
         features=features,
         budget_usd=budget,
     )
+
+
+def explainable(store: EvidenceStore) -> NDArray[np.bool_]:
+    """[n_features] whether a run explains each: it fires in a context that may be explained from."""
+    return fires_in(store, ["explain"])
+
+
+def fires_in(store: EvidenceStore, splits: Sequence[Split]) -> NDArray[np.bool_]:
+    """[n_features] whether each fires in any context of some splits: where it does not, no score can be defined there."""
+    return np.asarray(store.firing_contexts()[:, [SPLITS.index(split) for split in splits]].sum(axis=1) > 0)
 
 
 def spread_by_density(store: EvidenceStore, n: int) -> list[int]:

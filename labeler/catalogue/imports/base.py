@@ -14,6 +14,9 @@ MAX_DESCRIPTION = 5_000
 
 MAX_EXPLAINER = 200
 
+SHAPE = 'JSON lines such as {"index": 12, "label": "…"}, or a table with the columns index,label[,description]'
+"""What labels may look like, for a message."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignLabel:
@@ -23,6 +26,7 @@ class ForeignLabel:
     """Where it stands: ``labels.csv, line 3``."""
     index: int
     label: str
+    """Empty where the file has a place for one, and nothing in it."""
     description: str = ""
     explainer: str | None = None
     """Who made it, where the file says so."""
@@ -31,10 +35,8 @@ class ForeignLabel:
 def foreign_label(
     place: str, index: int, label: str, description: str = "", explainer: str | None = None
 ) -> ForeignLabel:
-    """A label with its white space in order; InputError naming the place where it is empty or far too long."""
+    """A label with its white space in order; InputError naming the place where a text is far too long."""
     label, description, explainer = (" ".join((text or "").split()) for text in (label, description, explainer))
-    if not label:
-        raise InputError(one_line(f"{place}: feature {index} has an empty label"))
     texts = {"label": (label, MAX_LABEL), "description": (description, MAX_DESCRIPTION)}
     for what, (text, most) in (texts | {"explainer": (explainer, MAX_EXPLAINER)}).items():
         if len(text) > most:

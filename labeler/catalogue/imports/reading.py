@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from labeler.catalogue.imports import csv, jsonl, neuronpedia
-from labeler.catalogue.imports.base import ForeignLabel, foreign_label
+from labeler.catalogue.imports import csv, json_text, neuronpedia
+from labeler.catalogue.imports.base import SHAPE, ForeignLabel, foreign_label
+from labeler.catalogue.imports.columns import Rows
 from labeler.catalogue.records import CandidateRecord
 from labeler.catalogue.sharing import reading
 from labeler.errors import InputError
-from labeler.evidence.formats.fields import Record
-from labeler.evidence.formats.reading import files_in, lines, one_line, opened, parse
+from labeler.evidence.formats.reading import one_line, whole
 
 MAX_CANDIDATES = 32
 """Labels of one feature, at most."""
+
+ENCODINGS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+"""What a text is written in, by the mark before it; UTF-8 without one. The longer of two alike comes first."""
 
 Check = Callable[[int], object]
 """Raises InputError where there is no such feature."""
@@ -30,17 +40,18 @@ class Labels:
     """Where they come from: ``file:labels.csv``."""
     candidates: Mapping[int, Sequence[CandidateRecord]]
     """By feature; which contexts they were made from nobody knows."""
+    empty: Sequence[str] = ()
+    """The places with nothing where a label should be: ``labels.csv, line 3 (feature 12)``."""
 
 
 def read(path: Path, check: Check, wanted: Container[int] | None = None) -> Labels:
     """The labels of a file, or of a folder of Neuronpedia's, its format found by looking; of all features or of some.
 
-    Several labels for one feature are candidates to choose from; the same one twice counts once. Raises InputError, in
-    one line that names the place, where the file is of no known format or damaged, a label empty or far too long, or a
-    feature not here.
+    Several labels for one feature are candidates to choose from; the same one twice counts once. An empty label is named
+    and left out. Raises InputError, in one line that names the place, where the file is of no known format or damaged, a
+    label far too long, or a feature not here.
     """
-    source = f"file:{one_line(path.name)}"
-    return Labels(source=source, candidates=_gather(_labels(path), source, check, wanted))
+    return _gather(_labels(path), f"file:{one_line(path.name)}", check, wanted)
 
 
 def of_mapping(labels: Mapping[int, str | Sequence[str]], check: Check, wanted: Container[int] | None = None) -> Labels:
@@ -50,13 +61,12 @@ def of_mapping(labels: Mapping[int, str | Sequence[str]], check: Check, wanted: 
         for index, texts in labels.items()
         for text in ([texts] if isinstance(texts, str) else texts)
     )
-    return Labels(source="given", candidates=_gather(found, "given", check, wanted))
+    return _gather(found, "given", check, wanted)
 
 
-def _gather(
-    labels: Iterable[ForeignLabel | None], source: str, check: Check, wanted: Container[int] | None
-) -> dict[int, list[CandidateRecord]]:
+def _gather(labels: Iterable[ForeignLabel | None], source: str, check: Check, wanted: Container[int] | None) -> Labels:
     found: dict[int, list[CandidateRecord]] = {}
+    empty: list[str] = []
     for label in labels:
         if label is None or (wanted is not None and label.index not in wanted):
             continue
@@ -64,6 +74,9 @@ def _gather(
             check(label.index)
         except InputError as error:
             raise InputError(f"{one_line(label.place)}: {error}") from error
+        if not label.label:
+            empty.append(one_line(f"{label.place} (feature {label.index})"))
+            continue
         mine = found.setdefault(label.index, [])
         if any(_same(label, other) for other in mine):
             continue
@@ -81,7 +94,7 @@ def _gather(
                 contexts=None,
             )
         )
-    return found
+    return Labels(source=source, candidates=found, empty=empty)
 
 
 def _same(label: ForeignLabel, other: CandidateRecord) -> bool:
@@ -89,22 +102,29 @@ def _same(label: ForeignLabel, other: CandidateRecord) -> bool:
 
 
 def _labels(path: Path) -> Iterator[ForeignLabel | None]:
-    if path.is_dir():
-        files = files_in(path / "explanations", neuronpedia.BATCH) or files_in(path, neuronpedia.BATCH)
-        if not files:
-            raise InputError(one_line(f"{path}: a folder without Neuronpedia's explanations/batch-N.jsonl.gz"))
-        return neuronpedia.labels(chain.from_iterable(map(_rows, files)))
-    with opened(path) as file:
-        start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+    files = neuronpedia.batches(path) if path.is_dir() else [path]
+    if not files:
+        raise InputError(one_line(f"{path}: a folder without Neuronpedia's explanations/batch-N.jsonl.gz"))
+    rows = Rows()
+    return chain.from_iterable(_of_file(file, rows) for file in files)
+
+
+def _of_file(path: Path, rows: Rows) -> Iterator[ForeignLabel | None]:
+    text = _text(path)
+    start = text[:4096].lstrip()
     if not start:
-        raise InputError(one_line(f"{path}: empty; write {csv.SHAPE}"))
-    if not start.startswith(b"{"):
-        return csv.labels(path)
-    first = next(_rows(path))
-    return (neuronpedia if neuronpedia.looks(first) else jsonl).labels(_rows(path))
+        raise InputError(one_line(f"{path}: empty; write {SHAPE}"))
+    return (json_text if start[0] in "{[" else csv).labels(text, str(path), rows)
 
 
-def _rows(path: Path) -> Iterator[Record]:
-    for number, line in lines(path):
-        place = f"{path}, line {number}"
-        yield Record.of(parse(line, place), place)
+def _text(path: Path) -> str:
+    """What a file says, however it is encoded, as far as a mark before it tells."""
+    data = whole(path)
+    mark = next((mark for mark in ENCODINGS if data.startswith(mark)), b"")
+    encoding = ENCODINGS.get(mark, "utf-8")
+    try:
+        return data.removeprefix(mark).decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1 if encoding == "utf-8" else 1
+        where = f", line {line}" if encoding == "utf-8" else ""
+        raise InputError(one_line(f"{path}{where}: not {encoding.upper()}; save it as UTF-8")) from error

@@ -30,8 +30,12 @@ def open_foreign(path: Path) -> Foreign:
     known = ", ".join([*FORMATS, CACHE])
     if not (path.is_dir() or path.is_file()):
         raise InputError(one_line(f"no evidence at '{path}'; give a file or folder of one of: {known}"))
-    for format in FORMATS.values():
-        foreign = format(path)
-        if foreign is not None:
-            return foreign
-    raise InputError(one_line(f"'{path}' is of no known format ({known})"))
+    foreign = recognise(path)
+    if foreign is None:
+        raise InputError(one_line(f"'{path}' is of no known format ({known})"))
+    return foreign
+
+
+def recognise(path: Path) -> Foreign | None:
+    """The evidence in a folder or file, by the first format that recognises it; InputError where it is damaged."""
+    return next((foreign for format in FORMATS.values() if (foreign := format(path)) is not None), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -111,8 +112,105 @@ def test_the_same_label_twice_counts_once(tmp_path):
 def test_a_mapping_may_have_one_label_or_several():
     found = of_mapping({1: "war", 2: ["peace", "war"]}, check)
     assert {i: [c.label for c in mine] for i, mine in found.candidates.items()} == {1: ["war"], 2: ["peace", "war"]}
-    with pytest.raises(InputError, match="feature 1 has an empty label"):
-        of_mapping({1: " "}, check)
+    found = of_mapping({1: " ", 2: "war"}, check)
+    assert (list(found.candidates), found.empty) == ([2], ["labels (feature 1)"])
+
+
+WAR = {1: ["war"], 12: ["peace", "rest"], 7: ["the word 'the'"]}
+"""What every one of the next files says, each in its own way."""
+
+
+def check_many(index):
+    if not 0 <= index < 100:
+        raise InputError(f"feature {index} is out of range")
+
+
+def only_labels(path):
+    return {index: [c.label for c in mine] for index, mine in read(path, check_many).candidates.items()}
+
+
+TABLE = [["1", "war"], ["12", "peace"], ["12", "rest"], ["7", "the word 'the'"]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be-bom", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_of_any_separator_encoding_and_line_end(tmp_path, separator, end, encoding):
+    text = "".join(separator.join(row) + end for row in [["index", "label"], *TABLE])
+    path = tmp_path / "labels.txt"
+    path.write_bytes(
+        "\ufeff".encode("utf-16-be") + text.encode("utf-16-be") if "be" in encoding else text.encode(encoding)
+    )
+    assert only_labels(path) == WAR
+
+
+def test_a_label_may_hold_what_parts_the_cells_elsewhere(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text('sep=;\nneuron;interpretation\n1;war, peace\n\n2;"a; b"\n;\n')
+    assert only_labels(path) == {1: ["war, peace"], 2: ["a; b"]}
+
+
+@pytest.mark.parametrize(
+    "index",
+    ["index", "neuron_idx", "neuron", "Feature", "feature_index", "featureIdx", "latent", "Latent Index", "unit", "id"],
+)
+@pytest.mark.parametrize(
+    "label", ["label", "interpretation", "Explanation", "description", "autointerp", "auto-interp", "concept"]
+)
+def test_columns_may_be_called_what_people_call_them(tmp_path, index, label):
+    table = tmp_path / "labels.csv"
+    table.write_text("".join(f"{a},{b},x\n" for a, b in [[index, label], *TABLE]))
+    lines = write(tmp_path, "labels.jsonl", *({index: int(a), "more": [1], label: b} for a, b in TABLE))
+    assert only_labels(table) == only_labels(lines) == WAR
+
+
+def test_of_several_columns_the_plainest_counts(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("id,neuron,description,label\nabc,3,of spring,months\n")
+    [found] = read(path, check).candidates[3]
+    assert (found.label, found.description) == ("months", "of spring")
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"neuron": a, "explanation": b} for a, b in TABLE],
+        {"1": "war", "12": ["peace", "rest"], "7": {"label": "the word 'the'"}, "8": None},
+        [None, "war", *[None] * 5, "the word 'the'", {"index": 12, "label": "peace"}, {"index": 12, "label": "rest"}],
+        {"1": {"explanation": "war", "score": 0.5}, "12": [{"label": "peace"}, "rest"], "7": "the word 'the'"},
+    ],
+    ids=["list", "by index", "by place", "objects by index"],
+)
+def test_json_lists_and_objects_by_index(tmp_path, value, indent):
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(value, indent=indent))
+    assert only_labels(path) == WAR
+
+
+def test_an_index_that_a_program_wrote_as_a_fraction_is_that_number(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("index,label\n1.0,war\n")
+    assert only_labels(path) == only_labels(write(tmp_path, "l.jsonl", {"index": 1.0, "label": "war"})) == {1: ["war"]}
+
+
+@pytest.mark.parametrize(
+    ("data", "places"),
+    [
+        ("index,label\n1,war\n2,\n3, \n", ["labels, line 3 (feature 2)", "labels, line 4 (feature 3)"]),
+        (
+            '{"index": 1, "label": "war"}\n{"index": 2, "label": null}\n{"index": 3}\n',
+            ["labels, line 2 (feature 2)", "labels, line 3 (feature 3)"],
+        ),
+        ('{"1": "war", "2": "", "3": null}', ["labels, line 1, '2' (feature 2)", "labels, line 1, '3' (feature 3)"]),
+    ],
+)
+def test_an_empty_label_is_named_and_the_others_go_on(tmp_path, monkeypatch, data, places):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels").write_text(data)
+    found = read(Path("labels"), check)
+    assert list(found.candidates) == [1]
+    assert found.empty == places
 
 
 GOOD = b'{"index": 1, "label": "war"}\n'
@@ -123,13 +221,15 @@ GOOD = b'{"index": 1, "label": "war"}\n'
     [
         (b"", "labels: empty"),
         (b"\xef\xbb\xbf\n \n", "labels: empty"),
-        (b"index;label\n1;war\n", "labels: not a file of labels"),
+        (b"one;two\n1;war\n", "labels: not a file of labels (its columns are one, two)"),
         (b"just some words\n", "labels: not a file of labels"),
-        (b'[{"index": 1, "label": "war"}]', "labels: not a file of labels"),
+        (b'[{"index": 1, "label": "war"}, 3]', "labels, [1]: 3 where an object was expected"),
+        (b'{"1": "war", "2": {"label": ["war"]}}', "labels, line 1, '2': 'label' is a list, expected a string"),
+        (b'{"1": "war",\n "2": "pea', "labels: not JSON"),
+        (b"index,label,layer\n1,war,2\n3,war,4\n", "labels, line 3: of layer '4', but the first row is of '2'"),
+        ("index,label\n1,wär\n".encode("utf-16")[:-1], "labels: not UTF-16-LE"),
         (GOOD + b"{oops\n", "labels, line 2: not JSON"),
         (GOOD + b"[]\n", "labels, line 2: a list where an object was expected"),
-        (GOOD + b'{"index": 2}\n', "labels, line 2: feature 2 has an empty label"),
-        (GOOD + b'{"index": 2, "label": " \\n"}\n', "labels, line 2: feature 2 has an empty label"),
         (GOOD + b'{"index": 2, "label": ["war"]}\n', "labels, line 2: 'label' is a list, expected a string"),
         (GOOD + b'{"index": 2.5, "label": "war"}\n', "labels, line 2: 'index' is 2.5"),
         (GOOD + b'{"index": -2, "label": "war"}\n', "labels, line 2: 'index' is -2"),
@@ -147,17 +247,16 @@ GOOD = b'{"index": 1, "label": "war"}\n'
         ),
         (b"index,label\n1,war\n2\n", "labels, line 3: not as many cells as the 2 columns of the header"),
         (b"index,label\n1,war,peace\n", "labels, line 2: not as many cells"),
-        (b"index,label\n1,\n", "labels, line 2: feature 1 has an empty label"),
         (b"index,label\none,war\n", "labels, line 2: 'index' is 'one'"),
         (b'index,label\n1,"war\n', "labels, line 2: not CSV"),
-        (b"index,label\n1,\xff\n", "labels: not UTF-8"),
+        (b"index,label\n1,\xff\n", "labels, line 2: not UTF-8"),
         (b"index,label\n1," + b"a" * (csv.field_size_limit() + 1), "labels, line 2: not CSV (field larger than"),
         (gzip.compress(GOOD, mtime=0)[:-9], "labels: missing or damaged"),
         (
             json.dumps(explanation(1, "war")).encode()
             + b"\n"
             + json.dumps(explanation(2, "war", layer="7-res-jb")).encode(),
-            "labels, line 2: of source '7-res-jb', but the first row is of '6-res-jb'",
+            "labels, line 2: of layer '7-res-jb', but the first row is of '6-res-jb'",
         ),
     ],
 )

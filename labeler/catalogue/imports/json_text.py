@@ -1,0 +1,64 @@
+"""JSON: an object a line, a list of objects or of texts, or one object with a label, or several, under each index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from labeler.catalogue.imports.base import ForeignLabel
+from labeler.catalogue.imports.columns import Columns, Rows
+from labeler.evidence.formats.fields import Record
+from labeler.evidence.formats.reading import parse
+
+
+def labels(text: str, place: str, rows: Rows) -> Iterator[ForeignLabel | None]:
+    """The labels of a text; None for a feature of which it says that it has none. InputError where it is damaged."""
+    if _is_by_line(text):
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                here = f"{place}, line {number}"
+                yield from _of(Record.of(parse(line.encode(), here), here).fields, here, rows)
+        return
+    yield from _of(parse(text.encode(), place), place, rows)
+
+
+def _is_by_line(text: str) -> bool:
+    """Whether the first line that holds anything is an object by itself."""
+    first = next(line for line in text.split("\n") if line.strip())
+    try:
+        return isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _of(value: Any, place: str, rows: Rows) -> Iterator[ForeignLabel | None]:
+    """The labels of a list, of an object by index, or of an object that is a row itself."""
+    if isinstance(value, list):
+        for at, item in enumerate(value):
+            yield from _of_item(item, at, f"{place}, [{at}]", rows)
+    elif isinstance(value, dict) and value and all(key.strip().isdecimal() for key in value):
+        for key, item in value.items():
+            for one in item if isinstance(item, list) else [item]:
+                yield from _of_item(
+                    {"label": one} if not isinstance(one, dict) else one, key, f"{place}, '{key}'", rows
+                )
+    else:
+        yield _row(Record.of(value, place), rows)
+
+
+def _of_item(item: Any, index: int | str, place: str, rows: Rows) -> Iterator[ForeignLabel | None]:
+    """The label of an item, which has its index from its place where it does not say one itself."""
+    if item is None or isinstance(item, str):
+        item = {"label": item}
+    row = Record.of(item, place)
+    said = any(Columns.of([name, "label"]) for name in row.fields)
+    yield _row(row if said else Record(place, {**row.fields, "index": index}), rows)
+
+
+def _row(row: Record, rows: Rows) -> ForeignLabel | None:
+    # A row without a label of any name has an empty one; without an index nobody knows whose it is.
+    columns = Columns.of(row.fields) or Columns.of([*row.fields, "label"])
+    if columns is None:
+        columns = Columns(index="index", label="label")
+    return rows.label(row, columns)

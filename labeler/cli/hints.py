@@ -1,0 +1,46 @@
+"""Commands that are printed as the next ones: each can be run as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from labeler.models.names import encoder_available
+
+if TYPE_CHECKING:
+    from labeler.api import Dictionary
+
+FIRST = 32
+"""Features that a first run is proposed for, at most."""
+
+PIECES = 8
+"""Ranges and single indices that a proposed command lists, at most."""
+
+
+def to_label(dictionary: Dictionary, features: Sequence[int] | None = None) -> str | None:
+    """A command that labels the first features of a dictionary, or some; None where none of them can be labelled.
+
+    Those that can be scored come before those that can only be explained.
+    """
+    ready = dictionary.scorable() or dictionary.explainable()
+    if features is not None:
+        here = set(dictionary.explainable())
+        ready = [index for index in features if index in here]
+    if not ready:
+        return None
+    every = features is None and len(ready) == len(dictionary) <= FIRST
+    return f"labeler label {dictionary.name}{'' if every else f' --features {spelled(ready)}'}{free_simulator()}"
+
+
+def free_simulator() -> str:
+    """What a command adds where the usual simulator cannot run here."""
+    return "" if encoder_available() else " --simulator lexical"
+
+
+def spelled(indices: Sequence[int]) -> str:
+    """The first FIRST of some rising indices as ``--features`` takes them, and fewer where they are too scattered."""
+    some = list(indices[:FIRST])
+    starts = [0, *(at + 1 for at, (one, other) in enumerate(pairwise(some)) if other > one + 1), len(some)]
+    runs = [(some[first], some[stop - 1]) for first, stop in pairwise(starts)]
+    return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in runs[:PIECES])

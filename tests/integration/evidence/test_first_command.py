@@ -1,0 +1,133 @@
+"""What an import promises and proposes is what then comes about: the printed command is run as it stands."""
+
+import re
+import shlex
+
+import pytest
+from typer.testing import CliRunner
+
+from labeler import api
+from labeler.cli.app import app
+from labeler.settings import settings
+from tests.fakes import encoding
+from tests.fakes.environment import clean
+from tests.fakes.foreign.circuit_tracer import save_circuit_tracer
+from tests.fakes.foreign.delphi import save_delphi, some_activations
+from tests.fakes.foreign.examples import EXAMPLES
+from tests.fakes.foreign.neuron_records import save_neuron_records
+from tests.fakes.foreign.neuronpedia import save_neuronpedia
+from tests.fakes.foreign.saedashboard import save_saedashboard
+from tests.fakes.foreign.toy import save_toy_contexts, toy_features
+from tests.fakes.tiny_model import tiny_tokenizer
+
+FEW = (0, 1, 1, 2, 3, 5, 8, 30)
+"""Firing contexts of each feature: many of them are in no context of some split."""
+
+
+def few() -> dict:
+    """Features at scattered indices, most of them with hardly a context."""
+    of_rule = toy_features(400, with_silent=6)
+    firing = {at: [w for w in windows if max(w[1]) > 0] for at, windows in of_rule.items()}
+    silent = [w for w in of_rule[0] if max(w[1]) == 0]
+    return {6 + 11 * n * n: [*firing[10 * (n % 3)][3 * n : 3 * n + k], *silent] for n, k in enumerate(FEW)}
+
+
+def save_few_delphi(folder):
+    tiny_tokenizer().save_pretrained(folder / "model")
+    dense = some_activations()
+    dense[..., :6] = 0
+    for index in range(6):  # they fire on one token alone
+        dense[index, 2 * index + 1, index] = 1.5
+    return save_delphi(folder, dense, model=str(folder / "model"))
+
+
+WRITERS = {
+    "Neuronpedia export": lambda folder: save_neuronpedia(folder, few()),
+    "SAEDashboard": lambda folder: save_saedashboard(folder, few()),
+    "neuron records (Bills et al.)": lambda folder: save_neuron_records(folder, few()),
+    "circuit-tracer features": lambda folder: save_circuit_tracer(folder, few()),
+    "contexts.jsonl": lambda folder: save_toy_contexts(folder, few()),
+    "Delphi cache": save_few_delphi,
+}
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """The command in a home of its own; returns what it printed."""
+    clean(monkeypatch)
+    encoding.install(monkeypatch, tmp_path / "cache")
+    monkeypatch.setenv("LABELER_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    settings.cache_clear()
+
+    def run(*arguments: str) -> str:
+        done = CliRunner().invoke(app, list(arguments))
+        assert done.exit_code == 0, (done.output, done.exception)
+        return " ".join(done.stdout.split())
+
+    yield run
+    settings.cache_clear()
+
+
+def promised(said: str, n: int) -> tuple[int, int]:
+    """How many features are said to be explained, and how many of the labels scored."""
+    if "all of them can be explained and scored" in said:
+        return n, n
+    found = re.search(r"([\d,]+) of them can be explained, and ([\d,]+) of these labels scored", said)
+    return int(found[1]), int(found[2])
+
+
+def test_every_format_is_tried():
+    assert set(WRITERS) == {example.name for example in EXAMPLES}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_the_numbers_said_are_those_of_a_run_over_everything(tmp_path, command, name):
+    WRITERS[name](tmp_path / "theirs")
+    said = command("import", "theirs", "--as", "few")
+    dictionary = api.open("few")
+    explained, scored = promised(said, len(dictionary))
+    assert 0 < scored <= explained < len(dictionary)
+    run = dictionary.label(simulators=["embedding"])
+    run.work()
+    rows = list(run.rows())
+    assert sum(row["state"] in ("labelled", "unclear") for row in rows) == explained
+    values = [next(iter(row["scores"].values()))["value"] for row in rows if row["state"] == "labelled"]
+    assert sum(value is not None for value in values) == scored
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_the_proposed_command_runs_and_every_feature_that_it_names_is_scored(tmp_path, command, name):
+    WRITERS[name](tmp_path / "theirs")
+    said = command("import", "theirs", "--as", "few")
+    proposed = shlex.split(said[said.index("next: ") + len("next: ") :])
+    assert proposed[:2] == ["labeler", "label"]
+    command(*proposed[1:])
+    (run,) = api.runs()
+    rows = list(run.rows())
+    assert rows
+    assert {row["state"] for row in rows} == {"labelled"}
+    assert all(row["scores"][row["headline"]]["value"] is not None for row in rows)
+
+
+def test_where_nothing_can_be_explained_no_labelling_is_proposed(tmp_path, command):
+    silent = {7: [([" no", "thing"], [0.0, 0.0])], 9: [([" nor", " here"], [0.0, 0.0])]}
+    save_toy_contexts(tmp_path, silent)
+    said = command("import", "contexts.jsonl", "--as", "silent")
+    assert "0 of them can be explained" in said
+    proposed = shlex.split(said[said.index("next: ") + len("next: ") :])
+    shown = command(*proposed[1:])
+    assert "labeler label" not in shown
+
+
+def test_an_export_around_what_was_named_is_named_on_screen(tmp_path, command):
+    save_neuronpedia(tmp_path / "zip" / "6-res-jb", few())
+    assert "taken: 'zip/6-res-jb'" in command("import", "zip", "--as", "one")
+    assert "taken: '" not in command("import", "zip/6-res-jb", "--as", "two")
+    assert "6-res-jb' " in command("import", "zip/6-res-jb/explanations", "--as", "three")
+
+
+def test_without_the_encoder_the_command_names_a_simulator_that_runs(tmp_path, command, monkeypatch):
+    monkeypatch.setattr("labeler.cli.hints.encoder_available", lambda: False)
+    save_toy_contexts(tmp_path / "toy")
+    assert "--simulator lexical" in command("import", "toy", "--as", "toy")
