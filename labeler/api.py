@@ -123,9 +123,17 @@ class Run:
         with self._worker():
             return wait(self._catalogue, self.id, watch)
 
-    def retry(self) -> int:
-        """Make the failed features claimable again; how many there are."""
-        return self._catalogue.retry(self.id)
+    def retry(self, kinds: Collection[str] | None = None) -> int:
+        """Make the failed features claimable again, or those whose failure is of some kinds; how many there are.
+
+        InputError for a kind that there is none of (``labeler.llm.errors.KINDS``).
+        """
+        from labeler.llm.errors import KINDS
+
+        unknown = next((kind for kind in kinds or () if kind not in KINDS), None)
+        if unknown is not None:
+            raise InputError(f"'{unknown}' is no kind of failure; there are: {', '.join(KINDS)}")
+        return self._catalogue.retry(self.id, kinds)
 
     def resume(self, budget: float | None = None) -> None:
         """Let a cancelled or paused run go on, with another budget where one is given; call ``work`` next.

@@ -6,6 +6,9 @@ from __future__ import annotations
 class LabelerError(Exception):
     """The base of every error that this package raises on purpose."""
 
+    kind = "other"
+    """What a feature's failure is counted as where this is the reason (``labeler.llm.errors.KINDS``)."""
+
 
 class InputError(LabelerError):
     """A request that cannot be served as it stands; the message names the thing and what would be right (exit 2)."""

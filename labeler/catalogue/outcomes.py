@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from labeler.catalogue.claims import FREE
 from labeler.catalogue.records import Claim, ControlOutcome, LabelOutcome, ScoreRecord
 from labeler.catalogue.tables import CANDIDATES, FEATURES, SCORES
+from labeler.errors import LabelerError
 
 
 def finish_label(connection: Connection, claim: Claim, outcome: LabelOutcome, *, now: float) -> bool:
@@ -27,6 +28,7 @@ def finish_label(connection: Connection, claim: Claim, outcome: LabelOutcome, *,
             stage="control" if controlled else "done",
             state=outcome.state,
             reason=outcome.reason,
+            failure=(outcome.failure or LabelerError.kind) if outcome.state == "failed" else None,
             not_before=0.0,
             attempts=0 if controlled else FEATURES.c.attempts,
             chosen=outcome.chosen,

@@ -38,17 +38,20 @@ def query_of(connection: Connection) -> Query:
 def progress(query: Query, run_id: str) -> Progress:
     """Counts, tokens and money of one run."""
     by_state: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
     by_stage: Counter[tuple[str, bool]] = Counter()
     parked = 0
-    for stage, state, waits, leased, n in query(
-        "SELECT stage, state, parked, lease_token IS NOT NULL, count(*) FROM run_features WHERE run_id = ? "
-        "GROUP BY stage, state, parked, lease_token IS NOT NULL",
+    for stage, state, failure, waits, leased, n in query(
+        "SELECT stage, state, failure, parked, lease_token IS NOT NULL, count(*) FROM run_features WHERE run_id = ? "
+        "GROUP BY stage, state, failure, parked, lease_token IS NOT NULL",
         [run_id],
     ):
         by_stage[stage, bool(leased)] += n
         parked += n if waits and stage == "label" else 0
         if state is not None:
             by_state[state] += n
+        if failure is not None:
+            failures[failure] += n
     ((first, last),) = query(
         "SELECT min(finished_at), max(finished_at) FROM run_features WHERE run_id = ? AND state NOT IN ('dead', 'skipped')",
         [run_id],
@@ -71,6 +74,7 @@ def progress(query: Query, run_id: str) -> Progress:
         in_control=by_stage["control", False] + by_stage["control", True],
         done=by_stage["done", False],
         failed=by_state["failed"],
+        failures=dict(sorted(failures.items(), key=lambda one: (-one[1], one[0]))),
         usd=float(usd),
         calls=calls,
         input_tokens=read,

@@ -151,6 +151,8 @@ class LabelOutcome:
 
     state: Literal["labelled", "unclear", "failed"]
     reason: str | None = None
+    failure: str | None = None
+    """Of what kind it is, where it failed (``labeler.llm.errors.KINDS``)."""
     candidates: Sequence[CandidateRecord] = ()
     chosen: int | None = None
     """Position of the chosen candidate."""
@@ -282,6 +284,8 @@ class Progress:
     done: int
     failed: int
     """Those of the done features that failed."""
+    failures: dict[str, int]
+    """The same by kind, the most frequent first."""
     usd: float
     """The sum over calls with a known outcome and a known price."""
     calls: int

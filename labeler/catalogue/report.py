@@ -81,6 +81,8 @@ class Report:
     n: int
     states: Mapping[str, int]
     """``labelled|unclear|failed|dead|skipped``"""
+    failures: Mapping[str, int]
+    """Those that failed, by kind, the most frequent first."""
     headlines: Sequence[Headline]
     scores: Sequence[ScoreMean]
     near_duplicates: int
@@ -106,11 +108,14 @@ def report(rows: Iterable[Mapping[str, Any]]) -> Report:
     An undefined score counts as 0 in a mean, and how many do stands beside it.
     """
     states: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
     headlines: defaultdict[tuple[str, Kind], _Column] = defaultdict(_Column)
     scores: defaultdict[tuple[str, Kind], _Column] = defaultdict(_Column)
     near = shared = 0
     for row in rows:
         states[row["state"]] += 1
+        if row["state"] == "failed":
+            failures[row["failure"]] += 1
         if row["state"] != "labelled":
             continue
         near += bool(row["near_duplicates"])
@@ -135,6 +140,7 @@ def report(rows: Iterable[Mapping[str, Any]]) -> Report:
     return Report(
         n=states.total(),
         states=dict(states),
+        failures=dict(failures.most_common()),
         headlines=[_headline(*which, column) for which, column in sorted(headlines.items())],
         scores=[
             ScoreMean(key=key, kind=kind, score=_mean(column.values), n_failed=column.states["failed"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from labeler.catalogue import (
     answers,
@@ -331,10 +331,13 @@ class Catalogue:
             runs.resume(connection, run_id, break_leases=break_leases, budget=budget, now=now)
         self._close_run(run_id)
 
-    def retry(self, run_id: str) -> int:
-        """Makes a run's failed features claimable again and the run run again; returns how many features those are."""
+    def retry(self, run_id: str, kinds: Collection[str] | None = None) -> int:
+        """Makes a run's failed features claimable again and the run run again; returns how many features those are.
+
+        With ``kinds`` those alone whose failure is of one of them.
+        """
         with self._engine.begin() as connection:
-            return runs.retry(connection, run_id)
+            return runs.retry(connection, run_id, kinds)
 
     def rows(
         self, dictionary: str, run_id: str | None = None, indices: Sequence[int] | None = None

@@ -91,6 +91,7 @@ def _row(
         "index": feature._mapping["index"],
         "state": feature.state,
         "reason": feature.reason,
+        "failure": feature.failure,
         "label": chosen.label if chosen else None,
         "description": chosen.description if chosen else None,
         "confidence": chosen.confidence if chosen else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -138,15 +139,20 @@ def resume(connection: Connection, run_id: str, *, break_leases: bool, budget: f
     connection.execute(batches.values(**FREE))
 
 
-def retry(connection: Connection, run_id: str) -> int:
-    """Makes the failed features of a run claimable again, and the run run again; how many those are."""
+def retry(connection: Connection, run_id: str, kinds: Collection[str] | None) -> int:
+    """Makes the failed features of a run claimable again, and the run run again; how many those are.
+
+    With ``kinds``, of those kinds of failures alone.
+    """
     dictionary = _locked(connection, run_id).dictionary
+    failed = [FEATURES.c.run_id == run_id, FEATURES.c.stage == "done", FEATURES.c.state == "failed"]
+    if kinds is not None:
+        failed.append(FEATURES.c.failure.in_(sorted(kinds)))
+    anew = {"stage": "label", "state": None, "reason": None, "failure": None, "chosen": None, "finished_at": None}
     changed = connection.scalars(
         sa.update(FEATURES)
-        .where(FEATURES.c.run_id == run_id, FEATURES.c.stage == "done", FEATURES.c.state == "failed")
-        .values(
-            **FREE, stage="label", state=None, reason=None, not_before=0.0, attempts=0, chosen=None, finished_at=None
-        )
+        .where(*failed)
+        .values(**FREE, **anew, not_before=0.0, attempts=0)
         .returning(FEATURES.c.index)
     ).all()
     if changed:

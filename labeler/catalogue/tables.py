@@ -75,6 +75,8 @@ class RunFeature(Base, table=True):
     state: str | None = Field(None, sa_type=CleanText, nullable=True)
     """``labelled|unclear|failed|dead|skipped``; null before there is an answer."""
     reason: str | None = Field(None, sa_type=CleanText, nullable=True)
+    failure: str | None = Field(None, sa_type=CleanText, nullable=True)
+    """Of what kind a failure is; null where it did not fail."""
     parked: bool = Field(False, sa_column_kwargs={"server_default": false()})
     """Whether it waits for answers (see ``waits``); nobody claims it meanwhile."""
     lease_token: str | None = Field(None, sa_type=CleanText, nullable=True)

@@ -121,6 +121,11 @@ def dollars(usd: float | None) -> str:
     return "unknown" if usd is None else f"${usd:,.2f}" if usd == 0 or usd >= 1 else f"${usd:.4f}"
 
 
+def by_kind(failures: Mapping[str, int]) -> str:
+    """How many failures of which kind."""
+    return ", ".join(f"{n:,} {kind}" for kind, n in failures.items())
+
+
 def counted(n: int, what: str) -> str:
     """So many of something."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

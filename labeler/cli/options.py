@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from labeler.errors import InputError
+from labeler.llm.errors import KINDS
 
 RUN = Annotated[str, typer.Argument(help="The run's id, or enough of its beginning.")]
 OF_RUN = Annotated[
@@ -16,6 +17,10 @@ OF_RUN = Annotated[
     typer.Option(
         "--run", help="The labels of this run (its id, or enough of its beginning), not those that stand now."
     ),
+]
+KIND = Annotated[
+    list[str] | None,
+    typer.Option(help=f"Only features that failed so: {', '.join(KINDS)}; repeatable."),
 ]
 JSON = Annotated[bool, typer.Option("--json", help="Report for another program.")]
 

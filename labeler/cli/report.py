@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from labeler.cli.display import clean, dollars, out, print_json
+from labeler.cli.display import by_kind, clean, dollars, out, print_json
 from labeler.cli.options import JSON, OF_RUN
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def report(
         return
     states = ", ".join(f"{n:,} {state}" for state, n in sorted(found.states.items(), key=lambda item: -item[1]))
     line(f"{name}{'' if of is None else f', run {of}'}: {found.n:,} features, {states}")
+    if found.failures:
+        line(f"failed: {by_kind(found.failures)}")
     for headline in found.headlines:
         about(headline)
     if found.scores:

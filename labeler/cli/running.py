@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from labeler.cli.display import counted, dollars, print_json, say, tell
+from labeler.cli.display import by_kind, counted, dollars, print_json, say, tell
 from labeler.cli.following import Following
-from labeler.cli.options import BUDGET, DETACH, JSON, RUN, check_budget, check_detach
+from labeler.cli.options import BUDGET, DETACH, JSON, KIND, RUN, check_budget, check_detach
 from labeler.errors import InputError
 from labeler.llm.errors import NO_ROOM
 
@@ -37,13 +37,13 @@ def resume(run: RUN, budget: BUDGET = None, detach: DETACH = False, json: JSON =
     go_on(found, detach, json)
 
 
-def retry(run: RUN, detach: DETACH = False, json: JSON = False) -> None:
-    """Try a run's failed features again."""
+def retry(run: RUN, kind: KIND = None, detach: DETACH = False, json: JSON = False) -> None:
+    """Try a run's failed features again, or those that failed in some ways."""
     from labeler import api
 
     check_detach(detach)
     found = api.run(run)
-    tell(f"{counted(found.retry(), 'failed feature')} to be tried again")
+    tell(f"{counted(found.retry(kind), 'failed feature')} to be tried again")
     go_on(found, detach, json)
 
 
@@ -109,8 +109,9 @@ def report(run: Run, json: bool, detached: bool = False) -> None:
         say(line)
     if progress.failed:
         first = next(row for row in run.rows() if row["state"] == "failed")
-        say(f"feature {first['index']} failed: {first['reason']}")
-        say(f"to try the failed ones again: labeler retry {run.id}")
+        say(f"failed: {by_kind(progress.failures)}; the first, feature {first['index']}: {first['reason']}")
+        of_one = f" [--kind {next(iter(progress.failures))}]" if len(progress.failures) > 1 else ""
+        say(f"to try the failed ones again: labeler retry {run.id}{of_one}")
 
 
 def waiting(progress: Progress) -> str:

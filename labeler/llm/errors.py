@@ -33,18 +33,21 @@ class LLMError(LabelerError):
 class BusyError(LLMError):
     """The provider is limiting or overloaded: 429, 500, 502, 503, 529, a reset connection."""
 
+    kind = "busy"
     retryable = True
 
 
 class TimedOutError(LLMError):
     """No answer in time."""
 
+    kind = "timed-out"
     retryable = True
 
 
 class MalformedError(LLMError):
     """An answer that is not of the form that was asked for, or empty."""
 
+    kind = "malformed"
     retryable = True
 
 
@@ -57,28 +60,57 @@ class OversizedError(MalformedError):
 class TruncatedError(LLMError):
     """The answer was cut at ``max_tokens``: asking the same again would not help, asking with more room may."""
 
+    kind = "cut"
+
 
 class RefusedError(LLMError):
     """The model declined to answer."""
 
+    kind = "refusal"
     retryable = True
 
 
 class RejectedError(LLMError):
     """The provider will not take this request, now or later: 400, 404, 413, 422."""
 
+    kind = "rejected"
+
 
 class TooLongError(RejectedError):
     """The request is too long for the model: asking about fewer things at once may help."""
+
+    kind = "too-long"
 
 
 class UnrecordedError(RejectedError):
     """A recording has no answer to this question: nobody is there to be asked, and another try finds no more."""
 
+    kind = "unrecorded"
+
 
 class AccessError(InputError):
     """The key is missing or not accepted (401, 403): nothing can be asked of this provider."""
 
+    kind = "access"
+
+
+INTERNAL = "internal"
+"""The kind of a failure that is a mistake of ours."""
+
+KINDS = (
+    RefusedError.kind,
+    TooLongError.kind,
+    TruncatedError.kind,
+    MalformedError.kind,
+    TimedOutError.kind,
+    BusyError.kind,
+    RejectedError.kind,
+    UnrecordedError.kind,
+    AccessError.kind,
+    INTERNAL,
+    LabelerError.kind,
+)
+"""The kinds of failures, as features that failed are counted and tried again by."""
 
 NO_ROOM = "the budget has no room for the worst case of another call"
 

@@ -12,7 +12,7 @@ from typing import Any
 from labeler.catalogue.records import CandidateRecord, Claim, ControlOutcome, LabelOutcome
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError, LabelerError
-from labeler.llm.errors import SpentError
+from labeler.llm.errors import INTERNAL, SpentError
 from labeler.llm.names import is_hosted
 from labeler.llm.protocol import Account, PendingError, Recorder
 from labeler.llm.unkept import at_once
@@ -149,7 +149,7 @@ class Drain:
         if claim.attempts < ATTEMPTS:
             self._catalogue.release([claim], time.time() + 2.0**claim.attempts)
         elif claim.stage == "label":
-            self._catalogue.finish_label(claim, LabelOutcome(state="failed", reason=reason))
+            self._catalogue.finish_label(claim, LabelOutcome(state="failed", reason=reason, failure=INTERNAL))
         else:
             self._catalogue.finish_control(claim, ControlOutcome(controls={"null": {"failed": reason}}))
 
@@ -162,7 +162,7 @@ class Drain:
         except (PendingError, SpentError):
             raise
         except LabelerError as error:
-            outcome = LabelOutcome(state="failed", reason=str(error))
+            outcome = LabelOutcome(state="failed", reason=str(error), failure=error.kind)
         await asyncio.to_thread(self._catalogue.finish_label, claim, outcome)
 
     def _given(self, claim: Claim) -> list[CandidateRecord]:

@@ -41,11 +41,11 @@ async def measure(bench: Bench, index: int, text: str, on_select: Sample, record
     scores: list[ScoreRecord] = []
     of_headline = everything
 
-    def keep(found: list[ScoreRecord]) -> None:
+    def keep(found: list[ScoreRecord], error: LLMError | None = None) -> None:
         """At once, so that nothing more is paid for a label without its headline."""
         for one in found:
             if one.key == config.must and one.state == "failed":
-                raise LLMError(one.reason or "it gave nothing usable")
+                raise error or LLMError(one.reason or "it gave nothing usable")
         scores.extend(found)
 
     later: list[PendingError] = []
@@ -55,7 +55,7 @@ async def measure(bench: Bench, index: int, text: str, on_select: Sample, record
         except PendingError as error:
             later.append(error)
         except LLMError as error:
-            keep([_missing(config.key(simulator.name), simulator, error)])
+            keep([_missing(config.key(simulator.name), simulator, error)], error)
         else:
             of_headline = of_headline if place else sampled
             keep(found)
@@ -64,10 +64,10 @@ async def measure(bench: Bench, index: int, text: str, on_select: Sample, record
             found = [await judge(judging, text, store, index, config)]
         except PendingError as error:
             later.append(error)
-            continue
         except LLMError as error:
-            found = [_missing(judging.name, judging, error)]
-        keep(found)
+            keep([_missing(judging.name, judging, error)], error)
+        else:
+            keep(found)
     if later:
         raise merged(later)
     if config.labels == STANDING and not config.simulators:

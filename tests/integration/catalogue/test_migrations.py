@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from labeler.catalogue import Catalogue, migrations
 from labeler.catalogue.engine import open_engine
 from labeler.catalogue.migrations import upgrade
-from labeler.catalogue.records import OPEN, CallRecord
+from labeler.catalogue.records import OPEN, CallRecord, LabelOutcome
 from labeler.catalogue.tables import Base
 from tests.integration.catalogue.building import new_run
 from tests.integration.catalogue.processes import Processes, open_catalogue
@@ -61,4 +61,26 @@ def test_money_and_questions_can_be_taken_back_and_put_in_again(catalogue_url: s
     catalogue = Catalogue(catalogue_url)
     assert catalogue.run(run_id).committed_usd == 0.25
     assert catalogue.progress(run_id).unknown_usd == 0.25
+    catalogue.close()
+
+
+def test_of_what_failed_before_kinds_were_counted_nobody_knows_the_kind(catalogue_url: str):
+    catalogue = Catalogue(catalogue_url)
+    run_id = catalogue.create_run(new_run(2))
+    one, two = catalogue.claim(2, 60.0, 0.0)
+    catalogue.finish_label(one, LabelOutcome(state="failed", reason="it declined", failure="refusal"))
+    catalogue.finish_label(two, LabelOutcome(state="unclear"))
+    assert catalogue.progress(run_id).failures == {"refusal": 1}
+    catalogue.close()
+    engine = open_engine(catalogue_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
+    engine.dispose()
+
+    catalogue = Catalogue(catalogue_url)
+    assert catalogue.progress(run_id).failures == {"other": 1}
+    assert catalogue.retry(run_id, ["other"]) == 1
     catalogue.close()

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from labeler import api
-from labeler.catalogue.records import ControlOutcome, NewRun
+from labeler.catalogue.records import ControlOutcome, LabelOutcome, NewRun
 from labeler.cli import display
 from labeler.settings import settings
 from tests.integration.catalogue.building import failed
@@ -104,6 +104,36 @@ def test_what_failed_is_tried_again_by_workers_alone(command, catalogue, rung):
     assert said.out == f"run {run_id}: 2 features are waiting; labeler status {run_id}\n"
     assert said.err == "2 failed features to be tried again\n"
     assert len(rung) == 1
+
+
+@pytest.fixture
+def troubled(catalogue):
+    """A run of which three features failed, in two ways."""
+    refused, cut = (LabelOutcome(state="failed", reason=f"m: {kind}", failure=kind) for kind in ("refusal", "cut"))
+    return store_run(catalogue, {0: refused, 1: cut, 2: refused})
+
+
+def test_failures_are_told_by_their_kind(command, catalogue, troubled):
+    said = command("status", troubled).out
+    assert "failed: 2 refusal, 1 cut; the first, feature 0: m: refusal" in said
+    assert f"labeler retry {troubled} [--kind refusal]" in said
+    assert "failed: 2 refusal, 1 cut" in command("report", "toy").out
+    assert json.loads(command("report", "toy", "--json").out)["failures"] == {"refusal": 2, "cut": 1}
+    assert json.loads(command("status", troubled, "--json").out)["failures"] == {"refusal": 2, "cut": 1}
+
+
+def test_failures_are_tried_again_by_their_kind(command, catalogue, troubled, rung):
+    said = command("retry", troubled, "--kind", "refusal", "--kind", "busy", "--detach")
+    assert said.err == "2 failed features to be tried again\n"
+    assert catalogue.progress(troubled).failures == {"cut": 1}
+    assert command("retry", troubled, "--detach").err == "1 failed feature to be tried again\n"
+
+
+def test_a_kind_that_there_is_none_of_is_answered_with_those_there_are(command, catalogue, troubled):
+    refused = command("retry", troubled, "--kind", "refused")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith("labeler: 'refused' is no kind of failure; there are: refusal, too-long, cut, ")
+    assert catalogue.progress(troubled).failed == 3
 
 
 def test_a_finished_run_rings_nobody(command, catalogue, rung):

@@ -11,7 +11,7 @@ from labeler.runs.drain import Drain
 from labeler.settings import Settings
 from tests.fakes.environment import clean
 from tests.fakes.evidence import make_store
-from tests.fakes.provider import ProviderThread, fail, hang, json_answer, refusal
+from tests.fakes.provider import ProviderThread, answer, fail, hang, json_answer, refusal, truncated
 
 
 @pytest.fixture
@@ -147,6 +147,53 @@ def test_an_answer_of_no_use_fails_the_feature_with_the_reason_and_the_run_goes_
     assert run.record.state == "finished"
 
 
+TROUBLES = {"march": refusal(), "june": refusal(), "the": fail(400), "river": truncated(), "ships": truncated()}
+"""What each feature's explanation meets, by the first word that is marked; the others' answer is no JSON."""
+
+
+def test_failures_are_counted_by_kind_and_tried_again_by_kind(chosen, monkeypatch):
+    monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.01)
+    mended: list[bool] = []
+
+    def trouble(asked):
+        marked = asked.prompt.split("⟦")[1].split("⟧")[0].strip()
+        return explainer(asked) if mended else TROUBLES.get(marked, answer("no JSON"))
+
+    with ProviderThread(trouble) as provider:
+        run = dictionary(chosen).label(explainers=[f"openai:m@{provider.url}/v1"], simulators=["lexical"])
+        drain(chosen)
+        kinds = {0: "refusal", 1: "rejected", 2: "cut", 3: "malformed", 4: None}
+        assert {row["index"]: row["failure"] for row in run.rows()} == kinds
+        assert run.progress().failures == {"cut": 1, "malformed": 1, "refusal": 1, "rejected": 1}
+        assert dictionary(chosen).report().failures.keys() == {"cut", "malformed", "refusal", "rejected"}
+
+        with pytest.raises(InputError, match="'nonsense' is no kind of failure; there are: refusal, too-long, cut, "):
+            run.retry(["refusal", "nonsense"])
+        mended.append(True)
+        assert run.retry(["busy"]) == 0
+        assert run.record.state == "finished"
+        assert run.retry(["refusal", "cut"]) == 2
+        drain(chosen)
+    assert [row["state"] for row in run.rows()] == ["labelled", "failed", "labelled", "failed", "dead"]
+    assert {row["index"]: row["failure"] for row in run.rows()} == {
+        0: None,
+        1: "rejected",
+        2: None,
+        3: "malformed",
+        4: None,
+    }
+    assert run.record.state == "finished"
+
+
+def test_a_headline_that_cannot_be_had_keeps_the_kind_of_its_failure(chosen, monkeypatch):
+    monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.01)
+    with ProviderThread(lambda asked: refusal()) as provider:
+        name = f"sparse=openai:m@{provider.url}/v1"
+        run = dictionary(chosen).label([0], explainers=["lexical"], simulators=[name])
+        drain(chosen)
+    assert [row["failure"] for row in run.rows()] == ["refusal"]
+
+
 def test_busy_servers_are_asked_again_and_failed_features_can_be_retried(chosen, monkeypatch):
     monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.01)
     trouble = [429, 500, 529, 503]
@@ -188,6 +235,7 @@ def test_an_error_of_ours_is_tried_again_and_then_told(chosen, monkeypatch):
         drain(chosen)
     (row,) = run.rows()
     assert (row["state"], row["reason"]) == ("failed", "internal error: RuntimeError")
+    assert run.progress().failures == {"internal": 1}
 
 
 def test_a_worker_that_lacks_the_evidence_or_a_key_leaves_the_run_to_others(chosen, tmp_path):

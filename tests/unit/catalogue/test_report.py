@@ -28,8 +28,10 @@ def row(index, value=0.5, *, headline="simulation.embedding", density=0.01, beat
 
 
 def test_states_are_counted_and_only_labelled_features_are_averaged():
-    others = [{"index": i, "state": state} for i, state in enumerate(["dead", "failed", "unclear", "dead"])]
+    states = ["dead", "failed", "unclear", "dead"]
+    others = [{"index": i, "state": state, "failure": "cut"} for i, state in enumerate(states)]
     found = report([*others, row(9, 0.4), row(10, 0.6)])
+    assert found.failures == {"cut": 1}
     assert found.n == 6
     assert found.states == {"dead": 2, "failed": 1, "unclear": 1, "labelled": 2}
     [headline] = found.headlines
