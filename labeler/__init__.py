@@ -2,7 +2,7 @@
 
 >>> import labeler
 >>> sae = labeler.open("sample")
->>> run = sae.label(range(32), explainers=["anthropic:claude-haiku-5-5"], simulators=["embedding"])
+>>> run = sae.label(range(32), explainers="anthropic:claude-haiku-5-5", simulators="embedding")
 >>> run.work()
 >>> for row in sae.catalogue():
 ...     print(row["index"], row["label"], row["scores"]["simulation.embedding"]["value"])
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 # Without ``open``: Python's own stays what it is where all names are imported.
-__all__ = ["Dictionary", "InputError", "Run", "collect", "dictionaries", "import_evidence", "run", "runs"]
+__all__ = ["Dictionary", "InputError", "Run", "collect", "dictionaries", "import_evidence", "label", "run", "runs"]
 
 if TYPE_CHECKING:
-    from labeler.api import Dictionary, Run, collect, dictionaries, import_evidence, run, runs
+    from labeler.api import Dictionary, Run, collect, dictionaries, import_evidence, label, run, runs
     from labeler.api import open as open
     from labeler.errors import InputError
 

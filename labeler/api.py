@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import heapq
+import inspect
 import os
 import random
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
@@ -12,10 +13,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from labeler.errors import InputError
 from labeler.models.names import encoder_available, torch_available
+from labeler.options import (
+    Features,
+    Mode,
+    Names,
+    Options,
+    amount,
+    in_the_commands_words,
+    index_of,
+    indices_of,
+    names_of,
+)
 from labeler.progress import Progress, listening, silent
 from labeler.settings import Settings, settings
 
@@ -32,10 +44,11 @@ if TYPE_CHECKING:
     from labeler.features import Evidence, Split
     from labeler.llm.protocol import PendingRequest
     from labeler.runs.bench import Backends, Bench
-    from labeler.runs.config import Given, Mode, RunConfig
+    from labeler.runs.config import Given, RunConfig
     from labeler.runs.files import Taken
     from labeler.runs.planning import Plan
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 Watch = Callable[["RunProgress"], None]
@@ -50,6 +63,9 @@ class Run:
     dictionary: str
     _catalogue: Catalogue
     _settings: Settings
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r} of {self.dictionary!r})"
 
     @property
     def record(self) -> RunRecord:
@@ -142,6 +158,7 @@ class Run:
         """
         from labeler.runs.bench import open_bench
 
+        budget = amount(budget)
         if budget is not None:
             record = self.record
             if not record.committed_usd < budget < float("inf"):
@@ -217,18 +234,21 @@ class Dictionary:
     store: EvidenceStore
     _settings: Settings
 
+    def __repr__(self) -> str:
+        return f"Dictionary({self.store.manifest.summary})"
+
     def __len__(self) -> int:
         return self.store.n_features
 
     def evidence(self, index: int) -> Evidence:
         """All that is known about one feature before any label; InputError where the index is out of range."""
-        return self.store.evidence(index)
+        return self.store.evidence(index_of(index))
 
     def near_misses(self, index: int, split: Split, n: int) -> list[NearMiss]:
         """At most n contexts of each kind that were looked up and found silent, though something speaks for them."""
         from labeler.evidence.near_misses import near_misses
 
-        return near_misses(self.store, index, split, n)
+        return near_misses(self.store, index_of(index), split, n)
 
     def spread(self, n: int) -> list[int]:
         """n features at equal steps through the live ones by density."""
@@ -248,22 +268,23 @@ class Dictionary:
 
         return [int(index) for index in self.store.indices[explainable(self.store) & fires_in(self.store, ["score"])]]
 
+    @in_the_commands_words
     def label(
         self,
-        features: Sequence[int] | None = None,
+        features: Features | None = None,
         *,
-        explainers: Sequence[str] = ("lexical",),
-        simulators: Sequence[str] = ("embedding",),
-        scorers: Sequence[str] = (),
-        contexts: int = 80,
-        precision: float = 0.15,
-        foreign: int = 3,
-        seed: int = 0,
-        mode: Mode = "direct",
-        budget: float | None = None,
-        escalate: str | None = None,
-        below: float = 0.2,
-        prompts: Mapping[str, str] | None = None,
+        explainers: Names = Options.explainers,
+        simulators: Names = Options.simulators,
+        scorers: Names = Options.scorers,
+        contexts: int = Options.contexts,
+        precision: float = Options.precision,
+        foreign: int = Options.foreign,
+        seed: int = Options.seed,
+        mode: Mode = Options.mode,
+        budget: float | None = Options.budget,
+        escalate: str | None = Options.escalate,
+        below: float = Options.below,
+        prompts: Mapping[str, str] | None = Options.prompts,
     ) -> Run:
         """Store a run over some features (all, by default); ``Run.work`` sees it through.
 
@@ -273,57 +294,104 @@ class Dictionary:
         Everything that can be known to be wrong is found now: an unknown name, a missing key, an index out of range.
         Raises InputError; nothing is stored then.
         """
-        config = self._config(
-            explainers=tuple(explainers),
-            simulators=tuple(simulators),
-            scorers=tuple(scorers),
+        options = Options(
+            explainers=explainers,
+            simulators=simulators,
+            scorers=scorers,
             contexts=contexts,
             precision=precision,
             foreign=foreign,
             seed=seed,
             mode=mode,
+            budget=budget,
             escalate=escalate,
             below=below,
-            prompts=dict(prompts or {}),
+            prompts=prompts,
         )
-        return self._begin(config, self.store.indices.tolist() if features is None else features, budget=budget)
+        return self._begin(self._config(options), self._indices(features), budget=options.budget)
 
+    @in_the_commands_words
     def plan(
         self,
-        features: Sequence[int] | None = None,
+        features: Features | None = None,
         *,
         batch: bool = False,
-        **options: Any,
+        explainers: Names = Options.explainers,
+        simulators: Names = Options.simulators,
+        scorers: Names = Options.scorers,
+        contexts: int = Options.contexts,
+        precision: float = Options.precision,
+        foreign: int = Options.foreign,
+        seed: int = Options.seed,
+        escalate: str | None = Options.escalate,
+        below: float = Options.below,
+        prompts: Mapping[str, str] | None = Options.prompts,
     ) -> list[Plan]:
         """What labelling would take, from the requests of a random sample; nothing is sent or stored.
 
-        One plan an explainer; with ``batch`` another for the same through batches. ``options`` are those of ``label``.
-        Raises what ``label`` raises, but for missing keys, which are not needed.
+        One plan an explainer; with ``batch`` another for the same through batches. The other options are those of
+        ``label``. Raises what ``label`` raises, but for missing keys, which are not needed.
         """
         from labeler.runs.planning import plans
 
-        config = self._config(**_tuples(options))
-        wanted = self.store.indices.tolist() if features is None else features
+        options = Options(
+            explainers=explainers,
+            simulators=simulators,
+            scorers=scorers,
+            contexts=contexts,
+            precision=precision,
+            foreign=foreign,
+            seed=seed,
+            escalate=escalate,
+            below=below,
+            prompts=prompts,
+        )
         usual = open_catalogue(self._settings).usual_answer
+        config, wanted = self._config(options), self._indices(features)
         return asyncio_run(plans(config, self.store, self._settings, wanted, usual, batch=batch))
 
+    @in_the_commands_words
     def requests(
-        self, index: int, stage: str = "explain", *, label: str | None = None, **options: Any
+        self,
+        index: int,
+        stage: str = "explain",
+        *,
+        label: str | None = None,
+        explainers: Names = Options.explainers,
+        simulators: Names = Options.simulators,
+        scorers: Names = Options.scorers,
+        contexts: int = Options.contexts,
+        precision: float = Options.precision,
+        seed: int = Options.seed,
+        escalate: str | None = Options.escalate,
+        prompts: Mapping[str, str] | None = Options.prompts,
     ) -> list[PendingRequest]:
         """The requests that a stage (``explain``, ``simulate`` or ``judge``) would send about a feature; nothing is sent.
 
-        What is simulated or judged is ``label``, else the catalogue's, else one of token statistics. ``options`` are
-        those of ``label``. Raises InputError where the stage asks no model.
+        What is simulated or judged is ``label``, else the catalogue's, else one of token statistics. The other options
+        are those of ``label``. Raises InputError where the stage asks no model.
         """
         from labeler.runs.rehearsal import requests_of
 
-        self.store.check_index(index)
-        config = self._config(**_tuples(options))
-        text = label or self._standing_text(index)
-        found = asyncio_run(requests_of(config, self.store, self._settings, index, stage, text))
+        options = Options(
+            explainers=explainers,
+            simulators=simulators,
+            scorers=scorers,
+            contexts=contexts,
+            precision=precision,
+            seed=seed,
+            escalate=escalate,
+            prompts=prompts,
+        )
+        at = self.store.check_index(index_of(index))
+        text = label or self._standing_text(at)
+        found = asyncio_run(requests_of(self._config(options), self.store, self._settings, at, stage, text))
         if not found:
             raise InputError(f"stage '{stage}' asks no model here; name one that does, such as anthropic:MODEL")
         return found
+
+    def _indices(self, features: Features | None) -> list[int]:
+        return indices_of(features, self.store.indices.tolist())
 
     def _standing_text(self, index: int) -> str | None:
         from labeler.features import Explanation
@@ -333,20 +401,21 @@ class Dictionary:
                 return Explanation(label=row["label"], description=row["description"] or "", explainer="").text
         return None
 
+    @in_the_commands_words
     def score(
         self,
         labels: str | Path | Mapping[int, str | Sequence[str]] | None = None,
         *,
-        features: Sequence[int] | None = None,
-        simulators: Sequence[str] | None = None,
-        scorers: Sequence[str] = (),
-        contexts: int = 80,
-        precision: float = 0.15,
-        foreign: int = 3,
-        seed: int = 0,
-        mode: Mode = "direct",
-        budget: float | None = None,
-        prompts: Mapping[str, str] | None = None,
+        features: Features | None = None,
+        simulators: Names | None = None,
+        scorers: Names = Options.scorers,
+        contexts: int = Options.contexts,
+        precision: float = Options.precision,
+        foreign: int = Options.foreign,
+        seed: int = Options.seed,
+        mode: Mode = Options.mode,
+        budget: float | None = Options.budget,
+        prompts: Mapping[str, str] | None = Options.prompts,
     ) -> Run:
         """Store a run that scores labels without explaining again: the catalogue's, a file's, or those of a mapping.
 
@@ -357,7 +426,20 @@ class Dictionary:
         """
         from labeler.runs.config import STANDING
 
-        wanted = None if features is None else {self.store.check_index(index) for index in features}
+        judges = names_of(scorers, "scorers")
+        options = Options(
+            explainers=(),
+            simulators=(() if judges else Options.simulators) if simulators is None else simulators,
+            scorers=judges,
+            contexts=contexts,
+            precision=precision,
+            foreign=foreign,
+            seed=seed,
+            mode=mode,
+            budget=budget,
+            prompts=prompts,
+        )
+        wanted = None if features is None else {self.store.check_index(index) for index in self._indices(features)}
         given: Mapping[int, Given]
         empty: Sequence[str] = ()
         if labels is None:
@@ -371,19 +453,9 @@ class Dictionary:
             where = "the catalogue" if labels is None else f"'{labels}'" if isinstance(labels, str | Path) else "labels"
             nothing = f"; there is nothing at {empty[0]}" if empty else ""
             raise InputError(f"no feature of '{self.name}' that was asked for has a label in {where}{nothing}")
-        config = self._config(
-            labels=source,
-            simulators=tuple(() if scorers else ("embedding",)) if simulators is None else tuple(simulators),
-            scorers=tuple(scorers),
-            contexts=contexts,
-            precision=precision,
-            foreign=foreign,
-            seed=seed,
-            mode=mode,
-            prompts=dict(prompts or {}),
-        )
+        config = self._config(options, labels=source)
         without_label = (len(self) if wanted is None else len(wanted)) - len(given)
-        return self._begin(config, sorted(given), given, without_label, budget, empty)
+        return self._begin(config, sorted(given), given, without_label, options.budget, empty)
 
     def _brought(
         self, labels: str | Path | Mapping[int, str | Sequence[str]], wanted: Collection[int] | None
@@ -391,22 +463,23 @@ class Dictionary:
         from labeler.catalogue.imports import of_mapping, read
 
         if isinstance(labels, Mapping):
-            return of_mapping(labels, self.store.check_index, wanted)
+            by_index = {index_of(index): texts for index, texts in labels.items()}
+            return of_mapping(by_index, self.store.check_index, wanted)
         return read(Path(labels), self.store.check_index, wanted)
 
-    def _config(self, *, simulators: tuple[str, ...], **fields: Any) -> RunConfig:
+    def _config(self, options: Options, labels: str | None = None) -> RunConfig:
         from labeler.runs.config import RunConfig
         from labeler.simulate import parse_simulator
 
         encoder = encoder_available()
-        free = [method.name for method in map(parse_simulator, simulators) if method.llm is None]
+        free = [method.name for method in map(parse_simulator, options.simulators) if method.llm is None]
         return RunConfig(
             dictionary=self.name,
-            simulators=simulators,
+            labels=labels,
             selector=free[0] if free else "embedding" if encoder else "lexical",
             guided=encoder,
             sampling=self.store.manifest.sampling,
-            **fields,
+            **options.labelling,
         )
 
     def _begin(
@@ -503,6 +576,24 @@ def open(name: str, home: str | Path | None = None) -> Dictionary:
 
     chosen = _settings(home)
     return Dictionary(name, open_store(chosen.shelf, name), chosen)
+
+
+def _or_its_name(method: Callable[Concatenate[Dictionary, P], T]) -> Callable[Concatenate[str | Dictionary, P], T]:
+    """A method of ``Dictionary`` as a function of one, or of the name of one that is here."""
+
+    @functools.wraps(method)
+    def call(dictionary: str | Dictionary, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        found = dictionary if isinstance(dictionary, Dictionary) else open(dictionary)
+        return method(found, *args, **kwargs)
+
+    signature = inspect.signature(method)
+    first, *rest = signature.parameters.values()
+    named = first.replace(name="dictionary", kind=first.POSITIONAL_ONLY, annotation="str | Dictionary")
+    call.__signature__ = signature.replace(parameters=[named, *rest])  # type: ignore[attr-defined]
+    return call
+
+
+label = _or_its_name(Dictionary.label)
 
 
 def collect(
@@ -662,12 +753,6 @@ def asyncio_run(work: Coroutine[Any, Any, T]) -> T:
     """What a coroutine returns, run in a thread of its own: the caller (a notebook, say) may have a running loop."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
-
-
-def _tuples(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as a run's configuration has them."""
-    defaults = {"explainers": ("lexical",), "simulators": ("embedding",), "scorers": ()}
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in {**defaults, **options}.items()}
 
 
 def check_broker(chosen: Settings) -> None:

@@ -46,6 +46,9 @@ class Context:
                 f"context {self.id} of '{self.document}' has NaN or infinite activations; all must be finite"
             )
 
+    def __repr__(self) -> str:
+        return f"Context({self.id} of {self.document!r}, {self.split}: {self.text!r}, at most {self.maximum:.3g})"
+
     @property
     def text(self) -> str:
         """The tokens, joined."""
@@ -68,7 +71,7 @@ class Statistics:
     density: float | None
     """The share of tokens on which it was active; None where nobody says."""
     max_activation: float
-    histogram: IntArray
+    histogram: IntArray = field(repr=False)
     """[n_strata]: active tokens by log2 stratum of their activation."""
 
 
@@ -94,6 +97,9 @@ class Frame:
 
     def __len__(self) -> int:
         return len(self.contexts)
+
+    def __repr__(self) -> str:
+        return f"Frame({len(self)} contexts, {int(self.firing.sum())} of them firing)"
 
     @property
     def firing(self) -> NDArray[np.bool_]:
@@ -141,6 +147,11 @@ class Evidence:
     near_misses: tuple[Context, ...] = ()
     """Contexts of the ``explain`` split that were looked up and found silent, though something speaks for them; only
     where they were asked for (``labeler.evidence.near_misses``)."""
+
+    def __repr__(self) -> str:
+        density = self.statistics.density
+        often = "" if density is None else f", density {density:.3g}"
+        return f"Evidence(feature {self.index} of {self.dictionary!r}, {len(self.contexts)} firing contexts{often})"
 
     def of(self, split: Split) -> tuple[Context, ...]:
         """The firing contexts of one split, strongest first."""

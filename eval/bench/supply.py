@@ -31,7 +31,7 @@ from labeler.evidence.building import Building
 from labeler.evidence.contexts import Contexts
 from labeler.evidence.pairs import Pairs
 from labeler.home import open_store
-from labeler.runs.config import Mode
+from labeler.options import Mode, Options
 from labeler.settings import Settings
 
 LENGTH = 32
@@ -109,10 +109,7 @@ class Fleet:
         """A run over all features, explained and simulated through one API."""
         dictionary = api.Dictionary("words", open_store(self.settings.shelf, "words"), self.settings)
         config = dictionary._config(
-            explainers=(self.model(one),),
-            simulators=(self.model(one), "lexical"),
-            contexts=contexts,
-            mode=mode,
+            Options(explainers=self.model(one), simulators=(self.model(one), "lexical"), contexts=contexts, mode=mode)
         )
         # No sentence encoder: what is looked at here is calls and money.
         config = dataclasses.replace(config, guided=False, selector="lexical")

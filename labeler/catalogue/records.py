@@ -97,14 +97,14 @@ class RunRecord:
     state: RunState
     created_at: float
     finished_at: float | None
-    config: dict[str, Any]
+    config: dict[str, Any] = field(repr=False)
     n_features: int
     budget_usd: float | None
     committed_usd: float
     """What it has cost, and the worst cases of the calls that are open or unknown."""
     reason: str | None
     """Why it is paused."""
-    nulls: dict[str, list[float | None]] | None
+    nulls: dict[str, list[float | None]] | None = field(repr=False)
     """Foreign labels' scores by score key, pooled over the features of ``config["null_sample"]``, once it is finished.
 
     Off it the null percentile of a score is read that has too few foreign labels, or none, of its own.

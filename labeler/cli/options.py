@@ -103,12 +103,6 @@ def read_prompts(given: Sequence[str] | None) -> dict[str, str]:
     return found
 
 
-def check_budget(budget: float | None) -> None:
-    """InputError for what is no amount of money."""
-    if budget is not None and not 0 < budget < float("inf"):
-        raise InputError(f"--budget {budget} is no amount to spend; give US dollars, more than 0")
-
-
 def check_detach(detach: bool) -> None:
     """InputError where a run is to be left to workers that nobody can ring for."""
     from labeler import api

@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from labeler.cli.display import clean, out, print_json
-from labeler.cli.label import parse_features
 from labeler.cli.options import (
     BATCH,
     CONTEXTS,
@@ -27,6 +26,7 @@ from labeler.cli.options import (
     SIMULATOR,
     read_prompts,
 )
+from labeler.options import Options
 
 if TYPE_CHECKING:
     from labeler.runs.planning import Span
@@ -38,9 +38,9 @@ def plan(
     explainer: EXPLAINER = None,
     simulator: SIMULATOR = None,
     scorer: SCORER = None,
-    contexts: CONTEXTS = 80,
-    precision: PRECISION = 0.15,
-    seed: SEED = 0,
+    contexts: CONTEXTS = Options.contexts,
+    precision: PRECISION = Options.precision,
+    seed: SEED = Options.seed,
     escalate: ESCALATE = None,
     batch: BATCH = False,
     prompt: PROMPT = None,
@@ -55,13 +55,12 @@ def plan(
     from labeler.models.counting import counted_by
 
     dictionary = api.open(name)
-    chosen = None if features is None else parse_features(features, dictionary.store.indices.tolist())
     plans = dictionary.plan(
-        chosen,
+        features,
         batch=batch,
-        explainers=explainer or ["lexical"],
-        simulators=simulator or ["embedding"],
-        scorers=scorer or [],
+        explainers=explainer or Options.explainers,
+        simulators=simulator or Options.simulators,
+        scorers=scorer or Options.scorers,
         contexts=contexts,
         precision=precision,
         seed=seed,

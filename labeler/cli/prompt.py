@@ -11,6 +11,7 @@ from labeler.cli.display import clean, out, print_json
 from labeler.cli.options import CONTEXTS, ESCALATE, EXPLAINER, JSON, PROMPT, SCORER, SEED, SIMULATOR, read_prompts
 from labeler.errors import InputError
 from labeler.llm.bodies import text_of
+from labeler.options import Options
 
 
 def prompt(
@@ -23,8 +24,8 @@ def prompt(
     label: Annotated[
         str | None, typer.Option(help="What is simulated or judged; the catalogue's label otherwise.")
     ] = None,
-    contexts: CONTEXTS = 80,
-    seed: SEED = 0,
+    contexts: CONTEXTS = Options.contexts,
+    seed: SEED = Options.seed,
     escalate: ESCALATE = None,
     prompt: PROMPT = None,
     json: JSON = False,

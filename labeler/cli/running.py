@@ -8,9 +8,10 @@ import typer
 
 from labeler.cli.display import by_kind, counted, dollars, print_json, say, tell
 from labeler.cli.following import Following
-from labeler.cli.options import BUDGET, DETACH, JSON, KIND, RUN, check_budget, check_detach
+from labeler.cli.options import BUDGET, DETACH, JSON, KIND, RUN, check_detach
 from labeler.errors import InputError
 from labeler.llm.errors import NO_ROOM
+from labeler.options import amount
 
 if TYPE_CHECKING:
     from labeler.api import Run
@@ -25,7 +26,7 @@ def resume(run: RUN, budget: BUDGET = None, detach: DETACH = False, json: JSON =
     from labeler import api
 
     check_detach(detach)
-    check_budget(budget)
+    budget = amount(budget, "--budget")
     found = api.run(run)
     record = found.record
     if record.state == "paused" and budget is None and record.budget_usd is not None and record.reason == NO_ROOM:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.label import parse_features
 from labeler.cli.options import (
     BATCH,
     BUDGET,
@@ -21,12 +20,12 @@ from labeler.cli.options import (
     SCORER,
     SEED,
     SIMULATOR,
-    check_budget,
     check_detach,
     mode_of,
     read_prompts,
 )
 from labeler.cli.running import begin
+from labeler.options import Options, amount
 
 
 def score(
@@ -41,9 +40,9 @@ def score(
     features: FEATURES = None,
     simulator: SIMULATOR = None,
     scorer: SCORER = None,
-    contexts: CONTEXTS = 80,
-    precision: PRECISION = 0.15,
-    seed: SEED = 0,
+    contexts: CONTEXTS = Options.contexts,
+    precision: PRECISION = Options.precision,
+    seed: SEED = Options.seed,
     budget: BUDGET = None,
     batch: BATCH = False,
     offline: OFFLINE = False,
@@ -58,19 +57,17 @@ def score(
     from labeler import api
 
     dictionary = api.open(name)
-    chosen = None if features is None else parse_features(features, dictionary.store.indices.tolist())
     check_detach(detach)
-    check_budget(budget)
     run = dictionary.score(
         labels,
-        features=chosen,
+        features=features,
         simulators=simulator,
-        scorers=scorer or [],
+        scorers=scorer or Options.scorers,
         contexts=contexts,
         precision=precision,
         seed=seed,
         mode=mode_of(batch, offline),
-        budget=budget,
+        budget=amount(budget, "--budget"),
         prompts=read_prompts(prompt),
     )
     begin(run, detach, json)

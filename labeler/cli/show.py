@@ -13,9 +13,9 @@ from rich.text import Text
 
 from labeler.cli.display import clean, coloured, out, print_json, score_text
 from labeler.cli.hints import to_label
-from labeler.cli.label import parse_features
 from labeler.cli.options import JSON, OF_RUN
 from labeler.errors import InputError
+from labeler.options import parse_features
 
 if TYPE_CHECKING:
     from labeler.api import Dictionary

@@ -81,6 +81,11 @@ class Manifest:
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
+    def summary(self) -> str:
+        """What it is, in a few words on one line."""
+        return f"{self.name!r}: {self.n_features:,} features of {self.model!r} at {self.hook!r}"
+
+    @property
     def size(self) -> int:
         """Bytes of all files."""
         return sum(file.bytes for file in self.files.values())

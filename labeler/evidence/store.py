@@ -53,6 +53,9 @@ class Material:
     def __len__(self) -> int:
         return len(self.at)
 
+    def __repr__(self) -> str:
+        return f"Material({len(self)} contexts of {self.store.manifest.name!r})"
+
     @property
     def length(self) -> int:
         """Tokens in a context, at most."""
@@ -92,6 +95,9 @@ class Reading:
     activations: FloatArray
     """[n, length], zero where silent and behind the end."""
 
+    def __repr__(self) -> str:
+        return f"Reading({len(self.contexts)} contexts, {self.n_sampled} of them sampled)"
+
 
 class EvidenceStore:
     """A dictionary's evidence, opened for reading; files are opened, and checked, when they are first needed."""
@@ -105,6 +111,9 @@ class EvidenceStore:
         self._first = np.cumsum([0, *(shard.n for shard in self.manifest.shards)])
         self.rows = Rows(lambda number: self.open(self.manifest.tables[number]), [t.n for t in self.manifest.tables])
         """The contexts."""
+
+    def __repr__(self) -> str:
+        return f"EvidenceStore({self.manifest.summary}, {self.manifest.n_kept:,} contexts)"
 
     def open(self, shard: Shard) -> Tensors:
         """A file of the store, checked."""

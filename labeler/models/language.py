@@ -37,6 +37,9 @@ class LanguageModel:
     tokenizer: Any
     device: torch.device
 
+    def __repr__(self) -> str:
+        return f"LanguageModel({self.name!r}, a {type(self.module).__name__} on {self.device})"
+
     @property
     def d_model(self) -> int:
         """Width of the residual stream."""

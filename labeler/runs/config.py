@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,12 @@ from labeler.evidence.store import EvidenceStore
 from labeler.explain import parse_explainer
 from labeler.features import SPLITS, Split
 from labeler.judge import parse_scorer
+from labeler.options import Mode, Options
 from labeler.simulate import NEEDS_LOGPROBS, parse_simulator
 from prompts import custom_prompt
 
 STANDING = "catalogue"
 """Where labels come from that stand already: they are scored as they are, and none is chosen anew."""
-
-Mode = Literal["direct", "batch", "offline"]
-"""How hosted models are asked: call by call, in providers' batches, or through files that somebody else has answered."""
 
 Given = Standing | Sequence[CandidateRecord]
 """What a run over labels that are there already starts from: a label that stands, or candidates from elsewhere."""
@@ -45,23 +43,23 @@ class RunConfig:
     """What judges labels beside the simulators."""
     labels: str | None = None
     """Where the labels come from that are scored: ``catalogue``, ``file:NAME``, ``given``; None where they are made."""
-    contexts: int = 80
+    contexts: int = Options.contexts
     """Contexts that a paid simulator predicts; those that cost nothing predict everything at hand."""
-    precision: float = 0.15
+    precision: float = Options.precision
     """A score whose interval reaches further to either side is ``imprecise``."""
-    foreign: int = 3
+    foreign: int = Options.foreign
     """Labels of other features that a paid simulator is tried with, for the null."""
     selector: str = "embedding"
     """The simulator that chooses between candidates; one that costs nothing."""
     guided: bool = True
     """Whether a label's guess (it takes the sentence encoder) helps to draw the contexts of a paid simulator."""
-    seed: int = 0
+    seed: int = Options.seed
     sampling: Sampling = "population"
     """Whether the evidence speaks for its corpus; scores of the two kinds have different names."""
-    mode: Mode = "direct"
-    escalate: str | None = None
+    mode: Mode = Options.mode
+    escalate: str | None = Options.escalate
     """The explainer that is asked, besides, about features whose label is unclear or holds too little on ``select``."""
-    below: float = 0.2
+    below: float = Options.below
     """What the selector's score of a label has to reach, for its feature not to be escalated."""
     prompts: Mapping[str, str] = field(default_factory=dict)
     """Templates that take the place of shipped ones, by their names."""

@@ -45,6 +45,10 @@ class Dictionary:
     max_norm: float | None = None
     """Tokens whose norm exceeds this were left out of training: no feature is active on them."""
 
+    def __repr__(self) -> str:
+        where = f" of {self.model!r} at {self.hook!r}" if self.hook else ""
+        return f"Dictionary({self.n_features:,} features that read {self.d_model:,} dimensions{where})"
+
     @property
     def n_features(self) -> int:
         """How many features there are."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.cli.hints import FIRST, PIECES, spelled
-from labeler.cli.label import parse_features
+from labeler.options import parse_features
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labeler.cli.options import check_budget, mode_of, read_prompts
+from labeler.cli.options import mode_of, read_prompts
 from labeler.errors import InputError
 
 
@@ -26,12 +26,6 @@ def test_what_is_wrong_with_a_prompt_s_file_is_named(tmp_path):
         read_prompts([str(mine), f"explain={mine}"])
     with pytest.raises(InputError, match="UTF-8"):
         read_prompts([str(binary)])
-
-
-@pytest.mark.parametrize("budget", [0, -1, float("inf"), float("nan")])
-def test_a_budget_is_an_amount(budget):
-    with pytest.raises(InputError, match="--budget"):
-        check_budget(budget)
 
 
 def test_modes():
