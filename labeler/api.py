@@ -264,9 +264,9 @@ class Dictionary:
 
     def scorable(self) -> list[int]:
         """Those of them whose labels can then be scored: they fire in contexts that are kept for that, too."""
-        from labeler.runs.config import explainable, fires_in
+        from labeler.runs.config import scorable
 
-        return [int(index) for index in self.store.indices[explainable(self.store) & fires_in(self.store, ["score"])]]
+        return [int(index) for index in self.store.indices[scorable(self.store)]]
 
     @in_the_commands_words
     def label(

@@ -134,7 +134,8 @@ class Evidence:
     contexts: tuple[Context, ...]
     """Firing contexts at hand, of every split, strongest first."""
     population: IntArray
-    """[n_splits, n_strata] contexts of the whole corpus by split and stratum; stratum 0 is silent."""
+    """[n_splits, n_strata] contexts of the whole corpus by the split that their document's hash says, and by stratum;
+    stratum 0 is silent."""
     promoted: tuple[tuple[str, float], ...] = ()
     """Tokens that the feature's direction makes likelier, with their logit weight, strongest first."""
     suppressed: tuple[tuple[str, float], ...] = ()

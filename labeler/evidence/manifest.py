@@ -18,6 +18,9 @@ FORMAT = 2
 Sampling = Literal["population", "top-and-random"]
 """Whether exact counts make the contexts at hand speak for the corpus, or whether they only stand for themselves."""
 
+Splits = Literal["document", "dealt"]
+"""Whether the hash of a document decides alone who may use it, or documents are dealt where a feature has few of them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class File:
@@ -71,6 +74,7 @@ class Manifest:
     states: tuple[Shard, ...]
     """The files of the encoder's states of the pool's contexts, in order; none where no encoder was at hand."""
     files: dict[str, File]
+    splits: Splits = "document"
     progress: dict[str, Any] = field(default_factory=dict)
     """What a later call needs to go on from here."""
 
@@ -78,6 +82,8 @@ class Manifest:
     def fingerprint(self) -> str:
         """What identifies this evidence in a label's provenance."""
         said = {key: value for key, value in asdict(self).items() if key not in ("progress", "created")}
+        if self.splits == "document":  # as all evidence was that never heard of dealing: it keeps its identity
+            del said["splits"]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
     @property

@@ -62,11 +62,13 @@ def near_misses(store: EvidenceStore, index: int, split: Split, n: int) -> list[
         taken[chosen] = True
         stands_for = len(candidates) / max(1, len(chosen))
         for at in chosen:
-            found.append(_near_miss(store, kind, int(silent[at]), float(weight[at]) * stands_for if counted else None))
+            found.append(
+                _near_miss(store, index, kind, int(silent[at]), float(weight[at]) * stands_for if counted else None)
+            )
     if store.manifest.states:
         rest = np.flatnonzero(~taken)
         for at in rest[_closest(store, index, silent[rest], n)]:
-            found.append(_near_miss(store, "embedding", int(silent[at]), None))
+            found.append(_near_miss(store, index, "embedding", int(silent[at]), None))
     return found
 
 
@@ -87,7 +89,7 @@ def evidence_with_near_misses(store: EvidenceStore, index: int, n: int = SHOWN) 
         if len(chosen) == n:
             break
         chosen.setdefault(store.rows.document(row), row)
-    return replace(store.evidence(index), near_misses=tuple(_silent(store, row) for row in chosen.values()))
+    return replace(store.evidence(index), near_misses=tuple(_silent(store, index, row) for row in chosen.values()))
 
 
 def _some_silent(store: EvidenceStore, index: int) -> IntArray:
@@ -96,24 +98,25 @@ def _some_silent(store: EvidenceStore, index: int) -> IntArray:
     In no order that has to do with where they stand.
     """
     found = store.read(index)
-    pool = store.pool("explain")
+    explained = store.splits(index) == SPLITS.index("explain")
+    pool = store.rows.in_pool[explained[store.rows.in_pool]]
     kept = found.contexts[~found.activations.any(axis=1)]
-    kept = kept[store.rows.split[kept] == SPLITS.index("explain")]
+    kept = kept[explained[kept]]
     looked_at = pool[:: 1 + len(pool) // LOOKED_AT]
     rows = np.union1d(np.setdiff1d(looked_at, found.contexts), kept)
     return rows[np.argsort(permanent_number(store.rows.column("ordinal", rows)))]
 
 
-def _near_miss(store: EvidenceStore, kind: str, row: int, weight: float | None) -> NearMiss:
-    return NearMiss(kind=kind, context=_silent(store, row), weight=weight)  # type: ignore[arg-type]
+def _near_miss(store: EvidenceStore, index: int, kind: str, row: int, weight: float | None) -> NearMiss:
+    return NearMiss(kind=kind, context=_silent(store, index, row), weight=weight)  # type: ignore[arg-type]
 
 
-def _silent(store: EvidenceStore, row: int) -> Context:
+def _silent(store: EvidenceStore, index: int, row: int) -> Context:
     tokens = store.rows.strings(row)
     return Context(
         id=row,
         document=store.rows.document(row),
-        split=SPLITS[int(store.rows.split[row])],
+        split=SPLITS[int(store.splits(index)[row])],
         tokens=tokens,
         activations=np.zeros(len(tokens), dtype=np.float32),
     )
@@ -122,7 +125,7 @@ def _silent(store: EvidenceStore, row: int) -> Context:
 def _strongest_tokens(store: EvidenceStore, index: int) -> IntArray:
     """The ids of the tokens that hold most of the feature's activation in ``explain``, which any split may know of."""
     found = store.read(index)
-    here = store.rows.split[found.contexts] == SPLITS.index("explain")
+    here = store.splits(index)[found.contexts] == SPLITS.index("explain")
     ids, activations = store.rows.column("tokens", found.contexts[here]), found.activations[here]
     tokens, where = np.unique(ids[activations > 0], return_inverse=True)
     total = np.bincount(where, activations[activations > 0], minlength=len(tokens))
@@ -152,7 +155,7 @@ def _closest(store: EvidenceStore, index: int, rows: IntArray, n: int) -> IntArr
     """
     found = store.read(index)
     firing = found.contexts[(found.activations > 0).any(axis=1)]
-    pooled = firing[(store.rows.pool_place[firing] >= 0) & (store.rows.split[firing] == SPLITS.index("explain"))]
+    pooled = firing[(store.rows.pool_place[firing] >= 0) & (store.splits(index)[firing] == SPLITS.index("explain"))]
     if not len(pooled):
         return np.zeros(0, dtype=np.int64)
     centre = store.states.means(pooled).astype(np.float64).mean(axis=0)

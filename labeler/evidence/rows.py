@@ -20,6 +20,7 @@ class Rows:
 
     def __init__(self, open_table: Callable[[int], Tensors], sizes: Sequence[int]) -> None:
         self._files = Tables(lambda number: _checked(open_table(number), sizes[number]), sizes)
+        self._sizes = sizes
         self._tables: dict[int, Contexts] = {}
 
     def __len__(self) -> int:
@@ -27,9 +28,12 @@ class Rows:
 
     def _find(self, row: int) -> tuple[Contexts, int]:
         number, at = self._files.find(row)
+        return self._table(number), at
+
+    def _table(self, number: int) -> Contexts:
         if number not in self._tables:
             self._tables[number] = Contexts.load(self._files.file(number))
-        return self._tables[number], at
+        return self._tables[number]
 
     def column(self, name: str, rows: NDArray[np.integer[Any]]) -> NDArray[Any]:
         """A column (``tokens``, ``lengths``, ``ends``, ``split``, ``ordinal``) of some contexts: [n, …]."""
@@ -60,10 +64,26 @@ class Rows:
         return self.whole("split")
 
     @functools.cached_property
+    def documents(self) -> IntArray:
+        """[n] a number for every context's document, the same wherever it has the same name."""
+        known: dict[str, int] = {}
+        found = []
+        for number, size in enumerate(self._sizes):
+            table = self._table(number)
+            ids = np.array([known.setdefault(name, len(known)) for name in table.documents], dtype=np.int64)
+            found.append(ids[table.document] if size else np.zeros(0, dtype=np.int64))
+        return np.concatenate(found)
+
+    @functools.cached_property
     def pool_place(self) -> NDArray[np.int32]:
         """[n] the place of every context in the pool; -1 outside."""
         pool = self.whole("pool")
         return np.where(pool, np.cumsum(pool) - 1, -1).astype(np.int32)
+
+    @functools.cached_property
+    def in_pool(self) -> IntArray:
+        """The rows of the uniform pool."""
+        return np.flatnonzero(self.pool_place >= 0)
 
     @functools.cached_property
     def pool(self) -> dict[Split, IntArray]:

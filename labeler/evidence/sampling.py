@@ -41,8 +41,13 @@ def stratum_bounds(stratum: int) -> tuple[float, float]:
 
 def split_of(document: str) -> int:
     """The split that a document belongs to, as a position in ``SPLITS``: 40 % explain, 20 % select, 40 % score."""
-    draw = int.from_bytes(hashlib.sha256(document.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
+    draw = number_of(document)
     return 0 if draw < 0.4 else 1 if draw < 0.6 else 2
+
+
+def number_of(document: str) -> float:
+    """The random number in [0, 1) of a document: a hash of its name."""
+    return int.from_bytes(hashlib.sha256(document.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
 
 
 def permanent_number(ordinal: IntArray) -> NDArray[np.float64]:

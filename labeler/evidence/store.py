@@ -13,6 +13,7 @@ vocabulary.json             token strings by id
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import threading
@@ -24,11 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.errors import InputError
+from labeler.evidence.dealing import Deal, deal
 from labeler.evidence.keeping import Kept, kept_folder
 from labeler.evidence.lexicon import WORDS, Lexicon, lexicon_of, places_file, write_lexicon
 from labeler.evidence.manifest import Shard
 from labeler.evidence.rows import Rows
-from labeler.evidence.sampling import strata
+from labeler.evidence.sampling import number_of, strata
 from labeler.evidence.shelf import Shelf
 from labeler.evidence.states import MEANS, States
 from labeler.evidence.tables import Tables
@@ -40,6 +42,9 @@ from labeler.models.names import ENCODER
 SUMMARY = "summary.safetensors"
 NEIGHBOURS = "neighbours.safetensors"
 VOCABULARY = "vocabulary.json"
+
+DEALS = 4_096
+"""Features whose deals are remembered."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +112,10 @@ class EvidenceStore:
         self.shelf = Shelf(place)
         self.manifest = self.shelf.manifest()
         self._features: dict[int, Tensors] = {}
+        self._deals: dict[int, Deal | None] = {}
+        self._fold: int | None = None
+        self._base: EvidenceStore | None = None
+        self._folds: dict[int, EvidenceStore] = {}
         self._lock = threading.Lock()
         self._first = np.cumsum([0, *(shard.n for shard in self.manifest.shards)])
         self.rows = Rows(lambda number: self.open(self.manifest.tables[number]), [t.n for t in self.manifest.tables])
@@ -248,7 +257,7 @@ class EvidenceStore:
 
     def material(self, rows: Sequence[int] | IntArray) -> Material:
         """Contexts as a simulator may see them, by their rows."""
-        return Material(self, np.asarray(rows, dtype=np.int64))
+        return Material(self.whole, np.asarray(rows, dtype=np.int64))
 
     def _shard(self, place: int) -> tuple[Tensors, int]:
         place = int(self.summary["at"][place])
@@ -258,6 +267,75 @@ class EvidenceStore:
                 if number not in self._features:
                     self._features[number] = self._opened(self.manifest.shards[number])
         return self._features[number], place - int(self._first[number])
+
+    @property
+    def whole(self) -> EvidenceStore:
+        """The store that this is a fold of, or itself."""
+        return self._base or self
+
+    def fold(self, half: int) -> EvidenceStore:
+        """The same evidence, where a feature that has ``halves`` is explained by one of them, 0 or 1, and scored on the
+        other; of all other features nothing changes."""
+        if half not in self.whole._folds:
+            other = copy.copy(self.whole)
+            other._base, other._fold = self.whole, half
+            self.whole._folds[half] = other
+        return self.whole._folds[half]
+
+    def halves(self, index: int) -> bool:
+        """Whether a feature fires in so few documents that it is labelled and scored by halves (``dealing``).
+
+        Outside of a fold all its firing contexts are there to be explained, and none to be scored.
+        """
+        found = self._deal(index)
+        return found is not None and found.halves
+
+    def half_of(self, index: int, contexts: Sequence[int]) -> int | None:
+        """The half of a feature's documents that holds all of these firing contexts; None where neither does."""
+        found = self._deal(index)
+        if found is None or not found.halves or not len(contexts):
+            return None
+        document = self.rows.documents[np.asarray(contexts, dtype=np.int64)]
+        purpose = {int(d): int(p) for d, p in zip(found.documents, found.purpose, strict=True)}
+        halves = {purpose.get(int(d)) for d in document}
+        return halves.pop() if len(halves) == 1 else None
+
+    @functools.cached_property
+    def in_several_documents(self) -> NDArray[np.bool_]:
+        """[n_features] whether each fires in more than one document, by ascending index; all shards are read once."""
+        found = []
+        for number, shard in enumerate(self.manifest.shards):
+            if number not in self._features:
+                self._features[number] = self._opened(shard)
+            file = self._features[number]
+            fires = np.flatnonzero(file["count"] > 0)
+            feature = np.searchsorted(file["offsets"], fires, side="right") - 1
+            document = self.rows.documents[file["context"][fires].astype(np.int64)]
+            least, most = np.full(shard.n, np.iinfo(np.int64).max), np.full(shard.n, -1)
+            np.minimum.at(least, feature, document)
+            np.maximum.at(most, feature, document)
+            found.append(least < most)
+        return np.concatenate(found)[self.summary["at"]]
+
+    def _deal(self, index: int) -> Deal | None:
+        if self.manifest.splits == "document":
+            return None
+        if index not in self._deals:
+            found = self.read(index)
+            document = self.rows.documents[found.contexts]
+            names, at = np.unique(document, return_inverse=True)
+            first = dict(zip(document.tolist(), found.contexts.tolist(), strict=True))
+            number = np.array([number_of(self.rows.document(first[name])) for name in names.tolist()])
+            if len(self._deals) >= DEALS:
+                self._deals.clear()
+            self._deals[index] = deal(document, number[at], found.activations.max(axis=1, initial=0.0))
+        return self._deals[index]
+
+    def splits(self, index: int) -> NDArray[np.uint8]:
+        """[n_kept] the split of every context where this feature is concerned, as a position in ``SPLITS``."""
+        found = self._deal(index)
+        by_hash = self.rows.split
+        return by_hash if found is None else found.split(self.rows.documents, by_hash, self._fold)
 
     def read(self, index: int) -> Reading:
         """What lies here of one feature, as arrays; InputError where there is no such feature."""
@@ -281,7 +359,7 @@ class EvidenceStore:
         shard, at = self._shard(place)
         found = self.read(index)
         maximum = found.activations.max(axis=1, initial=0.0)
-        split = self.rows.split[found.contexts]
+        split = self.splits(index)[found.contexts]
         contexts = tuple(
             Context(
                 id=int(found.contexts[i]),
@@ -336,26 +414,59 @@ class EvidenceStore:
         Where nobody counted the corpus, every context at hand stands for itself.
         """
         shard, at = self._shard(self.place(index))
-        begin = int(shard["offsets"][at])
         found = self.read(index)
-        here = self.rows.split[found.contexts] == SPLITS.index(split)
-        used = np.flatnonzero(here[: found.n_sampled])
-        silent = np.setdiff1d(self.pool(split), found.contexts[here], assume_unique=True)
-
-        contexts = np.r_[found.contexts[used], silent]
-        truth = np.concatenate([found.activations[used], np.zeros((len(silent), self.manifest.length), np.float32)])
-        stratum = strata(truth.max(axis=1, initial=0.0))
-        if "weight" in shard:
-            weight = shard["weight"][begin + used].astype(np.float64)
-        else:
-            population = np.asarray(shard["population"][at, SPLITS.index(split)], dtype=np.float64)
-            at_hand = np.bincount(stratum, minlength=len(population))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                weight = np.where(at_hand > 0, population / at_hand, 0.0)[stratum]
+        splits, by_hash, wanted = self.splits(index), self.rows.split, SPLITS.index(split)
+        if wanted == SPLITS.index("select") and self.halves(index):
+            wanted = SPLITS.index("explain")  # a half serves both
+        sampled = found.contexts[: found.n_sampled]
+        stratum = strata(found.activations[: found.n_sampled].max(axis=1, initial=0.0))
+        silent = np.setdiff1d(self.rows.in_pool, found.contexts, assume_unique=True)
+        cells = by_hash[sampled].astype(np.int64), by_hash[silent].astype(np.int64)
+        weight, for_silent = self._weights(shard, at, cells[0], stratum, cells[1])
+        used, unused = np.flatnonzero(splits[sampled] == wanted), np.flatnonzero(splits[silent] == wanted)
+        if splits is not by_hash and self.manifest.sampling == "population":
+            weight = weight * _evened(weight, stratum > 0, used, for_silent, unused)
+        contexts = np.r_[sampled[used], silent[unused]]
+        length = self.manifest.length
         return Frame(
             contexts=contexts,
-            truth=truth,
+            truth=np.concatenate([found.activations[used], np.zeros((len(unused), length), np.float32)]),
             lengths=self.rows.column("lengths", contexts).astype(np.int64),
-            stratum=stratum,
-            weight=weight,
+            stratum=np.r_[stratum[used], np.zeros(len(unused), dtype=np.int64)],
+            weight=np.r_[weight[used], for_silent[unused]],
         )
+
+    def _weights(
+        self, shard: Tensors, at: int, split: IntArray, stratum: IntArray, silent: IntArray
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What the sampled contexts and the pool's silent ones stand for, by the splits that they were sampled in."""
+        if "weight" in shard:
+            begin = int(shard["offsets"][at])
+            return shard["weight"][begin : begin + len(split)].astype(np.float64), np.ones(len(silent))
+        population = np.asarray(shard["population"][at], dtype=np.float64)
+        at_hand = np.zeros(population.shape)
+        np.add.at(at_hand, (split, stratum), 1)
+        np.add.at(at_hand[:, 0], silent, 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            each = np.where(at_hand > 0, population / at_hand, 0.0)
+        return each[split, stratum], each[silent, 0]
+
+
+def _evened(
+    weight: NDArray[np.float64],
+    fires: NDArray[np.bool_],
+    used: IntArray,
+    silent: NDArray[np.float64],
+    unused: IntArray,
+) -> NDArray[np.float64]:
+    """[n] what the weights of sampled contexts are multiplied by, so that a dealt split has its part of both.
+
+    Documents that were dealt are not the share of all that the split's silence is: without this a feature would look
+    rarer, or more frequent, than it is.
+    """
+    quiet, loud = silent.sum() + weight[~fires].sum(), weight[fires].sum()
+    of_quiet = silent[unused].sum() + weight[used][~fires[used]].sum()
+    of_loud = weight[used][fires[used]].sum()
+    if not (quiet and loud and of_quiet and of_loud):
+        return np.ones(len(weight))
+    return np.where(fires, (of_quiet / quiet) / (of_loud / loud), 1.0)

@@ -131,6 +131,7 @@ def write_store(
         shards=tuple(shards),
         tables=tuple(Shard(file=path.name, n=len(file["lengths"])) for path, file in tables),
         states=tuple(Shard(file=path.name, n=len(file["means"])) for path, file in states),
+        splits="dealt",
         files={name: File(sha256=sha256_of(folder / name), bytes=os.stat(folder / name).st_size) for name in names},
         **origin,
     )

@@ -87,7 +87,7 @@ class Bench:
     @functools.cached_property
     def background(self) -> Mapping[str, float]:
         """The share of the explain split's contexts that hold each word stem; uniform contexts, whatever fires."""
-        return background(self.store)
+        return background(self.store.whole)
 
     def check(self) -> None:
         """Open every tool once, without using it; InputError where one cannot be had (a key, an extra is missing)."""

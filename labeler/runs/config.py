@@ -15,7 +15,7 @@ from labeler.errors import InputError
 from labeler.evidence.manifest import Sampling
 from labeler.evidence.store import EvidenceStore
 from labeler.explain import parse_explainer
-from labeler.features import SPLITS, Split
+from labeler.features import SPLITS
 from labeler.judge import parse_scorer
 from labeler.options import Mode, Options
 from labeler.simulate import NEEDS_LOGPROBS, parse_simulator
@@ -208,12 +208,17 @@ def new_run(
 
 def explainable(store: EvidenceStore) -> NDArray[np.bool_]:
     """[n_features] whether a run explains each: it fires in a context that may be explained from."""
-    return fires_in(store, ["explain"])
+    firing = store.firing_contexts()
+    if store.manifest.splits == "dealt":  # by the hash of a document none may be left; dealt, there is one
+        return np.asarray(firing.sum(axis=1) > 0)
+    return np.asarray(firing[:, SPLITS.index("explain")] > 0)
 
 
-def fires_in(store: EvidenceStore, splits: Sequence[Split]) -> NDArray[np.bool_]:
-    """[n_features] whether each fires in any context of some splits: where it does not, no score can be defined there."""
-    return np.asarray(store.firing_contexts()[:, [SPLITS.index(split) for split in splits]].sum(axis=1) > 0)
+def scorable(store: EvidenceStore) -> NDArray[np.bool_]:
+    """[n_features] whether a run can score the label of each as well: it fires in another document, kept for that."""
+    if store.manifest.splits == "dealt":
+        return explainable(store) & store.in_several_documents
+    return explainable(store) & (store.firing_contexts()[:, SPLITS.index("score")] > 0)
 
 
 def spread_by_density(store: EvidenceStore, n: int) -> list[int]:

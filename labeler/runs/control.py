@@ -15,8 +15,9 @@ from labeler.catalogue.sharing import reading
 from labeler.features import Explanation
 from labeler.llm.errors import LLMError
 from labeler.llm.protocol import PendingError, Recorder
-from labeler.llm.together import merged
+from labeler.llm.together import merged, together
 from labeler.runs.bench import Bench
+from labeler.runs.folds import halves, is_by_halves, nulls_of, of_half
 from labeler.runs.judging import foreign_judgements, questions
 from labeler.runs.scoring import again, foreign_scores, whole
 from labeler.score import null_mean, null_percentile
@@ -87,6 +88,24 @@ async def control(
     sum. A judge that is not told the label has no foreign ones; its null came with its score. Where a model gave nothing
     usable that null alone is missing, and the controls say so.
     """
+    if not is_by_halves(scores):
+        return await _control(bench, index, labels, scores, null_sample, recorder)
+    outcomes = await together(
+        _control(fold, index, labels, of_half(scores, half), null_sample, recorder)
+        for half, fold in enumerate(halves(bench))
+    )
+    updated = [placed(score, null) for score in scores if (null := nulls_of(score, outcomes))]
+    return ControlOutcome(scores=updated, controls=next((o.controls for o in outcomes if o.controls), {}))
+
+
+async def _control(
+    bench: Bench,
+    index: int,
+    labels: RunLabels,
+    scores: Sequence[ScoreRecord],
+    null_sample: Sequence[int],
+    recorder: Recorder,
+) -> ControlOutcome:
     own = labels.by_index.get(index)
     if own is None:
         return ControlOutcome(controls={"null": {"failed": "the feature's own label was not found"}})

@@ -14,6 +14,7 @@ from labeler.llm.protocol import Recorder
 from labeler.llm.together import together
 from labeler.runs.bench import Bench
 from labeler.runs.config import STANDING, RunConfig
+from labeler.runs.folds import by_half, halves, joined
 from labeler.runs.measuring import measure
 from labeler.runs.scoring import Sample, point, whole
 from labeler.simulate import Simulator
@@ -25,32 +26,57 @@ DIGITS = 4
 async def label(bench: Bench, index: int, recorder: Recorder, given: Sequence[CandidateRecord] = ()) -> LabelOutcome:
     """Explain a feature on ``explain``, choose on ``select``, score on ``score``; no split is used for another's purpose.
 
-    Candidates that are ``given`` are not explained again; of those that come from the catalogue the first is the label
-    that stands. Raises LLMError where a model that was asked for an explanation or for the headline score gave nothing
-    usable after all retries, InputError where it cannot be asked at all.
+    One with too few documents for that is labelled and scored by halves (``folds``). Candidates that are ``given`` are
+    not explained again; of those that come from the catalogue the first is the label that stands. Raises LLMError where a
+    model that was asked for an explanation or for the headline score gave nothing usable after all retries, InputError
+    where it cannot be asked at all.
     """
-    store, config = bench.store, bench.config
+    if bench.config.labels in (None, STANDING) and await asyncio.to_thread(bench.store.halves, index):
+        return await _by_halves(bench, index, recorder, given)
+    return await _scored(bench, index, await _labelled(bench, index, recorder, given), recorder)
+
+
+async def _by_halves(bench: Bench, index: int, recorder: Recorder, given: Sequence[CandidateRecord]) -> LabelOutcome:
+    made = by_half(bench.store, index, given)
+
+    async def of_all() -> LabelOutcome:
+        return await _labelled(bench, index, recorder, given)
+
+    async def of_half(half: int, fold: Bench) -> LabelOutcome:
+        if not await asyncio.to_thread(lambda: fold.store.evidence(index).of("explain")):
+            return LabelOutcome(state="unclear", reason="it fires in one document, which leaves nothing to score on")
+        found = await _labelled(fold, index, recorder, [made[half]] if half in made else ())
+        return await _scored(fold, index, found, recorder)
+
+    whole, *folds = await together([of_all(), *(of_half(half, fold) for half, fold in enumerate(halves(bench)))])
+    return joined(whole, folds, bench.config)
+
+
+async def _labelled(bench: Bench, index: int, recorder: Recorder, given: Sequence[CandidateRecord]) -> LabelOutcome:
+    """A feature with its candidates and the chosen one, not scored yet."""
+    config = bench.config
     candidates = list(given) if given else await explain(bench, bench.explainers(recorder), index)
-    on_select = await asyncio.to_thread(whole, store, index, "select")
     chosen = 0
     if config.labels != STANDING:
+        on_select = await asyncio.to_thread(whole, bench.store, index, "select")
         chosen, candidates = await _choose(bench, candidates, on_select, recorder)
         if is_weak(candidates[chosen], config) and (stronger := bench.stronger(recorder)):
             candidates += await explain(bench, stronger, index)
             chosen, candidates = await _choose(bench, candidates, on_select, recorder)
-    found = explanation(candidates[chosen])
-    if found.unclear:
+    if explanation(candidates[chosen]).unclear:
         return LabelOutcome(
             state="unclear", reason="no explainer saw a clear pattern", candidates=candidates, chosen=chosen
         )
-    measured = await measure(bench, index, found.text, on_select, recorder)
-    return LabelOutcome(
-        state="labelled",
-        candidates=candidates,
-        chosen=chosen,
-        scores=measured.scores,
-        controls=measured.controls,
-    )
+    return LabelOutcome(state="labelled", candidates=candidates, chosen=chosen)
+
+
+async def _scored(bench: Bench, index: int, found: LabelOutcome, recorder: Recorder) -> LabelOutcome:
+    """The same with the scores of the chosen label."""
+    if found.state != "labelled" or found.chosen is None:
+        return found
+    on_select = await asyncio.to_thread(whole, bench.store, index, "select")
+    measured = await measure(bench, index, explanation(found.candidates[found.chosen]).text, on_select, recorder)
+    return dataclasses.replace(found, scores=measured.scores, controls=measured.controls)
 
 
 async def explain(bench: Bench, explainers: Sequence[Explainer], index: int) -> list[CandidateRecord]:

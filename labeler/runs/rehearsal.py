@@ -16,7 +16,8 @@ from labeler.judge import Judge
 from labeler.llm.protocol import Account, PendingError, PendingRequest
 from labeler.llm.unkept import Unkept
 from labeler.runs.bench import Backends, Bench
-from labeler.runs.config import RunConfig
+from labeler.runs.config import STANDING, RunConfig
+from labeler.runs.folds import halves
 from labeler.runs.judging import judge as judged
 from labeler.runs.money import keyless
 from labeler.runs.scoring import score, whole
@@ -33,17 +34,23 @@ def rehearsing(backend: str, prompt: str) -> Account:
 
 async def of_explainer(bench: Bench, explainer: Explainer, index: int) -> list[PendingRequest]:
     """What an explainer, opened with ``rehearsing``, would ask; nothing of one that asks nobody."""
-    evidence = await asyncio.to_thread(evidence_with_near_misses, bench.store, index)
-    background = await asyncio.to_thread(lambda: bench.background)
-    return await _asked(explainer.explain(evidence, background, bench.config.seed))
+    stores = [bench.store, *(fold.store for fold in await _parts(bench, index) if fold is not bench)]
+    found: list[PendingRequest] = []
+    for store in stores:
+        evidence = await asyncio.to_thread(evidence_with_near_misses, store, index)
+        background = await asyncio.to_thread(lambda: bench.background)
+        found += await _asked(explainer.explain(evidence, background, bench.config.seed))
+    return found
 
 
 async def of_simulator(bench: Bench, simulator: Simulator, index: int, text: str) -> list[PendingRequest]:
     """What a simulator would ask about an explanation, up to where it first looks at the answers."""
-    store = bench.store
-    everything = await asyncio.to_thread(whole, store, index, "score")
-    on_select = await asyncio.to_thread(whole, store, index, "select")
-    return await _asked(score(simulator, text, index, everything, on_select, bench.config))
+    found: list[PendingRequest] = []
+    for part in await _parts(bench, index):
+        everything = await asyncio.to_thread(whole, part.store, index, "score")
+        on_select = await asyncio.to_thread(whole, part.store, index, "select")
+        found += await _asked(score(simulator, text, index, everything, on_select, bench.config))
+    return found
 
 
 async def of_all_contexts(bench: Bench, simulator: Simulator, index: int, text: str) -> list[PendingRequest]:
@@ -54,7 +61,16 @@ async def of_all_contexts(bench: Bench, simulator: Simulator, index: int, text: 
 
 async def of_judge(bench: Bench, judge: Judge, index: int, text: str) -> list[PendingRequest]:
     """What a judge would ask about an explanation."""
-    return await _asked(judged(judge, text, bench.store, index, bench.config))
+    found: list[PendingRequest] = []
+    for part in await _parts(bench, index):
+        found += await _asked(judged(judge, text, part.store, index, bench.config))
+    return found
+
+
+async def _parts(bench: Bench, index: int) -> Sequence[Bench]:
+    """What a label is scored with: the run's tools, or those of both halves."""
+    by_halves = bench.config.labels in (None, STANDING) and await asyncio.to_thread(bench.store.halves, index)
+    return halves(bench) if by_halves else (bench,)
 
 
 async def stand_in(bench: Bench, index: int) -> str:

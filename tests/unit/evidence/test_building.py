@@ -59,8 +59,13 @@ def test_what_is_kept_speaks_for_all_that_was_seen(tmp_path, small):
         truly = sum(max(RULES[feature](words)) > 0 for words in CONTEXTS)
         assert store.firing_contexts()[feature].sum() == truly
         population = store.evidence(feature).population
-        for split in SPLITS:
-            frame = store.frame(feature, split)
+        frames = {split: store.frame(feature, split) for split in SPLITS}
+        firing = sum(frame.weight[frame.firing].sum() for frame in frames.values())
+        assert firing == pytest.approx(truly)
+        assert sum(frame.weight.sum() for frame in frames.values()) == pytest.approx(1500)
+        if store.splits(feature) is not store.rows.split:
+            continue  # dealt: below
+        for split, frame in frames.items():
             counts = population[SPLITS.index(split)]
             assert frame.weight.sum() == pytest.approx(counts.sum())
             for stratum in np.unique(frame.stratum[frame.firing]):

@@ -9,7 +9,6 @@ import pytest
 
 from labeler.errors import InputError
 from labeler.evidence.bringing import bring
-from labeler.evidence.sampling import split_of
 from labeler.evidence.store import EvidenceStore
 from labeler.features import SPLITS
 from tests.fakes.evidence import RULES
@@ -66,7 +65,8 @@ def test_one_text_is_one_document_and_serves_one_purpose(store):
         splits = {}
         for context in store.evidence(index).contexts:
             splits.setdefault(context.text, set()).add(context.split)
-            assert SPLITS.index(context.split) == split_of(context.document)
+            splits.setdefault(context.document, set()).add(context.split)
+            assert SPLITS.index(context.split) == store.splits(index)[context.id]
         assert all(len(found) == 1 for found in splits.values())
 
 

@@ -60,7 +60,7 @@ def test_what_is_shown_are_active_contexts_and_near_misses_of_explain(tmp_path):
     assert all("penny" in line and "the penny" not in line and "⟦" not in line for line in silent)
     assert len(silent) == len(evidence.near_misses) > 0
     assert len(found.contexts) == len(active) + len(silent)
-    assert {store.rows.split[row] for row in found.contexts} == {0}
+    assert {store.splits(0)[row] for row in found.contexts} == {0}
     assert sum(len(line.split()) for line in active) <= PROMPT_TOKENS
     assert (found.label, found.description, found.confidence) == ("the penny", "It is active on pennies", 0.9)
 

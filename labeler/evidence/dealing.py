@@ -1,0 +1,84 @@
+"""Which document of a feature's evidence serves which purpose, where there are too few to leave that to chance.
+
+The split of a document is a hash of its name, the same for all features. Of a feature that fires in a handful of documents
+chance may leave the explainer none of the strongest, or the score none that fires. So its documents are *dealt*: ordered
+by their strongest activation, a few consecutive ones at a time, each purpose gets its share of every such few; which one
+is whose, their hashes say. Where it fires in fewer than FEW documents no three-way split leaves enough for any purpose:
+they are dealt into two halves: a label is made of either and scored on the other, and the label that stands is made of
+all (``labeler.runs.folds``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeler.features import IntArray
+
+FEW = 15
+"""Documents in which a feature fires, below which they are dealt into halves."""
+
+DEALT = 60
+"""Documents in which a feature fires, from which on chance deals as well."""
+
+TURNS = (0, 2, 0, 2, 1)
+"""Whose turn it is in each five consecutive documents, as positions in ``SPLITS``: two explain, two score, one select."""
+
+
+@dataclass(frozen=True, eq=False)
+class Deal:
+    """The documents that were dealt, and to whom."""
+
+    documents: IntArray
+    """[k] ascending."""
+    purpose: NDArray[np.uint8]
+    """[k] a position in ``SPLITS``; where ``halves``, 0 or 1: which half."""
+    halves: bool
+
+    def split(self, document: IntArray, by_hash: NDArray[np.uint8], fold: int | None) -> NDArray[np.uint8]:
+        """The splits of contexts, [n] each: as dealt, and by the hash where their document was not.
+
+        Of halves the one numbered ``fold`` is explained and the other scored; without a fold all is explained.
+        """
+        found = by_hash.copy()
+        at = np.minimum(np.searchsorted(self.documents, document), len(self.documents) - 1)
+        here = self.documents[at] == document
+        if not self.halves:
+            found[here] = self.purpose[at[here]]
+        elif fold is None:
+            found[here] = 0
+        else:
+            found[here] = np.where(self.purpose[at[here]] == fold, 0, 2)
+        return found
+
+
+def deal(document: IntArray, draw: NDArray[np.float64], maximum: NDArray[np.floating]) -> Deal | None:
+    """Deal the documents of a feature's contexts at hand; None where they are left to their hashes.
+
+    [n] each: the document of a context, that document's random number, the context's strongest activation (0: silent).
+    """
+    documents, at, of_document = np.unique(document, return_index=True, return_inverse=True)
+    strongest = np.zeros(len(documents))
+    np.maximum.at(strongest, of_document, maximum.astype(np.float64))
+    n_firing = int((strongest > 0).sum())
+    if not 0 < n_firing < DEALT:
+        return None
+    number = draw[at]
+    order = np.lexsort((number, -strongest))
+    halves = n_firing < FEW
+    size = 2 if halves else len(TURNS)
+    purpose = np.zeros(len(documents), dtype=np.uint8)
+    for first in range(0, len(order), size):
+        few = order[first : first + size]
+        shuffled = few[np.argsort(number[few], kind="stable")]
+        if not halves:
+            purpose[shuffled] = TURNS[: len(few)]
+        elif len(few) == 2:
+            purpose[shuffled] = (0, 1)
+        else:  # the last alone goes to the half that has less
+            given = order[:first]
+            weaker = strongest[given[purpose[given] == 0]].sum() <= strongest[given[purpose[given] == 1]].sum()
+            purpose[few] = 0 if weaker else 1
+    return Deal(documents, purpose, halves)

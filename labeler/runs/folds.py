@@ -1,0 +1,130 @@
+"""A feature with too few documents for three purposes: labelled from either half of them, scored on the other.
+
+The label that stands is made of all its evidence; of either half a label is made as well, and scored on the documents of
+the other (cross-validation by halves, Stone 1974). The score is the mean of the two: what labels made in this way are
+worth on text that their explainer did not see. A label of all the evidence is made of twice as much, so the mean is
+rather too low than too high.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+import numpy as np
+
+from labeler.catalogue.records import CandidateRecord, ControlOutcome, LabelOutcome, ScoreRecord, ScoreState
+from labeler.evidence.store import EvidenceStore
+from labeler.runs.bench import Bench
+from labeler.runs.config import RunConfig
+
+BY_HALVES = "mean of two halves, each scored with a label that was made of the other"
+"""How the catalogue says it."""
+
+
+def halves(bench: Bench) -> tuple[Bench, Bench]:
+    """The tools of a run that explain one half of a feature's documents and score on the other."""
+    one, other = (Bench(bench.config, bench.store.fold(half), bench.backends) for half in (0, 1))
+    return one, other
+
+
+def by_half(store: EvidenceStore, index: int, candidates: Sequence[CandidateRecord]) -> dict[int, CandidateRecord]:
+    """Of a feature's candidates the one that was made of each half, as far as there are any."""
+    found = {store.half_of(index, candidate.contexts or ()): candidate for candidate in reversed(candidates)}
+    return {half: candidate for half, candidate in found.items() if half is not None}
+
+
+def joined(whole: LabelOutcome, folds: Sequence[LabelOutcome], config: RunConfig) -> LabelOutcome:
+    """What is found of a label that was made of all, by the outcomes of the two halves."""
+    made = [outcome.candidates[outcome.chosen] for outcome in folds if outcome.chosen is not None]
+    candidates = [*whole.candidates, *(one for one in made if one not in whole.candidates)]
+    if whole.state != "labelled":
+        return replace(whole, candidates=candidates)
+    keys = dict.fromkeys(score.key for outcome in folds for score in outcome.scores)
+    scores = [_mean(key, folds, config.precision) for key in keys or ([config.must] if config.must else [])]
+    return replace(whole, candidates=candidates, scores=scores, controls=_controls(folds, scores))
+
+
+def _mean(key: str, folds: Sequence[LabelOutcome], precision: float) -> ScoreRecord:
+    found = [next((score for score in outcome.scores if score.key == key), None) for outcome in folds]
+    here = [score for score in found if score is not None]
+    like = here[0] if here else ScoreRecord(key=key, state="undefined")
+    prompt = {k: v for k, v in like.details.items() if k == "prompt"}
+    whole = ScoreRecord(
+        key=key,
+        state="undefined",
+        n_contexts=sum(score.n_contexts for score in here),
+        simulator=like.simulator,
+        sampling=f"{like.sampling}; {BY_HALVES}" if like.sampling else BY_HALVES,
+        details={"folds": [None if score is None else asdict(score) for score in found], **prompt},
+    )
+    for outcome, score in zip(folds, found, strict=True):
+        if score is None:
+            return replace(whole, reason=f"one of its two halves: {outcome.reason or 'it has no such score'}")
+    for score in here:
+        if score.value is None:
+            return replace(whole, state=score.state, reason=f"one of its two halves: {score.reason}")
+    value, low, high = mean_interval([(score.value, score.low, score.high) for score in here])  # type: ignore[misc]
+    half = None if low is None or high is None else (high - low) / 2
+    reason = None
+    if half is not None and half > precision:
+        reason = f"half of the interval's width, {half:.2f}, exceeds {precision:g}"
+    state: ScoreState = "imprecise" if reason else "ok"
+    return replace(whole, state=state, value=value, low=low, high=high, reason=reason)
+
+
+def mean_interval(
+    folds: Sequence[tuple[float, float | None, float | None]],
+) -> tuple[float, float | None, float | None]:
+    """The mean of independent estimates, each (value, low, high), with the interval that theirs give.
+
+    Its ends are as far from the mean as those of the parts together, in quadrature (the method of variance estimates
+    recovery, Zou and Donner 2008), so that intervals that are longer to one side stay so.
+    """
+    n = len(folds)
+    value = sum(found for found, _, _ in folds) / n
+    ends = [(found, low, high) for found, low, high in folds if low is not None and high is not None]
+    if len(ends) < n:
+        return value, None, None
+    below = math.sqrt(sum((found - low) ** 2 for found, low, _ in ends)) / n
+    above = math.sqrt(sum((high - found) ** 2 for found, _, high in ends)) / n
+    return value, max(-1.0, value - below), min(1.0, value + above)
+
+
+def _controls(folds: Sequence[LabelOutcome], scores: Sequence[ScoreRecord]) -> dict[str, Any] | None:
+    found = [outcome.controls["lookup"] for outcome in folds if outcome.controls]
+    if not found:
+        return None
+    if len(found) < len(folds) or any(one["value"] is None for one in found):
+        return {"lookup": {"value": None, "low": None, "high": None}, "beats_lookup": None}
+    value, low, high = mean_interval([(one["value"], one["low"], one["high"]) for one in found])
+    compared = all(outcome.controls["beats_lookup"] is not None for outcome in folds if outcome.controls)
+    headline = scores[0].value if scores and compared else None
+    return {
+        "lookup": {"value": value, "low": low, "high": high},
+        "beats_lookup": None if headline is None else headline > value,
+    }
+
+
+def is_by_halves(scores: Sequence[ScoreRecord]) -> bool:
+    """Whether any of a feature's scores is the mean of two halves."""
+    return any("folds" in score.details for score in scores)
+
+
+def of_half(scores: Sequence[ScoreRecord], half: int) -> list[ScoreRecord]:
+    """The scores of one half, out of the means that the catalogue keeps."""
+    names = {field.name for field in fields(ScoreRecord)}
+    stored = [score.details["folds"][half] for score in scores if "folds" in score.details]
+    return [ScoreRecord(**{k: v for k, v in one.items() if k in names}) for one in stored if one is not None]
+
+
+def nulls_of(score: ScoreRecord, outcomes: Sequence[ControlOutcome]) -> list[float | None] | None:
+    """The foreign labels' mean scores over the halves, one a label; None where a half has none."""
+    found = [
+        next((one.details.get("null") for one in outcome.scores if one.key == score.key), None) for outcome in outcomes
+    ]
+    if any(not null for null in found):
+        return None
+    return [float(np.mean([0.0 if v is None else v for v in pair])) for pair in zip(*found, strict=True)]  # type: ignore[arg-type]

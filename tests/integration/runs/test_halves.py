@@ -1,0 +1,164 @@
+"""A feature that fires in a handful of documents: labelled of all of them, scored by halves, and never on what was shown."""
+
+import asyncio
+import json
+
+import pytest
+
+from labeler import api
+from labeler.catalogue.repository import Catalogue
+from labeler.features import SPLITS
+from labeler.home import open_store
+from labeler.runs.drain import Drain
+from labeler.runs.folds import BY_HALVES, mean_interval
+from labeler.settings import Settings
+from tests.fakes.environment import clean
+from tests.fakes.evidence import make_store, on
+from tests.fakes.provider import ProviderThread, json_answer
+
+
+def rare(word):
+    """Fires on a word where two others stand beside it: in few documents."""
+
+    def rule(words):
+        return [
+            4.0 + at if found == word and "salt" in words and "wool" in words else 0.0 for at, found in enumerate(words)
+        ]
+
+    return rule
+
+
+RULES = (rare("penny"), on("march", "june"), on("the"), on("river", "ships"))
+LEXICAL = {"explainers": ["lexical"], "simulators": ["lexical"]}
+
+
+@pytest.fixture
+def chosen(tmp_path, monkeypatch) -> Settings:
+    clean(monkeypatch)
+    make_store(tmp_path, rules=RULES)
+    return Settings(_env_file=None, home=tmp_path)
+
+
+def dictionary(chosen):
+    return api.Dictionary("toy", open_store(chosen.shelf, "toy"), chosen)
+
+
+def drain(chosen):
+    catalogue = Catalogue(chosen.database)
+    try:
+        return asyncio.run(Drain(catalogue, chosen).run(lambda: False))
+    finally:
+        catalogue.close()
+
+
+def documents(store, contexts):
+    return {store.rows.document(int(row)) for row in contexts}
+
+
+def test_the_label_is_made_of_all_and_the_score_is_the_mean_of_both_halves(chosen):
+    store = dictionary(chosen).store
+    assert store.halves(0)
+    assert not any(store.halves(index) for index in (1, 2, 3))
+    run = dictionary(chosen).label(**LEXICAL)
+    drain(chosen)
+    (row,) = run.rows([0])
+    assert row["state"] == "labelled"
+    score = row["scores"][row["headline"]]
+    assert score["sampling"].endswith(BY_HALVES)
+    (kept,) = [one for one in run.scores(0) if one.key == row["headline"]]
+    folds = kept.details["folds"]
+    assert score["value"] == pytest.approx(sum(fold["value"] for fold in folds) / 2)
+    assert score["low"] <= score["value"] <= score["high"]
+    assert score["n_contexts"] == sum(fold["n_contexts"] for fold in folds)
+    assert (len(kept.details["null"]), kept.null_mean < score["value"]) == (3, True)
+    assert row["controls"]["lookup"]["value"] is not None
+    *of_all, one, other = candidates(chosen, run)
+    whole, of_halves = of_all[0], (one, other)
+    for half, candidate in enumerate(of_halves):
+        assert store.half_of(0, candidate.contexts) == half
+        shown = documents(store, candidate.contexts)
+        scored = documents(store, store.fold(half).frame(0, "score").contexts)
+        assert shown
+        assert not shown & scored
+    assert documents(store, whole.contexts) == set.union(*(documents(store, one.contexts) for one in of_halves))
+
+
+def candidates(chosen, run):
+    catalogue = Catalogue(chosen.database)
+    try:
+        return catalogue.candidates(run.record.id, 0)
+    finally:
+        catalogue.close()
+
+
+def test_scored_again_each_half_keeps_its_label(chosen):
+    first = dictionary(chosen).label([0], **LEXICAL)
+    drain(chosen)
+    made = candidates(chosen, first)
+    again = dictionary(chosen).score(simulators=["lexical"], features=[0])
+    drain(chosen)
+    assert sorted(map(str, candidates(chosen, again))) == sorted(map(str, made))  # the chosen one stands first now
+    (before,), (after,) = first.rows([0]), again.rows([0])
+    key = before["headline"]
+    assert after["scores"][key]["value"] == pytest.approx(before["scores"][key]["value"])
+    assert after["provenance"]["held_out"] is True
+
+
+def test_a_model_is_asked_three_times_and_a_plan_knows_it(chosen):
+    def explainer(asked):
+        marked = asked.prompt.split("⟦")[1].split("⟧")[0].strip()
+        return json_answer({"label": f'the word "{marked}"', "description": "", "confidence": 0.9})
+
+    with ProviderThread(explainer) as provider:
+        name = f"openai:m@{provider.url}/v1"
+        run = dictionary(chosen).label([0, 1], explainers=[name], simulators=["lexical"])
+        drain(chosen)
+    by_index = {row["index"]: row for row in run.rows([0, 1])}
+    assert (by_index[0]["cost"]["calls"], by_index[1]["cost"]["calls"]) == (3, 1)
+    assert by_index[0]["label"] == 'the word "penny"'
+
+
+def test_one_document_alone_is_labelled_and_says_why_it_has_no_score(tmp_path, monkeypatch):
+    clean(monkeypatch)
+    seen = []
+
+    def once(words):
+        if "penny" in words and not seen:
+            seen.append(tuple(words))
+        return [4.0 if word == "penny" and seen == [tuple(words)] else 0.0 for word in words]
+
+    make_store(tmp_path, rules=(once, on("the")))
+    settings = Settings(_env_file=None, home=tmp_path)
+    run = dictionary(settings).label(**LEXICAL)
+    drain(settings)
+    (row,) = run.rows([0])
+    assert row["state"] == "labelled"
+    score = row["scores"]["simulation.lexical"]
+    assert (score["state"], score["value"]) == ("undefined", None)
+    assert "fires in one document" in score["reason"]
+
+
+def test_evidence_that_never_heard_of_dealing_keeps_its_splits_and_its_identity(chosen):
+    store = dictionary(chosen).store
+    file = chosen.home / "dictionaries" / "toy" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    del manifest["splits"]
+    file.write_text(json.dumps(manifest))
+    old = dictionary(chosen).store
+    assert old.manifest.fingerprint != store.manifest.fingerprint
+    assert not old.halves(0)
+    for context in old.evidence(0).contexts:
+        assert SPLITS.index(context.split) == old.rows.split[context.id]
+
+
+@pytest.mark.parametrize(
+    ("folds", "expected"),
+    [
+        ([(0.5, 0.5, 0.5), (0.7, 0.7, 0.7)], (0.6, 0.6, 0.6)),
+        ([(0.5, 0.2, 0.6), (0.7, 0.3, 0.8)], (0.6, 0.6 - 0.5 / 2, 0.6 + 0.02**0.5 / 2)),
+        ([(0.9, -1.0, 1.0), (0.9, 0.8, 1.0)], (0.9, 0.9 - (1.9**2 + 0.1**2) ** 0.5 / 2, 0.9 + 0.02**0.5 / 2)),
+        ([(0.5, None, None), (0.7, 0.6, 0.8)], (0.6, None, None)),
+    ],
+)
+def test_the_interval_of_a_mean(folds, expected):
+    assert mean_interval(folds) == pytest.approx(expected)
