@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from labeler.catalogue.records import ANSWERED, OPEN, UNKNOWN
 from labeler.catalogue.tables import CALLS
+from labeler.llm.aliases import same_model
 
 KNOWN = CALLS.c.outcome.not_in([OPEN, UNKNOWN])
 
@@ -27,10 +28,16 @@ def sums() -> list[sa.ColumnElement[Any]]:
 
 
 def usual_answer(connection: Connection, backend: str, prompt: str) -> float | None:
-    """The mean tokens of a model's answers to a prompt, in whichever run; None where there are none."""
-    found = connection.scalar(
-        sa.select(sa.func.avg(CALLS.c.output_tokens)).where(
-            CALLS.c.backend == backend, CALLS.c.prompt == prompt, CALLS.c.outcome == ANSWERED
-        )
+    """The mean tokens of a model's answers to a prompt, in whichever run and under any name of its own.
+
+    None where there are none.
+    """
+    query = sa.select(CALLS.c.backend, sa.func.sum(CALLS.c.output_tokens), sa.func.count()).where(
+        CALLS.c.prompt == prompt, CALLS.c.outcome == ANSWERED
     )
-    return None if found is None else float(found)
+    found = [
+        (total, n)
+        for name, total, n in connection.execute(query.group_by(CALLS.c.backend))
+        if same_model(name, backend)
+    ]
+    return float(sum(total for total, _ in found)) / sum(n for _, n in found) if found else None

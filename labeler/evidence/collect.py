@@ -28,7 +28,7 @@ from labeler.evidence.weights import from_weights
 from labeler.features import SPLITS
 from labeler.models.hooks import HookPoint
 from labeler.models.language import LanguageModel, load_language_model
-from labeler.models.names import encoder_available
+from labeler.models.names import encoder_available, usual
 from labeler.progress import Progress, silent
 
 
@@ -260,9 +260,14 @@ def check_same(there: object, settings: dict[str, Any], name: str, place: Path) 
     """InputError where what stands under a name was made from something else."""
     if not isinstance(there, dict):
         raise InputError(f"'{name}' exists, but was not collected here; choose another --as")
-    different = [key for key, value in settings.items() if there.get(key) != value]
+    different = [key for key, value in settings.items() if _meant(key, there.get(key)) != _meant(key, value)]
     if different:
         raise InputError(
             f"'{name}' exists and was collected from something else ({', '.join(different)} differ); "
             f"choose another --as, or delete '{place}'"
         )
+
+
+def _meant(key: str, value: object) -> object:
+    """A setting as it is compared: of a model's names the usual one."""
+    return usual(value) if key == "model" and isinstance(value, str) else value

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from labeler.errors import InputError
+from labeler.llm.aliases import known_of
 from labeler.llm.endpoints import address
 from labeler.llm.entries import Entry, Rates, read_entries
 from labeler.llm.limits import parse_limits
@@ -29,14 +30,14 @@ class Facts:
     """Where a provider's models are asked whose names do not say it."""
 
     def of(self, name: LLMName, base_url: str | None = None) -> Entry:
-        """What is said of a model at a server, else of the model wherever it is asked."""
-        return next((self.entries[known] for known in _known_as(name, base_url) if known in self.entries), Entry())
+        """What is said of a model at a server, else of the model wherever it is asked; see ``aliases``."""
+        return known_of(_known_as(name, base_url), self.entries) or Entry()
 
     def limits(self, name: str) -> Limits | None:
         """What a model's provider allows: of a model at a server, else wherever it is asked, else of all at a provider."""
         parsed = LLMName.parse(name)
-        names = (*_known_as(parsed, parsed.base_url or self._gateways.get(parsed.provider)), parsed.provider)
-        return next((self._limits[known] for known in names if known in self._limits), None)
+        names = _known_as(parsed, parsed.base_url or self._gateways.get(parsed.provider))
+        return known_of(names, self._limits) or self._limits.get(parsed.provider)
 
 
 def _known_as(name: LLMName, base_url: str | None) -> tuple[str, str]:

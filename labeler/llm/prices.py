@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 
+from labeler.llm.aliases import known_of
 from labeler.llm.entries import Rates
 from labeler.llm.names import LLMName
 from labeler.llm.protocol import Usage
@@ -48,7 +49,7 @@ class Prices:
     """The prices of all models, of single calls; the user's own go before all others."""
 
     def __init__(self, own: Mapping[str, Price] | None = None) -> None:
-        """``own`` is by full name, or by ``provider:model`` for that model wherever it is asked."""
+        """``own`` is by full name, or by ``provider:model`` for that model wherever it is asked; see ``aliases``."""
         self._own = own or {}
 
     def __call__(self, name: LLMName, usage: Usage, *, base_url: str | None = None, written: int = 0) -> float | None:
@@ -58,9 +59,11 @@ class Prices:
         the provider put into its cache.
         """
         model = f"{name.provider}:{name.model}"
-        for known in (f"{model}@{base_url or name.base_url}", model):
-            if (known := known.rstrip("/")) in self._own:
-                return self._own[known].of(usage, written)
+        server = base_url or name.base_url
+        names = [f"{model}@{server}".rstrip("/"), model] if server else [model]
+        own = known_of(names, self._own) if self._own else None
+        if own is not None:
+            return own.of(usage, written)
         return price(name.provider, name.model, usage, base_url=base_url, cache_write_tokens=written)
 
     def most(self, name: LLMName, usage: Usage, *, base_url: str | None = None) -> float | None:

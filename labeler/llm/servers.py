@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labeler.llm.aliases import same_model
 from labeler.llm.endpoints import address
 from labeler.llm.foreign import parsed
 from labeler.llm.names import LLMName
@@ -142,7 +143,7 @@ def _whose(one: Learned) -> tuple[str, str, str]:
 
 
 def _meant(one: Learned, name: LLMName) -> bool:
-    same = (one.provider, one.model) == (name.provider, name.model)
+    same = same_model(f"{one.provider}:{one.model}", f"{name.provider}:{name.model}")
     return same and (name.base_url is None or one.base_url == address(name).base_url)
 
 

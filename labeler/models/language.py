@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from labeler.errors import InputError
 from labeler.models.hooks import HookPoint
 from labeler.models.layouts import places_of
-from labeler.models.names import resolve
+from labeler.models.names import resolve, usual
 from labeler.models.precision import precision
 from labeler.models.quiet import hush
 from labeler.models.taps import Tap, gain, tapped
@@ -179,7 +179,7 @@ def load_language_model(name: str) -> LanguageModel:
     loaded.
     """
     with TURN:
-        return _load(name)
+        return _load(usual(name))
 
 
 @functools.lru_cache(maxsize=2)

