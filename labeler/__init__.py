@@ -4,8 +4,8 @@
 >>> sae = labeler.open("sample")
 >>> run = sae.label(range(32), explainers="anthropic:claude-haiku-5-5", simulators="embedding")
 >>> run.work()
->>> for row in sae.catalogue():
-...     print(row["index"], row["label"], row["scores"]["simulation.embedding"]["value"])
+>>> print(sae[12].label, sae[12].label.score)
+>>> sae.to_pandas()
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from labeler.errors import InputError
 from labeler.models.names import encoder_available, torch_available
+from labeler.notebook import shown, watching
 from labeler.options import (
     Features,
     Mode,
@@ -28,11 +29,14 @@ from labeler.options import (
     indices_of,
     names_of,
 )
-from labeler.progress import Progress, listening, silent
+from labeler.progress import Progress
 from labeler.settings import Settings, settings
+from labeler.views import Feature, overview, table
 
 # What a call needs is imported there: a look at a row should not have to wait for the SDKs of language models.
 if TYPE_CHECKING:
+    import pandas
+
     from labeler.catalogue.imports import Labels
     from labeler.catalogue.records import NewRun, RunRecord, ScoreRecord
     from labeler.catalogue.records import Progress as RunProgress
@@ -126,7 +130,8 @@ class Run:
     def work(self, watch: Watch | None = None) -> RunProgress:
         """See the run to its end: with a worker in this process, or, where a broker is set, by the workers of the fleet.
 
-        Interrupted, it gives back what was in flight; called again, it goes on. Returns the last progress.
+        Interrupted, it gives back what was in flight; called again, it goes on. Returns the last progress. In a notebook
+        it shows how far it is, where no ``watch`` is given.
         """
         from labeler.runs.bench import open_bench
         from labeler.runs.waiting import wait
@@ -136,8 +141,8 @@ class Run:
         if self._settings.embedded:
             _check_tools(lambda backends: open_bench(self.record, self._settings, backends), self._settings)
         check_broker(self._settings)
-        with self._worker():
-            return wait(self._catalogue, self.id, watch)
+        with self._worker(), watching(watch, "labelling" if self.explains else "scoring") as look:
+            return wait(self._catalogue, self.id, look)
 
     def retry(self, kinds: Collection[str] | None = None) -> int:
         """Make the failed features claimable again, or those whose failure is of some kinds; how many there are.
@@ -239,6 +244,44 @@ class Dictionary:
 
     def __len__(self) -> int:
         return self.store.n_features
+
+    def __getitem__(self, index: int) -> Feature:
+        """A feature by its index, whatever its place; InputError where it is not here."""
+        at = self.store.check_index(index_of(index))
+        return Feature(self.store, at, next(self._standing([at]), None))
+
+    def __iter__(self) -> Iterator[Feature]:
+        """All features in the order of their indices, each with its label where it has one."""
+        rows = self._standing()
+        row = next(rows, None)
+        for index in self.store.indices.tolist():
+            while row is not None and row["index"] < index:  # labelled once, and no longer here
+                row = next(rows, None)
+            yield Feature(self.store, index, row if row is not None and row["index"] == index else None)
+
+    def __contains__(self, index: object) -> bool:
+        """Whether a feature of this index is here."""
+        try:
+            self.store.check_index(index_of(index))
+        except InputError:
+            return False
+        return True
+
+    def _repr_html_(self) -> str:
+        """For a notebook."""
+        return overview(self.store)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """All features as a table, one a row: its label, its scores, how often and how strongly it is active.
+
+        ``score``, ``low`` and ``high`` are the headline's; every score has a column of its own besides. What is not
+        there, as with features that were not labelled, is empty. MissingExtraError where pandas is not installed.
+        """
+        return table(self.store, self._standing())
+
+    def _standing(self, indices: Sequence[int] | None = None) -> Iterator[dict[str, Any]]:
+        """The catalogue's rows, if there is a catalogue."""
+        return self.catalogue(indices) if has_catalogue(self._settings) else iter(())
 
     def evidence(self, index: int) -> Evidence:
         """All that is known about one feature before any label; InputError where the index is out of range."""
@@ -605,7 +648,7 @@ def collect(
     hook: str | None = None,
     tokens: int | None = None,
     home: str | Path | None = None,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> Dictionary:
     """Run a model over a corpus and keep every feature's evidence; interrupted and called again, it goes on.
 
@@ -622,7 +665,7 @@ def collect_together(
     corpus: str | Path,
     tokens: int | None = None,
     home: str | Path | None = None,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> list[Dictionary]:
     """The same for several dictionaries of one model in one pass over the text: name -> dictionary, hook point."""
     if not torch_available():
@@ -639,8 +682,8 @@ def collect_together(
         corpus=str(corpus),
         tokens=tokens,
     )
-    with listening(progress):
-        stores = run_collection(request, writable_shelf(chosen), progress)
+    with shown(progress) as told:
+        stores = run_collection(request, writable_shelf(chosen), told)
     return [Dictionary(store.manifest.name, store, chosen) for store in stores]
 
 
@@ -671,7 +714,7 @@ def import_evidence(
     *,
     model: str | None = None,
     home: str | Path | None = None,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> Dictionary:
     """Bring foreign evidence here, its format found by looking; what is there of the same origin is added to.
 
@@ -682,8 +725,8 @@ def import_evidence(
     from labeler.evidence.bringing import bring
 
     chosen = _settings(home)
-    with listening(progress):
-        store = bring(Path(path), name, writable_shelf(chosen), model, progress)
+    with shown(progress) as told:
+        store = bring(Path(path), name, writable_shelf(chosen), model, told)
     return Dictionary(name, store, chosen)
 
 

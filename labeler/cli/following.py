@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from rich.text import Text
 from labeler.cli.display import counted, dollars, err
 from labeler.cli.stopping import interruptible
 from labeler.progress import Progress as Report
-from labeler.progress import listening
+from labeler.progress import Stage, listening
 
 if TYPE_CHECKING:
     from labeler.catalogue.records import Progress as RunProgress
@@ -27,82 +26,9 @@ if TYPE_CHECKING:
 EVERY = 10.0
 """Seconds between two lines where no terminal can show a bar."""
 
-STALE = 30.0
-"""Seconds after which what was told of an endless stage is no news any more."""
-
 _BEAT = 0.1  # seconds
 
 _NAME, _BAR, _LEAST_BAR = 20, 30, 8  # columns
-
-
-@dataclass
-class Stage:
-    """How far a stage is, and how fast it moves: by what came since it was first heard of."""
-
-    name: str
-    first: int
-    """What an earlier call had done; it came at once, and is no speed."""
-    done: int = 0
-    total: int | None = None
-    unit: str = ""
-    facts: Sequence[str] = ()
-    """What else there is to say, what matters most first."""
-    aside: bool = False
-    """Whether it tells only what another is waiting for."""
-    written: bool = False
-    """Whether a line has told of it."""
-    began: float = field(default_factory=lambda: time.monotonic())
-    heard: float = field(default_factory=lambda: time.monotonic())
-
-    @property
-    def over(self) -> bool:
-        """Whether all of it is done."""
-        return self.done == self.total
-
-    @property
-    def news(self) -> bool:
-        """Whether it is what is being done now, as far as anybody told."""
-        return not self.over and (self.total is not None or time.monotonic() - self.heard < STALE)
-
-    @property
-    def countable(self) -> bool:
-        """Whether it can be more than begun or over."""
-        return bool(self.unit) or self.total != 1
-
-    @property
-    def count(self) -> str:
-        """How much is done, of how much."""
-        if not self.countable:
-            return ""
-        total = f"/{self.total:,}" if self.total else ""
-        return f"{min(self.done, self.total or self.done):,}{total}"
-
-    @property
-    def rate(self) -> float:
-        """Units a second; 0 where nobody can say yet."""
-        seconds = time.monotonic() - self.began
-        return (self.done - self.first) / seconds if self.done > self.first and seconds > 0.5 else 0.0
-
-    @property
-    def speed(self) -> str:
-        """The rate in words."""
-        digits = 0 if self.rate >= 10 else 1 if self.rate >= 1 else 2
-        return f"{self.rate:,.{digits}f} {self.unit}/s" if self.rate and self.unit else ""
-
-    @property
-    def left(self) -> str:
-        """The time that is left, as minutes and seconds; nothing where it cannot be said."""
-        if not self.total or not self.countable or self.over:
-            return ""
-        seconds = int((self.total - self.done) / self.rate) if self.rate else None
-        return "left " + ("-:--" if seconds is None else f"{max(seconds, 0) // 60}:{max(seconds, 0) % 60:02d}")
-
-    def __str__(self) -> str:
-        since = f"{time.monotonic() - self.began:.0f} s"
-        facts = (
-            (f"{self.count} {self.unit}".strip(), self.speed, *self.facts, self.left) if self.countable else (since,)
-        )
-        return f"{self.name}: " + "  ".join(filter(None, facts))
 
 
 def fitted(stage: Stage, elapsed: str, width: int) -> tuple[str, int, str]:

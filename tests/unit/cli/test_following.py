@@ -9,9 +9,10 @@ import types
 import pytest
 from rich.console import Console
 
+from labeler import progress
 from labeler.cli import following
-from labeler.cli.following import Board, Following, Stage, collecting, fitted
-from labeler.progress import tell
+from labeler.cli.following import Board, Following, collecting, fitted
+from labeler.progress import Stage, tell
 
 RUN = {
     "in_control": 0, "done": 0, "total": 12, "usd": 0.0, "calls": 0, "failed": 0, "pending": 0, "unpriced_calls": 0,
@@ -28,7 +29,8 @@ def clock(monkeypatch):
     """A clock that stands still until it is moved, and that no other thread looks at."""
     now = types.SimpleNamespace(at=1000.0)
     monkeypatch.setattr(Board, "_beat", lambda board: board._ended.wait())
-    monkeypatch.setattr(following, "time", types.SimpleNamespace(monotonic=lambda: now.at))
+    for module in (following, progress):
+        monkeypatch.setattr(module, "time", types.SimpleNamespace(monotonic=lambda: now.at))
     return now
 
 

@@ -1,0 +1,196 @@
+"""A dictionary's features as a person looks at them in Python: one by one, and all of them as a table."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from labeler.errors import MissingExtraError
+from labeler.notebook import escaped, shaded
+
+if TYPE_CHECKING:
+    import pandas
+
+    from labeler.evidence.store import EvidenceStore
+    from labeler.features import Evidence
+
+Row = Mapping[str, Any]
+"""An exported row (``labeler.catalogue.rows``)."""
+
+SHOWN = 8
+"""Contexts of a feature that a notebook shows, the strongest."""
+TOKENS = 8
+"""Promoted tokens that it shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """What a feature was found to mean, with its headline score; the row that it stands in has the rest."""
+
+    text: str
+    """At most 12 words."""
+    description: str
+    """One sentence, or nothing."""
+    explainer: str
+    headline: str | None
+    """The key of the score: ``simulation.embedding``."""
+    score: float | None
+    """None where it could not be measured; ``state`` says why."""
+    low: float | None
+    high: float | None
+    state: str
+    """``ok``, ``imprecise``, ``undefined``, ``failed`` or ``unscored``."""
+    row: Row = field(repr=False)
+
+    @classmethod
+    def of(cls, row: Row) -> Label | None:
+        """The label of an exported row; None where it has none."""
+        if not row["label"]:
+            return None
+        score = row["scores"].get(row["headline"]) or {}
+        return cls(
+            text=row["label"],
+            description=row["description"] or "",
+            explainer=row["explainer"],
+            headline=row["headline"],
+            score=score.get("value"),
+            low=score.get("low"),
+            high=score.get("high"),
+            state=score.get("state") or "unscored",
+            row=row,
+        )
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Label({self.text!r}, {self.told})"
+
+    @property
+    def told(self) -> str:
+        """The headline score with its interval, or why there is none."""
+        if self.score is None:
+            return self.state
+        interval = "" if self.low is None else f" [{self.low:.2f} {self.high:.2f}]"
+        return f"{self.headline} {self.score:.2f}{interval}"
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """One feature: its evidence, read when it is first asked for, and its label where it has one."""
+
+    store: EvidenceStore = field(repr=False)
+    index: int
+    row: Row | None = field(default=None, repr=False)
+    """Its exported row; None where no run was about it."""
+
+    @functools.cached_property
+    def evidence(self) -> Evidence:
+        """All that is known about it before any label."""
+        return self.store.evidence(self.index)
+
+    @functools.cached_property
+    def label(self) -> Label | None:
+        """The label that stands for it in the catalogue; None where there is none."""
+        return None if self.row is None else Label.of(self.row)
+
+    @property
+    def state(self) -> str | None:
+        """``labelled``, ``unclear``, ``failed``, ``dead`` or ``skipped``; None where no run was about it."""
+        return None if self.row is None else self.row["state"]
+
+    @property
+    def reason(self) -> str | None:
+        """Why it failed or was left out."""
+        return None if self.row is None else self.row["reason"]
+
+    def __repr__(self) -> str:
+        said = repr(self.label) if self.label is not None else self.state or "no label yet"
+        return f"Feature({self.index} of {self.store.manifest.name!r}: {said})"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: label, statistics, promoted tokens, and the strongest contexts with their tokens shaded."""
+        evidence, label = self.evidence, self.label
+        statistics = evidence.statistics
+        parts = [f"<b>feature {self.index}</b> of {escaped(self.store.manifest.name)}"]
+        if label is not None:
+            parts.append(f"<b>{escaped(label.text)}</b> {escaped(label.description)}")
+            parts.append(f"{escaped(label.told)}, by {escaped(label.explainer)}")
+        else:
+            parts.append(escaped(": ".join(filter(None, (self.state or "no label yet", self.reason)))))
+        often = "" if statistics.density is None else f"active on {statistics.density:.3%} of tokens, "
+        parts.append(f"{often}{statistics.max_activation:.3g} at most")
+        if evidence.promoted:
+            parts.append(f"promotes {' '.join(escaped(token) for token, _ in evidence.promoted[:TOKENS])}")
+        rows = "".join(
+            f'<tr><td style="text-align:right">{context.maximum:.3g}</td>'
+            f'<td style="text-align:left">{shaded(context, statistics.max_activation)}</td></tr>'
+            for context in evidence.contexts[:SHOWN]
+        )
+        lines = "".join(f"<div>{part}</div>" for part in parts)
+        return f"<div>{lines}<table>{rows}</table></div>"
+
+
+def overview(store: EvidenceStore) -> str:
+    """A dictionary as HTML for a notebook: what it was made from, and how much there is."""
+    manifest = store.manifest
+    active = int((store.firing_contexts().sum(axis=1) > 0).sum())
+    facts = {
+        "dictionary": manifest.name,
+        "model": manifest.model,
+        "hook": manifest.hook,
+        "weights": manifest.dictionary,
+        "corpus": manifest.corpus,
+        "features": f"{manifest.n_features:,}, {active:,} of them active somewhere",
+        "contexts": f"{manifest.n_kept:,} of {manifest.n_contexts:,}, on {manifest.n_tokens:,} tokens",
+    }
+    rows = "".join(f"<tr><th>{name}</th><td>{escaped(str(fact))}</td></tr>" for name, fact in facts.items())
+    return f"<table>{rows}</table>"
+
+
+def table(store: EvidenceStore, rows: Iterable[Row]) -> pandas.DataFrame:
+    """All features as a table of pandas, one a row, labelled or not, with a column for the value of every score.
+
+    MissingExtraError where pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise MissingExtraError("a table of features", "pandas") from error
+    known = {row["index"]: _cells(row) for row in rows}
+    scores = sorted({key for _, values in known.values() for key in values})
+    stated = zip(store.indices.tolist(), store.density().tolist(), store.summary["maximum"].tolist(), strict=True)
+    found: dict[str, list[Any]] = {name: [] for name in ("index", *_COLUMNS, *scores, "density", "max_activation")}
+    for index, density, maximum in stated:
+        cells, values = known.get(index, ({}, {}))
+        line = {"index": index, "density": density, "max_activation": maximum, **cells, **values}
+        for name, column in found.items():
+            column.append(line.get(name))
+    numbers = dict.fromkeys(("confidence", "score", "low", "high", "usd", *scores), "float64")
+    return pandas.DataFrame(found).astype(numbers)
+
+
+_COLUMNS = (
+    *("state", "label", "description", "explainer", "confidence", "score", "low", "high", "score_state", "headline"),
+    *("reason", "usd", "run"),
+)
+
+
+def _cells(row: Row) -> tuple[dict[str, Any], dict[str, float | None]]:
+    """A row's columns, and the values of its scores by their keys."""
+    headline = row["scores"].get(row["headline"]) or {}
+    cells = {
+        **{
+            name: row[name]
+            for name in ("state", "label", "description", "explainer", "confidence", "headline", "reason")
+        },
+        **{name: headline.get(field) for name, field in _OF_HEADLINE.items()},
+        "usd": row["cost"]["usd"],
+        "run": row["provenance"]["run"],
+    }
+    return cells, {key: score["value"] for key, score in row["scores"].items()}
+
+
+_OF_HEADLINE = {"score": "value", "low": "low", "high": "high", "score_state": "state"}

@@ -1,0 +1,175 @@
+"""A dictionary's features as a person looks at them in Python: by index, one after the other, as a table, as HTML."""
+
+import html
+import re
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from labeler import api, views
+from labeler.errors import InputError, MissingExtraError
+from labeler.features import Context, Evidence, Statistics
+from labeler.notebook import escaped, shaded
+from labeler.settings import Settings
+from tests.fakes.environment import clean
+from tests.fakes.evidence import make_store
+
+LEXICAL = {"explainers": "lexical", "simulators": "lexical"}
+HOSTILE = '</bdi><script>alert("x")</script>\u202e\ud800 &amp; \'"<img src=x onerror=alert(1)>\n'
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        clean(patch)
+        dictionary = api.Dictionary("toy", make_store(home), Settings(_env_file=None, home=home))
+        dictionary.label([2, 3, 4], **LEXICAL).work()
+        yield dictionary
+
+
+def test_a_feature_is_had_by_its_index_with_its_evidence_and_its_label(toy):
+    feature = toy[3]
+    assert feature.evidence.index == feature.index == 3
+    assert (feature.state, feature.label.text, str(feature.label)) == ("labelled", '"penny"', '"penny"')
+    assert feature.label.headline == "simulation.lexical"
+    assert feature.label.low <= feature.label.score <= feature.label.high
+    assert repr(feature) == f"Feature(3 of 'toy': Label('\"penny\"', {feature.label.told}))"
+    assert re.fullmatch(r"simulation\.lexical 0\.\d\d \[[01]\.\d\d [01]\.\d\d\]", feature.label.told)
+
+
+def test_a_feature_without_a_label_says_so(toy):
+    assert (toy[0].label, toy[0].state, repr(toy[0])) == (None, None, "Feature(0 of 'toy': no label yet)")
+    assert (toy[np.int64(4)].label, toy[4].state) == (None, "dead")
+    assert toy[4].reason.startswith("never active")
+
+
+@pytest.mark.parametrize("index", [5, -1, 1.0, "3", slice(0, 2), None])
+def test_what_is_no_feature_is_named(toy, index):
+    with pytest.raises(InputError, match=r"is out of range|is no feature index"):
+        toy[index]
+    assert index not in toy
+
+
+def test_a_dictionary_is_as_long_as_it_has_features_and_gives_all_of_them(toy):
+    assert len(toy) == 5
+    assert 3 in toy
+    assert [(one.index, one.label and one.label.text, one.state) for one in toy] == [
+        (0, None, None),
+        (1, None, None),
+        (2, toy[2].label.text, "labelled"),
+        (3, '"penny"', "labelled"),
+        (4, None, "dead"),
+    ]
+
+
+def test_to_look_at_a_dictionary_makes_no_database(tmp_path):
+    fresh = api.Dictionary("toy", make_store(tmp_path), Settings(_env_file=None, home=tmp_path))
+    assert [one.label for one in fresh] == [None] * 5
+    assert fresh[3].label is None
+    assert not (tmp_path / "labeler.db").exists()
+
+
+def test_a_table_has_a_row_a_feature_labelled_or_not(toy):
+    pytest.importorskip("pandas")
+    table = toy.to_pandas()
+    assert table["index"].tolist() == [0, 1, 2, 3, 4]
+    named = (
+        "state label description explainer confidence score low high score_state headline density max_activation usd"
+    )
+    assert {*named.split(), "simulation.lexical"} <= set(table.columns)
+    penny = table[table["index"] == 3].iloc[0]
+    assert (penny.label, penny.explainer, penny.headline) == ('"penny"', "lexical", "simulation.lexical")
+    assert penny.score == penny["simulation.lexical"] == toy[3].label.score
+    assert penny.density == toy.evidence(3).statistics.density
+    assert table["label"].isna().tolist() == [True, True, False, False, True]
+    assert table["score"].dtype == "float64"
+    assert table["max_activation"].notna().all()
+
+
+def test_without_pandas_it_says_what_to_install(toy, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"needs the 'pandas' extra.*pip install") as caught:
+        toy.to_pandas()
+    assert "\n" not in str(caught.value)
+
+
+class Elements(HTMLParser):
+    """Every element's name, and every text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.names, self.attributes, self.texts = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.names.append(tag)
+        self.attributes += [name for name, _ in attrs]
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_a_dictionary_and_its_features_are_shown_as_html(toy):
+    shown = Elements(toy._repr_html_())
+    assert set(shown.names) == {"table", "tr", "th", "td"}
+    assert {"toy", "5, 4 of them active somewhere"} <= set(shown.texts)
+    feature = Elements(toy[3]._repr_html_())
+    assert " penny" in feature.texts  # a token by itself: it is shaded
+    assert '"penny"' in feature.texts
+    assert "no label yet" in toy[0]._repr_html_()
+
+
+def hostile_feature():
+    tokens = tuple(HOSTILE[at : at + 3] for at in range(0, len(HOSTILE), 3))
+    activations = np.arange(len(tokens), dtype=np.float32)
+    context = Context(id=0, document=HOSTILE, split="score", tokens=tokens, activations=activations)
+    statistics = Statistics(
+        n_tokens=9, n_firing=9, density=0.1, max_activation=float(activations.max()), histogram=np.zeros(3, dtype=int)
+    )
+    evidence = Evidence(
+        dictionary=HOSTILE,
+        index=0,
+        statistics=statistics,
+        contexts=(context,),
+        population=np.zeros((3, 3), dtype=int),
+        promoted=((HOSTILE, 1.0),),
+    )
+
+    class Store:
+        manifest = type("manifest", (), {"name": HOSTILE})
+
+        def evidence(self, index):
+            return evidence
+
+    row = {
+        "label": HOSTILE, "description": HOSTILE, "explainer": HOSTILE, "headline": "simulation.lexical", "state": "labelled",
+        "reason": HOSTILE, "scores": {"simulation.lexical": {"value": 0.5, "low": 0.4, "high": 0.6, "state": "ok"}},
+    }  # fmt: skip
+    return views.Feature(Store(), 0, row)
+
+
+def test_text_of_others_stays_text_in_html():
+    feature = hostile_feature()
+    shown = feature._repr_html_()
+    found = Elements(shown)
+    assert set(found.names) <= {"div", "b", "bdi", "span", "table", "tr", "td"}
+    assert set(found.attributes) <= {"style", "title"}
+    assert "\u202e" not in shown
+    shown.encode("utf-8")
+    assert "\n" not in repr(feature)
+    failed = views.Feature(feature.store, 0, {**feature.row, "label": None})
+    assert set(Elements(failed._repr_html_()).names) <= {"div", "b", "bdi", "span", "table", "tr", "td"}
+
+
+def test_active_tokens_are_shaded_by_their_strength():
+    context = Context(
+        id=0, document="d", split="score", tokens=("<a", "> b", " c"), activations=np.array([2.0, 0, 4], np.float32)
+    )
+    shown = shaded(context, 4.0)
+    spans = re.findall(r'<span title="([^"]*)" style="background:rgba\(255,165,0,([\d.]+)\)">([^<]*)</span>', shown)
+    assert spans == [("2", "0.53", "&lt;a"), ("4", "0.90", " c")]
+    assert html.unescape(re.sub("<[^>]*>", "", shown)) == "<a> b c"
+    assert escaped("a\n<b>\u202e") == "a↵&lt;b&gt;␣"
