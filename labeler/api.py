@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from labeler.errors import InputError
-from labeler.models.names import encoder_available, torch_available
+from labeler.models.names import check_name, encoder_available, torch_available
 from labeler.notebook import shown, watching
 from labeler.options import (
     Features,
@@ -672,6 +672,7 @@ def collect_together(
         from labeler.errors import MissingExtraError
 
         raise MissingExtraError("collecting evidence", "local")
+    check_name(model)
     from labeler.evidence.collect import CollectRequest, Wanted
     from labeler.evidence.collect import collect as run_collection
 

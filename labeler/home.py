@@ -11,6 +11,7 @@ from pathlib import Path
 from labeler.errors import InputError
 from labeler.evidence.shelf import MANIFEST, filesystem, is_remote, shown
 from labeler.evidence.store import EvidenceStore
+from labeler.nearest import meant
 
 
 def open_store(shelf: str, name: str) -> EvidenceStore:
@@ -18,7 +19,8 @@ def open_store(shelf: str, name: str) -> EvidenceStore:
     if name not in names(shelf):
         here = ", ".join(names(shelf)) or "none yet"
         raise InputError(
-            f"no dictionary '{name}' in '{shown(shelf)}' (here: {here}); make one with `labeler collect` or `labeler import`"
+            f"no dictionary '{name}' in '{shown(shelf)}' (here: {here}){meant(name, names(shelf))}; "
+            "make one with `labeler collect` or `labeler import`"
         )
     if is_remote(shelf):
         place = f"{shelf.rstrip('/')}/{name}"

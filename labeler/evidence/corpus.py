@@ -13,6 +13,7 @@ from labeler.evidence.corpora.passages import Kind, Passage, passages
 from labeler.evidence.corpora.sample import SAMPLE, sample_corpus, sample_fingerprint
 from labeler.evidence.corpora.saved import SAVED
 from labeler.evidence.corpora.text import TEXT
+from labeler.nearest import meant
 
 __all__ = ["SAMPLE", "Passage", "corpus_fingerprint", "read_corpus", "sample_corpus"]
 
@@ -48,7 +49,7 @@ def corpus_fingerprint(corpus: str) -> str:
 def _find(corpus: str) -> tuple[Kind, list[Path]]:
     path = Path(corpus)
     if not path.exists():
-        raise InputError(f"no corpus at '{corpus}'; give {_wanted()}")
+        raise InputError(f"no corpus at '{corpus}'{meant(corpus, [SAMPLE])}; give {_wanted()}")
     for kind in KINDS:
         if (files := kind.files(path)) is not None:
             return kind, files

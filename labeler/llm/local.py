@@ -14,7 +14,7 @@ from labeler.llm.batching import Batcher
 from labeler.llm.bounds import most_input
 from labeler.llm.errors import RejectedError
 from labeler.llm.protocol import Address, Backend, Capabilities, Reply, Request, TextLogprobs, Usage
-from labeler.models.names import torch_available
+from labeler.models.names import check_name, torch_available
 from labeler.progress import doing
 
 if TYPE_CHECKING:
@@ -33,10 +33,11 @@ _WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-model")
 def open_local(name: LLMName, settings: Settings) -> Backend:
     """The backend of a model in this process, loaded when it is first needed; settings have no say in it.
 
-    Raises MissingExtraError where torch is not installed.
+    Raises MissingExtraError where torch is not installed, InputError where no model is called so.
     """
     if not torch_available():
         raise MissingExtraError(f"the in-process model '{name}'", "local")
+    check_name(name.model)
     return LocalBackend(str(name), name.model)
 
 

@@ -185,10 +185,10 @@ def load_language_model(name: str) -> LanguageModel:
 @functools.lru_cache(maxsize=2)
 def _load(name: str) -> LanguageModel:
     with doing(f"loading {name}"):
+        source = resolve(name)
         hush()
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        source = resolve(name)
         fast = precision()
         try:
             # Code that a model brings along is not run, nor is anyone asked whether it should be.

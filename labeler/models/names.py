@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from labeler.errors import InputError, MissingExtraError
+from labeler.models import hub
+from labeler.nearest import nearest
 from labeler.progress import tell
 
 SMOLLM2 = "smollm2-135m"
@@ -165,11 +167,24 @@ def usual(name: str) -> str:
 
 
 def resolve(name: str) -> str:
-    """What to hand to ``from_pretrained`` for a model's name: a local folder where there is one, else the name."""
+    """What to hand to ``from_pretrained`` for a model's name: a local folder where there is one, else the name.
+
+    Raises InputError, in seconds, for a name that means nothing.
+    """
+    check_name(name)
     if usual(name) == SMOLLM2:
         return str(smollm2_folder())
-    if Path(name).is_dir():
-        return name
+    return name if Path(name).is_dir() else hub.found(name, SMOLLM2)
+
+
+def check_name(name: str) -> None:
+    """See that a name means a model, without making or loading anything; InputError in one line where it does not."""
+    if usual(name) == SMOLLM2 or Path(name).is_dir():
+        return
     if name.startswith((".", "/", "~")):
         raise InputError(f"no model folder at '{name}'; give a folder with a config.json, a hub name, or '{SMOLLM2}'")
-    return name
+    if "/" not in name and nearest(name, _SMOLLM2) is not None:
+        raise InputError(
+            f"no model '{name}'; did you mean the built-in '{SMOLLM2}'? Else give a folder, or org/name of the hub"
+        )
+    hub.found(name, SMOLLM2)

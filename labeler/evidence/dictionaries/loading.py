@@ -20,6 +20,7 @@ from labeler.evidence.dictionaries import (
 from labeler.evidence.dictionaries.base import Dictionary
 from labeler.evidence.dictionaries.family import Family
 from labeler.evidence.dictionaries.hub import SCHEME, Remote
+from labeler.nearest import meant
 
 FAMILIES: dict[str, Family] = {
     "SAELens": saelens.FAMILY,
@@ -55,7 +56,11 @@ def load_dictionary(source: str | Path, *, width: int | None = None) -> Dictiona
         family, _ = recognise(["/".join(path.absolute().parts[-depth:]) for depth in depths], name)
         return family.read(path)
     if not path.is_dir():
-        raise InputError(f"no dictionary folder at '{name}'; give a folder or a file of one of: {', '.join(FAMILIES)}")
+        hint = f"; on the hub it would be {SCHEME}{name}" if name.count("/") == 1 and name[0] not in "./~" else ""
+        raise InputError(
+            f"no dictionary folder at '{name}'{meant(name, [neurons.NAME]) or hint}; give '{neurons.NAME}', or a folder or a "
+            f"file of one of: {', '.join(FAMILIES)}"
+        )
     found = {file for family in FAMILIES.values() for file in path.glob(family.weights) if file.is_file()}
     family, weights = recognise([file.relative_to(path).as_posix() for file in found], name)
     return family.read(path / weights)
