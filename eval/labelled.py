@@ -19,7 +19,7 @@ import json
 import re
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -38,10 +38,10 @@ from labeler.cli.following import collecting
 from labeler.errors import InputError
 from labeler.evidence.formats.reading import lines, one_line, parse
 from labeler.evidence.store import EvidenceStore
-from labeler.features import SPLITS, Frame
+from labeler.features import SPLITS
 from labeler.progress import Progress, silent
 from labeler.runs.bench import Backends, unkept
-from labeler.runs.scoring import UNCOUNTED, Sample, foreign_scores, whole
+from labeler.runs.scoring import Sample, foreign_scores, whole
 from labeler.score import average, percentile_interval
 from labeler.score.balanced_accuracy import balanced_accuracy
 from labeler.settings import settings
@@ -185,10 +185,7 @@ def bring(features: Sequence[Feature], kind: Kind, home: Path) -> EvidenceStore:
 
 def everything(store: EvidenceStore, index: int) -> Sample:
     """All contexts at hand of a feature, of every split."""
-    frames = [whole(store, index, split).frame for split in SPLITS]
-    together = {field.name: np.concatenate([getattr(frame, field.name) for frame in frames]) for field in fields(Frame)}
-    frame = Frame(**together)
-    return Sample(frame, store.material(frame.contexts), UNCOUNTED)
+    return whole(store, index, SPLITS)
 
 
 async def compare(

@@ -491,7 +491,8 @@ class Dictionary:
             given = {label.index: label for label in standing if label.index in here}
         else:
             brought = self._brought(labels, wanted)
-            source, given, empty = brought.source, brought.candidates, brought.empty
+            source, empty = brought.source, brought.empty
+            given = open_catalogue(self._settings).recognised(self.name, brought.candidates)
         if not given:
             where = "the catalogue" if labels is None else f"'{labels}'" if isinstance(labels, str | Path) else "labels"
             nothing = f"; there is nothing at {empty[0]}" if empty else ""

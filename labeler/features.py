@@ -15,7 +15,12 @@ from labeler.errors import InputError
 Split = Literal["explain", "select", "score"]
 """Which contexts may be used for what; disjoint by source document."""
 
-SPLITS: tuple[Split, ...] = ("explain", "select", "score")
+Splits = tuple[Split, ...]
+
+SPLITS: Splits = ("explain", "select", "score")
+
+SCORE: Splits = ("score",)
+"""What a label that was made here may be scored on: it had no part in the label, nor in the choice of it."""
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -77,7 +82,7 @@ class Statistics:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Frame:
-    """The contexts of one split that are at hand for one feature, and for how many of the corpus each stands.
+    """The contexts of some splits that are at hand for one feature, and for how many of the corpus each stands.
 
     Within each stratum of activation the contexts at hand are a uniform sample of all that the corpus has, so that
     ``weight`` is the stratum's population over the number at hand: the inverse of the inclusion probability.
@@ -91,7 +96,8 @@ class Frame:
     lengths: IntArray
     """[n] tokens in each context."""
     stratum: IntArray
-    """[n] 0 where silent, else the log2 stratum of the strongest activation."""
+    """[n] 0 where silent, else the log2 stratum of the strongest activation; of several splits each has strata of its own,
+    in order of strength."""
     weight: NDArray[np.float64]
     """[n] contexts of the corpus that each one stands for."""
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from labeler.catalogue.claims import chunks
 from labeler.catalogue.records import CandidateRecord, ChosenLabel, ScoreRecord
-from labeler.catalogue.tables import CANDIDATES, FEATURES, SCORES
+from labeler.catalogue.sharing import reading
+from labeler.catalogue.tables import CANDIDATES, FEATURES, RUNS, SCORES
 
 
 def chosen_labels(connection: Connection, run_id: str) -> list[ChosenLabel]:
@@ -42,6 +46,29 @@ def candidates(connection: Connection, run_id: str, index: int) -> list[Candidat
     rows = connection.execute(sa.select(CANDIDATES).where(mine).order_by(CANDIDATES.c.position))
     kept = CandidateRecord.__dataclass_fields__
     return [CandidateRecord(**{name: row._mapping[name] for name in kept}) for row in rows]
+
+
+def recognised(
+    connection: Connection, dictionary: str, given: Mapping[int, Sequence[CandidateRecord]]
+) -> dict[int, list[CandidateRecord]]:
+    """Labels from elsewhere by feature, with the contexts that their maker was shown where one was made here.
+
+    That is how our own export comes back: its labels cannot be scored on what they were made from.
+    """
+    shown: dict[tuple[int, str, str], Sequence[int]] = {}
+    query = sa.select(CANDIDATES.c.index, CANDIDATES.c.label, CANDIDATES.c.description, CANDIDATES.c.contexts)
+    query = query.join(RUNS, RUNS.c.id == CANDIDATES.c.run_id)
+    query = query.where(RUNS.c.dictionary == dictionary, CANDIDATES.c.contexts.is_not(None))
+    for some in chunks(sorted(given)):
+        for index, label, description, contexts in connection.execute(query.where(CANDIDATES.c.index.in_(some))):
+            shown[index, reading(label), reading(description)] = contexts
+    return {
+        index: [
+            replace(candidate, contexts=shown.get((index, reading(candidate.label), reading(candidate.description))))
+            for candidate in mine
+        ]
+        for index, mine in given.items()
+    }
 
 
 def scores(connection: Connection, run_id: str, index: int) -> list[ScoreRecord]:

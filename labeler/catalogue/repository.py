@@ -271,6 +271,13 @@ class Catalogue:
             runs.get(connection, run_id)
             return labels.chosen_labels(connection, run_id)
 
+    def recognised(
+        self, dictionary: str, given: Mapping[int, Sequence[CandidateRecord]]
+    ) -> dict[int, list[CandidateRecord]]:
+        """Labels from elsewhere by feature, with the contexts that their makers were shown where they were made here."""
+        with self._reader.connect() as connection:
+            return labels.recognised(connection, clean_text(dictionary), given)
+
     def indices(self, run_id: str) -> list[int]:
         """The features that a run is about, in order."""
         with self._reader.connect() as connection:

@@ -36,7 +36,7 @@ from labeler.evidence.states import MEANS, States
 from labeler.evidence.tables import Tables
 from labeler.evidence.tensors import DamagedFileError, Tensors, rising
 from labeler.evidence.word_vectors import VECTORS, WordVectors
-from labeler.features import SPLITS, Context, Evidence, FloatArray, Frame, IntArray, Split, Statistics
+from labeler.features import SPLITS, Context, Evidence, FloatArray, Frame, IntArray, Split, Splits, Statistics
 from labeler.models.names import ENCODER
 
 SUMMARY = "summary.safetensors"
@@ -408,24 +408,28 @@ class EvidenceStore:
         near, closeness = self._neighbours["nearest"][place], self._neighbours["closeness"][place]
         return tuple((int(self.indices[at]), float(c)) for at, c in zip(near, closeness, strict=True) if at >= 0)
 
-    def frame(self, index: int, split: Split) -> Frame:
-        """What a score may be made on: the sampled contexts of one split and the silent ones of the pool, with weights.
+    def frame(self, index: int, splits: Split | Splits) -> Frame:
+        """What a score may be made on: the sampled contexts of some splits and the silent ones of the pool, with weights.
 
-        Where nobody counted the corpus, every context at hand stands for itself.
+        Where nobody counted the corpus, every context at hand stands for itself; else for its share of all that the split
+        in which it was sampled has in its stratum, which a frame of several splits keeps apart in ``stratum``.
         """
+        wanted: Splits = (splits,) if isinstance(splits, str) else splits
+        if wanted == ("select",) and self.halves(index):
+            wanted = ("explain",)  # a half serves both
         shard, at = self._shard(self.place(index))
         found = self.read(index)
-        splits, by_hash, wanted = self.splits(index), self.rows.split, SPLITS.index(split)
-        if wanted == SPLITS.index("select") and self.halves(index):
-            wanted = SPLITS.index("explain")  # a half serves both
+        by_hash, among = self.rows.split, np.isin(self.splits(index), [SPLITS.index(split) for split in wanted])
         sampled = found.contexts[: found.n_sampled]
         stratum = strata(found.activations[: found.n_sampled].max(axis=1, initial=0.0))
         silent = np.setdiff1d(self.rows.in_pool, found.contexts, assume_unique=True)
         cells = by_hash[sampled].astype(np.int64), by_hash[silent].astype(np.int64)
         weight, for_silent = self._weights(shard, at, cells[0], stratum, cells[1])
-        used, unused = np.flatnonzero(splits[sampled] == wanted), np.flatnonzero(splits[silent] == wanted)
-        if splits is not by_hash and self.manifest.sampling == "population":
+        used, unused = np.flatnonzero(among[sampled]), np.flatnonzero(among[silent])
+        if self._deal(index) is not None and self.manifest.sampling == "population":
             weight = weight * _evened(weight, stratum > 0, used, for_silent, unused)
+        if len(wanted) > 1 and "weight" not in shard:  # neighbours are still neighbours in strength
+            stratum = np.where(stratum > 0, (stratum - 1) * len(SPLITS) + cells[0] + 1, 0)
         contexts = np.r_[sampled[used], silent[unused]]
         length = self.manifest.length
         return Frame(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from labeler.evidence.store import EvidenceStore
+from labeler.features import SCORE, Splits
 from labeler.judge.drawing import FEW, across_strength, few_per_document, mixed
 from labeler.judge.protocol import Questions
 from labeler.judge.yes_no import YesNoJudge
@@ -19,14 +20,14 @@ class DetectionJudge(YesNoJudge):
 
     name = "detection"
 
-    def questions(self, store: EvidenceStore, index: int, n: int, seed: int) -> Questions:
+    def questions(self, store: EvidenceStore, index: int, n: int, seed: int, splits: Splits = SCORE) -> Questions:
         """At most n contexts: half firing, over the whole range of strength, half silent, drawn uniformly; see the protocol."""
         rng = np.random.default_rng([seed, index])
-        frame = store.frame(index, "score")
+        frame = store.frame(index, splits)
         firing = across_strength(store, frame, n // 2, rng)
         if not len(firing):
             return Questions.none(store, FEW)
         silent = few_per_document(store, frame, rng.permutation(np.flatnonzero(~frame.firing)), n // 2)
         if not len(silent):
-            return Questions.none(store, "no context of the score split was looked up and found silent")
+            return Questions.none(store, "no context that it may be scored on was looked up and found silent")
         return mixed(store, frame, firing, silent, "half firing across strength, half silent", rng)

@@ -7,7 +7,7 @@ from itertools import chain, zip_longest
 import numpy as np
 
 from labeler.evidence.store import EvidenceStore
-from labeler.features import Frame, IntArray
+from labeler.features import SCORE, Frame, IntArray, Splits
 from labeler.judge.drawing import FEW, across_strength, few_per_document, mixed
 from labeler.judge.protocol import Questions
 from labeler.judge.yes_no import YesNoJudge
@@ -24,10 +24,10 @@ class DiscriminationJudge(YesNoJudge):
 
     name = "discrimination"
 
-    def questions(self, store: EvidenceStore, index: int, n: int, seed: int) -> Questions:
+    def questions(self, store: EvidenceStore, index: int, n: int, seed: int, splits: Splits = SCORE) -> Questions:
         """At most n contexts: half firing, half a neighbour's, of each neighbour in turn; see the protocol."""
         rng = np.random.default_rng([seed, index])
-        frame = store.frame(index, "score")
+        frame = store.frame(index, splits)
         firing = across_strength(store, frame, n // 2, rng)
         if not len(firing):
             return Questions.none(store, FEW)

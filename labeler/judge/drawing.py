@@ -14,7 +14,7 @@ from labeler.judge.protocol import Questions
 PER_DOCUMENT = 3
 """Contexts of one document among the firing ones, or among the silent ones, at most: they are no independent draws."""
 
-FEW = "the feature fires in none of the contexts of the score split that are at hand"
+FEW = "the feature fires in none of the contexts at hand that it may be scored on"
 
 
 def across_strength(store: EvidenceStore, frame: Frame, n: int, rng: np.random.Generator) -> IntArray:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from labeler.errors import MissingExtraError
 from labeler.evidence.store import EvidenceStore
+from labeler.features import SCORE, Splits
 from labeler.judge.protocol import Answers, Questions
 from labeler.models.names import MINILM, encoder_available
 from labeler.score import Estimate, area, auc
@@ -36,13 +37,13 @@ class EmbeddingJudge:
         if not encoder_available():
             raise MissingExtraError(f"the sentence encoder '{MINILM}'", "local")
 
-    def questions(self, store: EvidenceStore, index: int, n: int, seed: int) -> Questions:
-        """All contexts of the split; nothing is drawn. See the protocol."""
-        frame = store.frame(index, "score")
+    def questions(self, store: EvidenceStore, index: int, n: int, seed: int, splits: Splits = SCORE) -> Questions:
+        """All contexts of the splits; nothing is drawn. See the protocol."""
+        frame = store.frame(index, splits)
         counted = store.manifest.sampling == "population"
         if not frame.firing.any() or frame.firing.all():
             lacking = "silent" if frame.firing.any() else "firing"
-            return Questions.none(store, f"no {lacking} context of the score split is at hand")
+            return Questions.none(store, f"no {lacking} context that it may be scored on is at hand")
         return Questions(
             material=store.material(frame.contexts),
             truth=frame.firing.astype(np.int64),

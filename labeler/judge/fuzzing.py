@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from labeler.evidence.store import EvidenceStore
+from labeler.features import SCORE, Splits
 from labeler.judge.drawing import FEW, across_strength
 from labeler.judge.marking import Sheet, sheets, taker
 from labeler.judge.protocol import Questions
@@ -21,13 +22,13 @@ class FuzzingJudge(YesNoJudge):
 
     name = "fuzzing"
 
-    def questions(self, store: EvidenceStore, index: int, n: int, seed: int) -> Questions:
+    def questions(self, store: EvidenceStore, index: int, n: int, seed: int, splits: Splits = SCORE) -> Questions:
         """At most n contexts in pairs, right and wrong, over the whole range of strength; see the protocol.
 
         White space is never marked; a context that fires on nothing else is left out.
         """
         rng = np.random.default_rng([seed, index])
-        frame = store.frame(index, "score")
+        frame = store.frame(index, splits)
         drawn = rng.permutation(across_strength(store, frame, len(frame), rng))
         if not len(drawn):
             return Questions.none(store, FEW)

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from labeler.evidence.store import EvidenceStore
+from labeler.features import SCORE, Splits
 from labeler.judge.asking import Asker
 from labeler.judge.drawing import across_strength, few_per_document
 from labeler.judge.marking import Sheet, sheets, taker, takes
@@ -64,13 +65,13 @@ class IntruderJudge:
         self.source = self._asker.source
         self.prompt: str | None = self._asker.prompt
 
-    def questions(self, store: EvidenceStore, index: int, n: int, seed: int) -> Questions:
+    def questions(self, store: EvidenceStore, index: int, n: int, seed: int, splits: Splits = SCORE) -> Questions:
         """At most n / 2 sets, no context in two of them: 40 are enough for ±.15 whatever the share.
 
         See the protocol.
         """
         rng = np.random.default_rng([seed, index])
-        frame = store.frame(index, "score")
+        frame = store.frame(index, splits)
         firing = CONTEXTS_A_SET - 1
         drawn = rng.permutation(across_strength(store, frame, len(frame), rng))
         silent = rng.permutation(np.flatnonzero(~frame.firing))
@@ -85,7 +86,7 @@ class IntruderJudge:
         if n_sets < 1:
             return Questions.none(
                 store,
-                f"only {len(able)} firing contexts of the score split have marks that a silent one can take; "
+                f"only {len(able)} firing contexts that it may be scored on have marks that a silent one can take; "
                 f"it takes {firing + 1}",
             )
         found: list[tuple[list[Sheet], int]] = []

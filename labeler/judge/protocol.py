@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.evidence.store import EvidenceStore, Material
-from labeler.features import IntArray
+from labeler.features import SCORE, IntArray, Splits
 from labeler.score import Estimate
 
 
@@ -17,7 +17,7 @@ from labeler.score import Estimate
 class Questions:
     """What is asked about one feature, in the order in which it is asked, and what is true.
 
-    All contexts are of the ``score`` split. One that counts as silent was looked up and found so.
+    All contexts are of the splits that were asked for. One that counts as silent was looked up and found so.
     """
 
     material: Material
@@ -71,8 +71,8 @@ class Judge(Protocol):
     chance: float
     """What guessing scores."""
 
-    def questions(self, store: EvidenceStore, index: int, n: int, seed: int) -> Questions:
-        """The questions about a feature, the same for the same seed; about ``n`` contexts where asking costs.
+    def questions(self, store: EvidenceStore, index: int, n: int, seed: int, splits: Splits = SCORE) -> Questions:
+        """The questions about a feature, the same for the same seed; about ``n`` contexts of some splits where asking costs.
 
         Raises InputError where there is no such feature.
         """

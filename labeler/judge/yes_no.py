@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from labeler.evidence.store import EvidenceStore
+from labeler.features import SCORE, Splits
 from labeler.fence import marked, one_line
 from labeler.judge.asking import Asker
 from labeler.judge.protocol import Answers, Questions
@@ -53,7 +54,7 @@ class YesNoJudge(ABC):
         self.prompt: str | None = self._asker.prompt
 
     @abstractmethod
-    def questions(self, store: EvidenceStore, index: int, n: int, seed: int) -> Questions:
+    def questions(self, store: EvidenceStore, index: int, n: int, seed: int, splits: Splits = SCORE) -> Questions:
         """See the protocol."""
 
     async def answers(self, text: str, questions: Questions) -> Answers:

@@ -12,14 +12,14 @@ import numpy as np
 from labeler.catalogue.nulls import ENOUGH
 from labeler.catalogue.records import ChosenLabel, ControlOutcome, ScoreRecord
 from labeler.catalogue.sharing import reading
-from labeler.features import Explanation
+from labeler.features import Explanation, Splits
 from labeler.llm.errors import LLMError
 from labeler.llm.protocol import PendingError, Recorder
 from labeler.llm.together import merged, together
 from labeler.runs.bench import Bench
 from labeler.runs.folds import halves, is_by_halves, nulls_of, of_half
 from labeler.runs.judging import foreign_judgements, questions
-from labeler.runs.scoring import again, foreign_scores, whole
+from labeler.runs.scoring import Sample, again, foreign_scores, splits_of, whole
 from labeler.score import null_mean, null_percentile
 
 FREE_FOREIGN = 40
@@ -120,12 +120,15 @@ async def _control(
     updated: list[ScoreRecord] = []
     missing: list[str] = []
     later: list[PendingError] = []
-    everything = await asyncio.to_thread(whole, bench.store, index, "score")
+    samples: dict[Splits, Sample] = {}
     for simulator in bench.simulators(recorder):
         score = made.get(config.key(simulator.name))
         if score is not None and (some := wanted(simulator.free)):
+            splits = splits_of(score)
+            if splits not in samples:
+                samples[splits] = await asyncio.to_thread(whole, bench.store, index, splits)
             try:
-                updated.append(placed(score, await foreign_scores(simulator, some, again(everything, score))))
+                updated.append(placed(score, await foreign_scores(simulator, some, again(samples[splits], score))))
             except PendingError as error:
                 later.append(error)
             except LLMError as error:
@@ -133,7 +136,7 @@ async def _control(
     for judge in bench.judges(recorder):
         score = made.get(judge.name)
         if score is not None and judge.labelled and (some := wanted(judge.free)):
-            asked = await questions(judge, bench.store, index, config)
+            asked = await questions(judge, bench.store, index, config, splits_of(score))
             try:
                 updated.append(placed(score, await foreign_judgements(judge, some, asked)))
             except PendingError as error:

@@ -20,7 +20,7 @@ from labeler.evidence.store import EvidenceStore
 from labeler.runs.bench import Bench
 from labeler.runs.config import RunConfig
 
-BY_HALVES = "mean of two halves, each scored with a label that was made of the other"
+BY_HALVES = "mean of two halves, each scored with a label that was made of the other, or chosen on it"
 """How the catalogue says it."""
 
 

@@ -8,39 +8,45 @@ from dataclasses import replace
 
 from labeler.catalogue.records import ScoreRecord
 from labeler.evidence.store import EvidenceStore
+from labeler.features import SCORE, Splits
 from labeler.judge import Answers, Judge, Questions
 from labeler.llm.errors import MalformedError, RefusedError, TruncatedError
 from labeler.llm.together import together
 from labeler.runs.config import RunConfig
-from labeler.runs.scoring import record
+from labeler.runs.scoring import record, said
 from labeler.score import Estimate, guessing_percentile
 
 AT_ONCE = 8
 """Foreign labels that are judged at a time."""
 
 
-async def questions(judge: Judge, store: EvidenceStore, index: int, config: RunConfig) -> Questions:
+async def questions(
+    judge: Judge, store: EvidenceStore, index: int, config: RunConfig, splits: Splits = SCORE
+) -> Questions:
     """What a judge is asked about a feature: the same in every pass of a run, about ``config.contexts`` contexts."""
-    return await asyncio.to_thread(judge.questions, store, index, config.contexts, config.seed)
+    return await asyncio.to_thread(judge.questions, store, index, config.contexts, config.seed, splits)
 
 
-async def judge(scorer: Judge, text: str, store: EvidenceStore, index: int, config: RunConfig) -> ScoreRecord:
+async def judge(
+    scorer: Judge, text: str, store: EvidenceStore, index: int, config: RunConfig, splits: Splits = SCORE
+) -> ScoreRecord:
     """The score of an explanation; with what was asked and answered, so that it can be computed again.
 
     ``unscored`` where nothing can be asked, ``failed`` where the judge gave nothing usable however often it was asked:
     neither takes the label and its other scores with it. Raises the LLMErrors of a provider that did not answer at all.
     """
-    asked = await questions(scorer, store, index, config)
+    asked = await questions(scorer, store, index, config, splits)
     if asked.reason is not None:
-        return _record(scorer, asked, Estimate(n_contexts=0, state="unscored", reason=asked.reason), None)
+        nothing = Estimate(n_contexts=0, state="unscored", reason=asked.reason)
+        return _record(scorer, asked, nothing, None, splits)
     try:
         answered = await scorer.answers(text, asked)
     except (MalformedError, RefusedError, TruncatedError) as error:
-        return _record(scorer, asked, Estimate(n_contexts=len(asked), state="failed", reason=str(error)), None)
+        return _record(scorer, asked, Estimate(n_contexts=len(asked), state="failed", reason=str(error)), None, splits)
     found = await asyncio.to_thread(
         lambda: scorer.estimate(asked, answered, precision=config.precision, seed=config.seed)
     )
-    return _record(scorer, asked, found, answered)
+    return _record(scorer, asked, found, answered, splits)
 
 
 async def foreign_judgements(scorer: Judge, texts: Sequence[str], asked: Questions) -> list[float | None]:
@@ -55,8 +61,8 @@ async def foreign_judgements(scorer: Judge, texts: Sequence[str], asked: Questio
     return values
 
 
-def _record(scorer: Judge, asked: Questions, found: Estimate, answered: Answers | None) -> ScoreRecord:
-    details: dict[str, object] = {} if scorer.prompt is None else {"prompt": scorer.prompt}
+def _record(scorer: Judge, asked: Questions, found: Estimate, answered: Answers | None, splits: Splits) -> ScoreRecord:
+    details = said(splits) | ({} if scorer.prompt is None else {"prompt": scorer.prompt})
     if answered is not None and not scorer.free:  # what was paid for is kept
         details |= {
             "contexts": asked.material.at.tolist(),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from labeler.catalogue.records import CandidateRecord, LabelOutcome
 from labeler.evidence.near_misses import evidence_with_near_misses
 from labeler.explain import Explainer
-from labeler.features import Explanation
+from labeler.features import SCORE, SPLITS, Explanation, Splits
 from labeler.llm.protocol import Recorder
 from labeler.llm.together import together
 from labeler.runs.bench import Bench
@@ -26,18 +26,29 @@ DIGITS = 4
 async def label(bench: Bench, index: int, recorder: Recorder, given: Sequence[CandidateRecord] = ()) -> LabelOutcome:
     """Explain a feature on ``explain``, choose on ``select``, score on ``score``; no split is used for another's purpose.
 
-    One with too few documents for that is labelled and scored by halves (``folds``). Candidates that are ``given`` are
-    not explained again; of those that come from the catalogue the first is the label that stands. Raises LLMError where a
-    model that was asked for an explanation or for the headline score gave nothing usable after all retries, InputError
-    where it cannot be asked at all.
+    One with too few documents for that is labelled and scored by halves (``folds``). A label that came from elsewhere is
+    scored on every split that had no part in choosing it (``scored_on``). Candidates that are ``given`` are not explained
+    again; of those that come from the catalogue the first is the label that stands. Raises LLMError where a model that
+    was asked for an explanation or for the headline score gave nothing usable after all retries, InputError where it
+    cannot be asked at all.
     """
-    if bench.config.labels in (None, STANDING) and await asyncio.to_thread(bench.store.halves, index):
+    if _takes_halves(bench.config, given) and await asyncio.to_thread(bench.store.halves, index):
         return await _by_halves(bench, index, recorder, given)
-    return await _scored(bench, index, await _labelled(bench, index, recorder, given), recorder)
+    found = await _labelled(bench, index, recorder, given)
+    splits = SCORE if found.chosen is None else scored_on(found.candidates, found.chosen)
+    return await _scored(bench, index, found, recorder, splits)
+
+
+def _takes_halves(config: RunConfig, given: Sequence[CandidateRecord]) -> bool:
+    """Whether a label may not be scored on all that it was made of, or chosen on, so that few documents are halved."""
+    if given and given[0].contexts is None:
+        return len(given) > 1
+    return config.labels in (None, STANDING)
 
 
 async def _by_halves(bench: Bench, index: int, recorder: Recorder, given: Sequence[CandidateRecord]) -> LabelOutcome:
-    made = by_half(bench.store, index, given)
+    elsewhere = bool(given) and given[0].contexts is None
+    made = {} if elsewhere else by_half(bench.store, index, given)
 
     async def of_all() -> LabelOutcome:
         return await _labelled(bench, index, recorder, given)
@@ -45,19 +56,23 @@ async def _by_halves(bench: Bench, index: int, recorder: Recorder, given: Sequen
     async def of_half(half: int, fold: Bench) -> LabelOutcome:
         if not await asyncio.to_thread(lambda: fold.store.evidence(index).of("explain")):
             return LabelOutcome(state="unclear", reason="it fires in one document, which leaves nothing to score on")
-        found = await _labelled(fold, index, recorder, [made[half]] if half in made else ())
+        here = given if elsewhere else [made[half]] if half in made else ()
+        found = await _labelled(fold, index, recorder, here, anew=elsewhere)
         return await _scored(fold, index, found, recorder)
 
     whole, *folds = await together([of_all(), *(of_half(half, fold) for half, fold in enumerate(halves(bench)))])
-    return joined(whole, folds, bench.config)
+    found = joined(whole, folds, bench.config)
+    return dataclasses.replace(found, candidates=whole.candidates) if elsewhere else found
 
 
-async def _labelled(bench: Bench, index: int, recorder: Recorder, given: Sequence[CandidateRecord]) -> LabelOutcome:
-    """A feature with its candidates and the chosen one, not scored yet."""
+async def _labelled(
+    bench: Bench, index: int, recorder: Recorder, given: Sequence[CandidateRecord], *, anew: bool = False
+) -> LabelOutcome:
+    """A feature with its candidates and the chosen one, not scored yet; ``anew`` chooses also where a label stands."""
     config = bench.config
     candidates = list(given) if given else await explain(bench, bench.explainers(recorder), index)
     chosen = 0
-    if config.labels != STANDING:
+    if anew or config.labels != STANDING:
         on_select = await asyncio.to_thread(whole, bench.store, index, "select")
         chosen, candidates = await _choose(bench, candidates, on_select, recorder)
         if is_weak(candidates[chosen], config) and (stronger := bench.stronger(recorder)):
@@ -70,13 +85,27 @@ async def _labelled(bench: Bench, index: int, recorder: Recorder, given: Sequenc
     return LabelOutcome(state="labelled", candidates=candidates, chosen=chosen)
 
 
-async def _scored(bench: Bench, index: int, found: LabelOutcome, recorder: Recorder) -> LabelOutcome:
-    """The same with the scores of the chosen label."""
+async def _scored(
+    bench: Bench, index: int, found: LabelOutcome, recorder: Recorder, splits: Splits = SCORE
+) -> LabelOutcome:
+    """The same with the scores of the chosen label on some splits."""
     if found.state != "labelled" or found.chosen is None:
         return found
     on_select = await asyncio.to_thread(whole, bench.store, index, "select")
-    measured = await measure(bench, index, explanation(found.candidates[found.chosen]).text, on_select, recorder)
+    text = explanation(found.candidates[found.chosen]).text
+    measured = await measure(bench, index, text, on_select, recorder, splits)
     return dataclasses.replace(found, scores=measured.scores, controls=measured.controls)
+
+
+def scored_on(candidates: Sequence[CandidateRecord], chosen: int) -> Splits:
+    """The splits that a chosen label may be scored on: those that had no part in it.
+
+    One that was made here was shown contexts of ``explain``. One from elsewhere nobody here explained: it is scored on all
+    contexts at hand, but for those of ``select`` where it was chosen there from among several.
+    """
+    if candidates[chosen].contexts is not None:
+        return SCORE
+    return ("explain", "score") if any(candidate.select for candidate in candidates) else SPLITS
 
 
 async def explain(bench: Bench, explainers: Sequence[Explainer], index: int) -> list[CandidateRecord]:

@@ -6,8 +6,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from labeler.catalogue.records import ScoreRecord, ScoreState
 from labeler.evidence.store import EvidenceStore
+from labeler.features import SCORE, Splits
 from labeler.judge import Judge
 from labeler.llm.errors import LLMError, UnrecordedError
 from labeler.llm.protocol import PendingError, Recorder
@@ -15,7 +19,7 @@ from labeler.llm.together import merged
 from labeler.runs.bench import Bench
 from labeler.runs.config import STANDING, RunConfig
 from labeler.runs.judging import judge
-from labeler.runs.scoring import Sample, estimate, record, score, whole
+from labeler.runs.scoring import Sample, estimate, halved, of_explain, record, score, whole
 from labeler.simulate import Simulator, lookup
 
 
@@ -28,8 +32,10 @@ class Measured:
     """None where those that stood before are still right: nothing was simulated."""
 
 
-async def measure(bench: Bench, index: int, text: str, on_select: Sample, recorder: Recorder) -> Measured:
-    """Score an explanation by the run's simulators and judges, and the look-up of tokens beside it.
+async def measure(
+    bench: Bench, index: int, text: str, on_select: Sample, recorder: Recorder, splits: Splits = SCORE
+) -> Measured:
+    """Score an explanation by the run's simulators and judges, and the look-up of tokens beside it, on some splits.
 
     Where the headline cannot be had after all retries, LLMError: the feature has failed and may be tried again. Any
     other score that cannot be had is a record of its own, in the state ``failed`` with the reason; so is the headline,
@@ -37,7 +43,8 @@ async def measure(bench: Bench, index: int, text: str, on_select: Sample, record
     of the scores can go on.
     """
     store, config = bench.store, bench.config
-    everything = await asyncio.to_thread(whole, store, index, "score")
+    everything = await asyncio.to_thread(whole, store, index, splits)
+    calibration = None if "select" in splits else on_select
     scores: list[ScoreRecord] = []
     of_headline = everything
 
@@ -51,7 +58,7 @@ async def measure(bench: Bench, index: int, text: str, on_select: Sample, record
     later: list[PendingError] = []
     for place, simulator in enumerate(bench.simulators(recorder)):
         try:
-            sampled, found = await score(simulator, text, index, everything, on_select, config)
+            sampled, found = await score(simulator, text, index, everything, calibration, config)
         except PendingError as error:
             later.append(error)
         except LLMError as error:
@@ -61,7 +68,7 @@ async def measure(bench: Bench, index: int, text: str, on_select: Sample, record
             keep(found)
     for judging in bench.judges(recorder):
         try:
-            found = [await judge(judging, text, store, index, config)]
+            found = [await judge(judging, text, store, index, config, splits)]
         except PendingError as error:
             later.append(error)
         except LLMError as error:
@@ -88,10 +95,18 @@ def controls(control: ScoreRecord, scores: list[ScoreRecord], config: RunConfig)
 
 
 def look_up(store: EvidenceStore, index: int, sampled: Sample, config: RunConfig) -> ScoreRecord:
-    """The control that every label is held against: a table of tokens fitted on ``explain``, scored on a sample."""
-    fitted = whole(store, index, "explain")
-    table = lookup.fit(fitted.frame, fitted.material.ids)
-    prediction = lookup.predict(table, sampled.material.ids)
+    """The control that every label is held against: a table of tokens fitted on ``explain``, scored on a sample.
+
+    Where that has contexts of ``explain`` too, these are predicted by a table of the other documents.
+    """
+    store = halved(store, index)
+    ids, explain = sampled.material.ids, of_explain(store, index, sampled)
+    prediction = np.zeros(ids.shape, dtype=np.float32)
+    halves: list[tuple[NDArray[np.bool_], Splits]] = [(~explain, ("explain",)), (explain, ("select", "score"))]
+    for half, others in halves:
+        if half.any():
+            fitted = whole(store, index, others)
+            prediction[half] = lookup.predict(lookup.fit(fitted.frame, fitted.material.ids), ids[half])
     return record("lookup", "lookup", estimate(sampled, prediction, config), sampled.design)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from labeler.catalogue.records import ScoreRecord
 from labeler.evidence.drawing import SHARE, drawing, looks
 from labeler.evidence.store import EvidenceStore, Material
-from labeler.features import FloatArray, Frame, IntArray, Split
+from labeler.features import SCORE, SPLITS, FloatArray, Frame, IntArray, Split, Splits
 from labeler.runs.config import RunConfig
 from labeler.runs.guiding import guides
 from labeler.score import (
@@ -35,6 +35,9 @@ LITERATURE = 10
 """Contexts of either kind in the top-and-random score."""
 
 
+Line = tuple[float, float]
+"""Slope and intercept, from a prediction to the truth."""
+
 EVERYTHING = "everything at hand"
 UNCOUNTED = "top-and-random"
 """The design where nobody counted the corpus: contexts stand for themselves alone."""
@@ -48,6 +51,8 @@ class Sample:
     material: Material
     design: str
     """How they were drawn, as the catalogue says it."""
+    splits: Splits = SCORE
+    """Of which splits they are."""
 
     @property
     def drawn(self) -> bool:
@@ -55,15 +60,16 @@ class Sample:
         return self.design not in (EVERYTHING, UNCOUNTED)
 
 
-def whole(store: EvidenceStore, index: int, split: Split) -> Sample:
-    """Everything at hand of one split."""
-    frame = store.frame(index, split)
+def whole(store: EvidenceStore, index: int, splits: Split | Splits) -> Sample:
+    """Everything at hand of one split or several."""
+    of: Splits = (splits,) if isinstance(splits, str) else splits
+    frame = store.frame(index, of)
     design = EVERYTHING if store.manifest.sampling == "population" else UNCOUNTED
-    return Sample(frame, store.material(frame.contexts), design)
+    return Sample(frame, store.material(frame.contexts), design, of)
 
 
 async def sampling(everything: Sample, index: int, text: str, config: RunConfig) -> Callable[[int], Sample]:
-    """How contexts of ``score`` are drawn for a paid simulator: the sample of each size, all of them nested.
+    """How contexts are drawn for a paid simulator: the sample of each size, all of them nested.
 
     Draws are guided by the feature's activations and by where the label is expected to be taken for active.
     """
@@ -73,7 +79,7 @@ async def sampling(everything: Sample, index: int, text: str, config: RunConfig)
 
         def halves(n: int) -> Sample:
             drawn = frame.take(half_firing(frame, n, seed))
-            return Sample(drawn, store.material(drawn.contexts), UNCOUNTED)
+            return Sample(drawn, store.material(drawn.contexts), UNCOUNTED, everything.splits)
 
         return halves
     guided = await guides(text, everything.material, config.guided)
@@ -85,7 +91,7 @@ async def sampling(everything: Sample, index: int, text: str, config: RunConfig)
         if n >= len(frame):
             return everything
         drawn = order.first(n)
-        return Sample(drawn, store.material(drawn.contexts), design)
+        return Sample(drawn, store.material(drawn.contexts), design, everything.splits)
 
     return first
 
@@ -138,12 +144,13 @@ def record(key: str, simulator: str, found: Estimate, design: str | None, **deta
 
 
 async def score(
-    simulator: Simulator, text: str, index: int, everything: Sample, calibration: Sample, config: RunConfig
+    simulator: Simulator, text: str, index: int, everything: Sample, calibration: Sample | None, config: RunConfig
 ) -> tuple[Sample, list[ScoreRecord]]:
     """The contexts that were predicted, the simulation score of an explanation on them, and what stands beside it.
 
     That is the area under the precision-recall curve and, for a simulator that costs nothing, the variance explained
-    after a line fitted on ``calibration`` (contexts of ``select``) and the literature's top-and-random correlation.
+    after a line fitted on ``calibration`` (contexts of ``select``, or without it each half on the other: see
+    ``cross_fitted``) and the literature's top-and-random correlation.
     Where nobody counted the corpus, the correlation is all that can be said.
     A paid simulator predicts nested blocks of contexts, looked at when half and all of ``config.contexts``
     are there, until the interval is narrower than ``config.precision`` or there are no more.
@@ -158,8 +165,13 @@ async def score(
         sampled, prediction, found, details = await _by_blocks(simulator, text, index, everything, config)
     records = await asyncio.to_thread(_headline, simulator, prediction, found, sampled, config, details)
     if simulator.free and config.sampling == "population":
-        fitted_on = (await simulator.predict([text], calibration.material))[0]
-        records += await asyncio.to_thread(_beside, simulator, prediction, sampled, fitted_on, calibration, config)
+        line: Line | None = None
+        brought = prediction
+        if calibration is not None:
+            line = fit(totals(calibration, (await simulator.predict([text], calibration.material))[0]))
+        elif (calibrated := cross_fitted(sampled, index, prediction)) is not None:
+            line, brought = (1.0, 0.0), calibrated
+        records += await asyncio.to_thread(_beside, simulator, prediction, brought, line, sampled, config)
     return sampled, records
 
 
@@ -191,14 +203,25 @@ async def _by_blocks(
     return sampled, prediction, found, details
 
 
+def said(splits: Splits) -> dict[str, object]:
+    """What is kept with a score of the splits that it was made on; nothing where it is ``score`` alone, as mostly."""
+    return {} if splits == SCORE else {"splits": list(splits)}
+
+
+def splits_of(found: ScoreRecord) -> Splits:
+    """The splits that a stored score was made on."""
+    return tuple(found.details.get("splits", SCORE))
+
+
 def again(everything: Sample, found: ScoreRecord) -> Sample:
-    """The contexts that a stored score was made on, with their weights."""
+    """The contexts that a stored score was made on, with their weights; ``everything`` is of its splits."""
     if "contexts" not in found.details:
         return everything
     place = {int(row): at for at, row in enumerate(everything.frame.contexts)}
     weight = np.asarray(found.details["weights"], dtype=np.float64)
     drawn = everything.frame.take([place[row] for row in found.details["contexts"]], weight)
-    return Sample(drawn, everything.material.store.material(drawn.contexts), found.sampling or "")
+    material = everything.material.store.material(drawn.contexts)
+    return Sample(drawn, material, found.sampling or "", everything.splits)
 
 
 def _headline(
@@ -210,7 +233,8 @@ def _headline(
     details: Mapping[str, object],
 ) -> list[ScoreRecord]:
     prompt = {} if simulator.prompt is None else {"prompt": simulator.prompt}
-    headline = record(config.key(simulator.name), simulator.source, found, sampled.design, **prompt, **details)
+    where = said(sampled.splits)
+    headline = record(config.key(simulator.name), simulator.source, found, sampled.design, **prompt, **where, **details)
     if config.sampling == UNCOUNTED:
         return [headline]
     frame = sampled.frame
@@ -224,25 +248,25 @@ def _headline(
         precision=config.precision,
         seed=config.seed,
     )
-    return [headline, record(f"auprc.{simulator.name}", simulator.source, area, sampled.design)]
+    return [headline, record(f"auprc.{simulator.name}", simulator.source, area, sampled.design, **where)]
 
 
 def _beside(
     simulator: Simulator,
     prediction: FloatArray,
+    brought: FloatArray,
+    line: Line | None,
     sampled: Sample,
-    fitted_on: FloatArray,
-    calibration: Sample,
     config: RunConfig,
 ) -> list[ScoreRecord]:
-    frame = sampled.frame
+    frame, where = sampled.frame, said(sampled.splits)
     share = variance_explained(
         frame.truth,
-        prediction,
+        brought,
         frame.lengths,
         frame.weight,
         frame.stratum,
-        fit(totals(calibration, fitted_on)),
+        line,
         precision=config.precision,
         seed=config.seed,
     )
@@ -250,9 +274,35 @@ def _beside(
     literature = simulation_top_and_random(frame.truth, prediction, frame.lengths, rows)
     key = f"simulation_top_and_random.{simulator.name}"
     return [
-        record(f"variance_explained.{simulator.name}", simulator.source, share, sampled.design),
-        record(key, simulator.source, literature, UNCOUNTED, contexts=frame.contexts[rows].tolist()),
+        record(f"variance_explained.{simulator.name}", simulator.source, share, sampled.design, **where),
+        record(key, simulator.source, literature, UNCOUNTED, contexts=frame.contexts[rows].tolist(), **where),
     ]
+
+
+def halved(store: EvidenceStore, index: int) -> EvidenceStore:
+    """The store as it is where its ``explain`` split has half of the documents of a feature, about, or its first fold."""
+    return store.fold(0) if store.whole is store and store.halves(index) else store
+
+
+def of_explain(store: EvidenceStore, index: int, sampled: Sample) -> NDArray[np.bool_]:
+    """[n] which contexts are of the ``explain`` split of a store."""
+    return np.asarray(store.splits(index)[sampled.frame.contexts] == SPLITS.index("explain"))
+
+
+def cross_fitted(sampled: Sample, index: int, prediction: FloatArray) -> FloatArray | None:
+    """A prediction on the scale of the truth, each half of the documents by the line that was fitted on the other.
+
+    None where a half has no line: nothing in it is predicted, or all of it alike.
+    """
+    found = np.zeros_like(prediction)
+    explain = of_explain(halved(sampled.material.store, index), index, sampled)
+    for half in (explain, ~explain):
+        frame = sampled.frame.take(np.flatnonzero(~half))
+        line = fit(frame.weight @ moments(frame.truth, prediction[~half], frame.lengths)) if len(frame) else None
+        if line is None:
+            return None
+        found[half] = np.where(sampled.frame.mask[half], line[0] * prediction[half] + line[1], 0.0)
+    return found
 
 
 def totals(sampled: Sample, prediction: FloatArray) -> NDArray[np.float64]:

@@ -63,6 +63,29 @@ def test_a_frame_adds_up_to_its_split_of_the_corpus(store, split):
         assert frame.weight[frame.firing].sum() == pytest.approx(population[1:].sum())
 
 
+def test_a_frame_of_several_splits_is_theirs_put_together(store):
+    for feature in range(len(RULES)):
+        together, parts = store.frame(feature, SPLITS), [store.frame(feature, split) for split in SPLITS]
+        assert sorted(together.contexts) == sorted(row for part in parts for row in part.contexts)
+        stands_for = {row: (w, f) for p in parts for row, w, f in zip(p.contexts, p.weight, p.firing, strict=True)}
+        found = zip(together.contexts, together.weight, together.firing, strict=True)
+        assert {row: (w, f) for row, w, f in found} == stands_for
+        population = store.evidence(feature).population
+        assert together.weight.sum() == pytest.approx(population.sum())
+        assert together.weight[together.firing].sum() == pytest.approx(population[:, 1:].sum())
+
+
+def test_in_each_stratum_of_a_frame_of_several_splits_all_contexts_stand_for_as_many(store):
+    for feature in range(len(RULES) - 1):
+        frame = store.frame(feature, SPLITS)
+        strongest = frame.truth.max(axis=1)
+        for stratum in set(frame.stratum[frame.firing]):
+            here = frame.stratum == stratum
+            assert len(set(frame.weight[here])) == 1
+            assert len(set(store.rows.split[frame.contexts[here]])) == 1
+            assert strongest[here].min() * 1.0001 >= strongest[frame.stratum < stratum - 2].max(initial=0)
+
+
 def test_silent_contexts_of_a_frame_were_looked_up(store):
     frame = store.frame(3, "score")
     for row, fires in zip(frame.contexts, frame.firing, strict=True):

@@ -1,0 +1,125 @@
+"""Labels that nobody here explained are scored on every context that is at hand, and their null on the same."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from labeler import api
+from labeler.features import SPLITS
+from labeler.home import open_store
+from labeler.runs.folds import BY_HALVES
+from labeler.runs.scoring import foreign_scores, point, whole
+from labeler.simulate import lexical
+from tests.fakes.evidence import make_store
+from tests.fakes.provider import ProviderThread, judge_by_words
+from tests.integration.runs.test_halves import RULES
+from tests.integration.runs.test_score import LEXICAL, chosen, drain, rows_of, toy
+
+__all__ = ["chosen", "toy"]
+
+THEIRS = {0: '"march"; "june"', 1: "the", 3: "penny"}
+
+
+def stored(run, index, key="simulation.lexical"):
+    return next(score for score in run.scores(index) if score.key == key)
+
+
+def test_all_three_splits_are_scored_on_and_nothing_is_said_to_be_held_out(chosen, toy):
+    run = toy.score(THEIRS, simulators=["lexical"])
+    drain(chosen)
+    for index, row in rows_of(run).items():
+        score, sampled = row["scores"]["simulation.lexical"], whole(toy.store, index, SPLITS)
+        assert score["n_contexts"] == len(sampled.frame) == toy.store.manifest.n_contexts
+        simulator = lexical.LexicalSimulator()
+        (prediction,) = asyncio.run(simulator.predict([THEIRS[index]], sampled.material))
+        assert score["value"] == pytest.approx(point(sampled, prediction))
+        assert row["provenance"]["held_out"] is None
+        for key in ("simulation.lexical", "auprc.lexical", "variance_explained.lexical"):
+            assert stored(run, index, key).details["splits"] == list(SPLITS)
+        assert row["scores"]["variance_explained.lexical"]["value"] > 0.5
+        assert row["controls"]["lookup"]["value"] is not None
+
+
+def test_the_null_is_taken_on_the_same_contexts(chosen, toy):
+    run = toy.score(THEIRS, simulators=["lexical"])
+    drain(chosen)
+    sampled = whole(toy.store, 3, SPLITS)
+    others = [text for index, text in THEIRS.items() if index != 3]
+    expected = asyncio.run(foreign_scores(lexical.LexicalSimulator(), others, sampled))
+    assert sorted(stored(run, 3).details["null"]) == pytest.approx(sorted(expected), abs=1e-5)
+
+
+def test_of_several_labels_the_one_chosen_on_select_is_scored_on_the_others(chosen, toy):
+    run = toy.score({3: ["corn and salt", "penny"], 1: "the"}, simulators=["lexical"])
+    drain(chosen)
+    rows = rows_of(run)
+    assert rows[3]["scores"]["simulation.lexical"]["n_contexts"] == len(toy.store.frame(3, ("explain", "score")))
+    assert stored(run, 3).details["splits"] == ["explain", "score"]
+    assert rows[1]["scores"]["simulation.lexical"]["n_contexts"] == len(toy.store.frame(1, SPLITS))
+
+
+def test_what_was_scored_so_is_scored_so_again_and_what_was_made_here_never(chosen, toy):
+    toy.label([0, 1], **LEXICAL)
+    drain(chosen)
+    toy.score({3: "penny"}, simulators=["lexical"])
+    drain(chosen)
+    run = toy.score(simulators=["lexical"], scorers=["embedding_auc"])
+    drain(chosen)
+    n = {index: row["scores"]["embedding_auc"]["n_contexts"] for index, row in rows_of(run).items()}
+    assert n == {i: len(toy.store.frame(i, SPLITS if i == 3 else "score")) for i in (0, 1, 3)}
+    assert "splits" not in stored(run, 0).details
+
+
+def test_a_label_that_was_made_here_is_known_again_when_it_comes_back(chosen, toy, tmp_path):
+    toy.label([0, 1], **LEXICAL)
+    drain(chosen)
+    toy.export(tmp_path / "out.csv", "csv")
+    run = toy.score(tmp_path / "out.csv", simulators=["lexical"])
+    drain(chosen)
+    for row in rows_of(run).values():
+        assert row["provenance"]["held_out"] is True
+        assert row["scores"]["simulation.lexical"]["n_contexts"] == len(toy.store.frame(row["index"], "score"))
+
+
+def test_a_judge_draws_from_all_of_them_too(chosen, toy):
+    with ProviderThread(judge_by_words) as provider:
+        run = toy.score(THEIRS, simulators=["lexical"], scorers=[f"openai:m@{provider.url}/v1"], contexts=80)
+        drain(chosen)
+    found = stored(run, 1, "detection")
+    assert found.details["splits"] == list(SPLITS)
+    assert set(toy.store.rows.split[np.array(found.details["contexts"])]) == {0, 1, 2}
+    assert len(found.details["null"]) == 2
+
+
+@pytest.fixture
+def few(chosen):
+    """A dictionary whose first feature fires in a handful of documents, and its settings."""
+    make_store(chosen.home, rules=RULES)
+    return api.Dictionary("toy", open_store(chosen.shelf, "toy"), chosen)
+
+
+def test_a_handful_of_documents_is_scored_on_whole_where_there_was_nothing_to_choose(chosen, few):
+    assert few.store.halves(0)
+    run = few.score({0: "penny", 1: "march june"}, simulators=["lexical"])
+    drain(chosen)
+    row = rows_of(run)[0]
+    assert row["scores"]["simulation.lexical"]["n_contexts"] == few.store.manifest.n_contexts
+    assert row["scores"]["simulation.lexical"]["value"] > 0
+    assert row["scores"]["variance_explained.lexical"]["value"] is not None
+    assert row["controls"]["lookup"]["value"] > 0, "fitted on one half of the documents, scored on the other"
+
+
+def test_of_several_for_a_handful_of_documents_one_is_chosen_on_a_half_and_scored_on_the_other(chosen, few):
+    labels = {0: ["corn", '"penny"'], 1: "march june"}
+    run = few.score(labels, simulators=["lexical"])
+    drain(chosen)
+    row, score = rows_of(run)[0], stored(run, 0)
+    assert row["label"] == '"penny"'
+    assert [other["label"] for other in row["alternatives"]] == ["corn"]
+    assert score.sampling.endswith(BY_HALVES)
+    assert score.value == pytest.approx(np.mean([fold["value"] for fold in score.details["folds"]]))
+    assert row["provenance"]["held_out"] is None
+    again = few.score(simulators=["lexical"], features=[0])
+    drain(chosen)
+    assert stored(again, 0).value == pytest.approx(score.value)
