@@ -28,6 +28,7 @@ from labeler.options import (
     index_of,
     indices_of,
     names_of,
+    whole,
 )
 from labeler.progress import Progress
 from labeler.settings import Settings, settings
@@ -36,12 +37,15 @@ from labeler.views import Feature, overview, table
 # What a call needs is imported there: a look at a row should not have to wait for the SDKs of language models.
 if TYPE_CHECKING:
     import pandas
+    from torch.nn import Module
 
     from labeler.catalogue.imports import Labels
     from labeler.catalogue.records import NewRun, RunRecord, ScoreRecord
     from labeler.catalogue.records import Progress as RunProgress
     from labeler.catalogue.report import Report
     from labeler.catalogue.repository import Catalogue
+    from labeler.evidence.dictionaries import Dictionary as WeightsOfDictionary
+    from labeler.evidence.dictionaries.saelens import Autoencoder
     from labeler.evidence.manifest import Manifest
     from labeler.evidence.near_misses import NearMiss
     from labeler.evidence.store import EvidenceStore
@@ -642,29 +646,42 @@ label = _or_its_name(Dictionary.label)
 
 def collect(
     *,
-    model: str,
-    dictionary: str | Path,
+    model: str | Path | Module,
+    dictionary: str | Path | Autoencoder | WeightsOfDictionary,
     corpus: str | Path,
     name: str,
     hook: str | None = None,
     tokens: int | None = None,
+    tokenizer: Any = None,
     home: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Dictionary:
     """Run a model over a corpus and keep every feature's evidence; interrupted and called again, it goes on.
 
-    ``hook`` names the hook point where the dictionary does not. Called for more ``tokens`` than are there, it adds them.
+    ``model`` is a name or folder, or a causal model of transformers that is loaded, with its ``tokenizer``;
+    ``dictionary`` is a folder, a file, a name, or an autoencoder of SAELens in memory. What is in memory is told by its
+    weights: the same ones go on, others are refused under this name. ``corpus`` is a file, a folder, ``sample``, or a
+    data set on the Hugging Face hub. ``hook`` names the hook point where the dictionary does not. Called for more
+    ``tokens`` than are there, it adds them. Raises InputError.
     """
-    wanted = {name: (dictionary, hook)}
-    return collect_together(model=model, wanted=wanted, corpus=corpus, tokens=tokens, home=home, progress=progress)[0]
+    return collect_together(
+        model=model,
+        wanted={name: (dictionary, hook)},
+        corpus=corpus,
+        tokens=tokens,
+        tokenizer=tokenizer,
+        home=home,
+        progress=progress,
+    )[0]
 
 
 def collect_together(
     *,
-    model: str,
-    wanted: Mapping[str, tuple[str | Path, str | None]],
+    model: str | Path | Module,
+    wanted: Mapping[str, tuple[str | Path | Autoencoder | WeightsOfDictionary, str | None]],
     corpus: str | Path,
     tokens: int | None = None,
+    tokenizer: Any = None,
     home: str | Path | None = None,
     progress: Progress | None = None,
 ) -> list[Dictionary]:
@@ -673,18 +690,24 @@ def collect_together(
         from labeler.errors import MissingExtraError
 
         raise MissingExtraError("collecting evidence", "local")
-    check_name(model)
-    from labeler.evidence.collect import CollectRequest, Wanted
+    if isinstance(model, str | Path):
+        check_name(str(model))
+    from labeler.evidence import memory
+    from labeler.evidence.collect import CollectRequest
     from labeler.evidence.collect import collect as run_collection
 
     chosen = _settings(home)
-    request = CollectRequest(
-        model=model,
-        wanted=tuple(Wanted(dictionary=str(d), name=name, hook=hook) for name, (d, hook) in wanted.items()),
-        corpus=str(corpus),
-        tokens=tokens,
-    )
-    with shown(progress) as told:
+    if not isinstance(corpus, str | Path):
+        raise InputError(f"corpus is a {type(corpus).__name__}; give a file, a folder, 'sample', or a data set's name")
+    asked = tuple(memory.wanted(name, given, hook) for name, (given, hook) in wanted.items())
+    with shown(progress) as told, memory.held(model, tokenizer) as (called, loaded):
+        request = CollectRequest(
+            model=called,
+            wanted=asked,
+            corpus=str(corpus),
+            tokens=None if tokens is None else whole(tokens, "tokens"),
+            loaded=loaded,
+        )
         stores = run_collection(request, writable_shelf(chosen), told)
     return [Dictionary(store.manifest.name, store, chosen) for store in stores]
 

@@ -21,7 +21,11 @@ def collect(
     ],
     name: Annotated[list[str], typer.Option("--as", help="What to call it here; once for each dictionary, in turn.")],
     corpus: Annotated[
-        str, typer.Option(help="A .txt, .jsonl or .parquet file, a folder of Parquet or of `datasets`, or 'sample'.")
+        str,
+        typer.Option(
+            help="A .txt, .jsonl or .parquet file, a folder of Parquet or of `datasets`, a data set on the hub "
+            "(ORG/NAME), or 'sample'."
+        ),
     ] = "sample",
     hook: Annotated[
         list[str] | None,

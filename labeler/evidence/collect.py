@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,17 @@ class Wanted:
     """What to call its evidence."""
     hook: str | None = None
     """The hook point, where the dictionary does not say it itself."""
+    loaded: Dictionary | None = field(default=None, repr=False)
+    """The dictionary itself, where it is in memory already; ``dictionary`` is then what it is called."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A model that its user has loaded."""
+
+    model: LanguageModel
+    identity: str
+    """What tells its weights from others', whatever both are called."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +65,8 @@ class CollectRequest:
     """A file or folder of text, or ``sample``."""
     tokens: int | None = None
     """Stop after about this many; None takes the whole corpus."""
+    loaded: Loaded | None = None
+    """The model itself, where it is in memory already; ``model`` is then what it is called."""
 
 
 def collect(request: CollectRequest, dictionaries: Path, progress: Progress = silent) -> list[EvidenceStore]:
@@ -67,8 +80,8 @@ def collect(request: CollectRequest, dictionaries: Path, progress: Progress = si
     read_corpus(request.corpus)  # for what it raises: what is wrong is told before a model is loaded
     fingerprint = corpus_fingerprint(request.corpus)
     loaded = [_load(wanted) for wanted in request.wanted]
-    model: LanguageModel | None = None
-    if any(dictionary is None for dictionary, _ in loaded):
+    model: LanguageModel | None = request.loaded.model if request.loaded else None
+    if model is None and any(dictionary is None for dictionary, _ in loaded):
         model = load_language_model(request.model)
     with ExitStack() as locks:
         pending = []
@@ -79,7 +92,7 @@ def collect(request: CollectRequest, dictionaries: Path, progress: Progress = si
                 dictionary = dataclasses.replace(basis, hook=str(hook))
             settings = {
                 "format": FORMAT,
-                "model": request.model,
+                "model": request.loaded.identity if request.loaded else request.model,
                 "dictionary": dictionary.fingerprint(),
                 "hook": str(hook),
                 "corpus": fingerprint,
@@ -114,11 +127,11 @@ def _check(request: CollectRequest) -> None:
 
 def _load(wanted: Wanted) -> tuple[Dictionary | None, HookPoint]:
     """A dictionary and its hook point; none yet for ``neurons``, whose width only the model knows."""
-    if wanted.dictionary == NEURONS:
+    if wanted.dictionary == NEURONS and wanted.loaded is None:
         if wanted.hook is None:
             raise InputError("the dictionary 'neurons' is the basis of a hook point; name it with --hook")
         return None, HookPoint.parse(wanted.hook)
-    dictionary = load_dictionary(wanted.dictionary)
+    dictionary = wanted.loaded if wanted.loaded is not None else load_dictionary(wanted.dictionary)
     if wanted.hook is not None:
         dictionary = dataclasses.replace(dictionary, hook=wanted.hook)
     if not dictionary.hook:

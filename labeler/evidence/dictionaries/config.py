@@ -21,7 +21,7 @@ LIMIT = 2**20
 class Config:
     """An object out of a configuration file; null stands for absent. Each getter raises InputError for another type."""
 
-    path: Path
+    path: Path | str
     values: Mapping[str, Any]
 
     @classmethod

@@ -77,7 +77,7 @@ def _kind(trainer: Config, weights: Weights) -> str:
         return stated or "AutoEncoder"
     if fitting[0] == "BatchTopKSAE":
         raise InputError(
-            f"{trainer.path}: no dict_class, and {weights.path.name} may be of AutoEncoderTopK or of BatchTopKSAE; "
+            f"{trainer.path}: no dict_class, and {Path(weights.path).name} may be of AutoEncoderTopK or of BatchTopKSAE; "
             'write {"trainer": {"dict_class": "…"}} into the former'
         )
     return fitting[0]

@@ -1,8 +1,12 @@
-"""Dictionaries as SAELens saves them: ``cfg.json`` and ``sae_weights.safetensors``."""
+"""Dictionaries of SAELens: as it saves them, ``cfg.json`` and ``sae_weights.safetensors``, and as it holds them in memory."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
 
 from labeler.errors import InputError
 from labeler.evidence.dictionaries.activations import Activation, Gated, Threshold, TopK
@@ -45,17 +49,74 @@ def read(path: Path) -> Dictionary:
     the weights do not fit each other.
     """
     config = Config.read(path.with_name("cfg.json"), "a SAELens configuration")
+    return _dictionary(config, read_safetensors(path), path.parent)
+
+
+class Autoencoder(Protocol):
+    """An autoencoder of SAELens in memory, or whatever has its parameters and says the same; it need not be installed."""
+
+    W_enc: Any
+    """[d_in, d_sae]"""
+    W_dec: Any
+    """[d_sae, d_in]"""
+    b_dec: Any
+    """[d_in]"""
+    cfg: Any
+    """``architecture``, ``apply_b_dec_to_input``, ``normalize_activations``, …, and the hook point in its metadata."""
+
+
+def is_object(thing: object) -> bool:
+    """Whether something looks like an autoencoder of SAELens in memory."""
+    return all(getattr(thing, name, None) is not None for name in ("W_enc", "W_dec", "b_dec", "cfg"))
+
+
+def of_object(sae: Any) -> Dictionary:
+    """The dictionary that an autoencoder in memory is, as it would be read from the folder that it is saved to.
+
+    SAELens's own classes of any version, those in training too, or whatever has their parameters and their ``cfg``. The
+    weights are those of now. Raises InputError where configuration and weights do not fit each other.
+    """
+    name = f"{type(sae).__name__} in memory"
+    tensors = {key: value for key in _TENSORS if isinstance(value := getattr(sae, key, None), Tensor)}
+    weights = Weights(name, {key: tensor.detach().cpu() for key, tensor in tensors.items()})
+    stated = _stated(sae.cfg)
+    stated["metadata"] = _stated(stated.get("metadata", {}))
+    if "W_enc" in tensors and tensors["W_enc"].ndim == 2:  # the sizes are the weights', where nothing else is said
+        for key, size in zip(("d_in", "d_sae"), tensors["W_enc"].shape, strict=True):
+            stated.setdefault(key, int(size))
+    if "W_dec" in tensors:
+        stated.setdefault("d_out", int(tensors["W_dec"].shape[-1]))
+    return _dictionary(Config(name, stated), weights, name)
+
+
+_TENSORS = ("W_enc", "W_dec", "b_enc", "b_dec", "threshold", "topk_threshold", "b_gate", "r_mag", "b_mag")
+
+
+def _stated(config: Any) -> dict[str, Any]:
+    """What a configuration says: a mapping, one of SAELens's, or whatever has its fields as attributes.
+
+    Since SAELens 6 the architecture is a method's to say.
+    """
+    if isinstance(config, Mapping):
+        held = dict(config)
+    elif callable(getattr(config, "to_dict", None)):
+        held = dict(config.to_dict())
+    else:
+        held = {name: getattr(config, name, None) for name in dir(config) if not name.startswith("_")}
+    if callable(architecture := held.get("architecture", getattr(config, "architecture", None))):
+        held["architecture"] = architecture()
+    return {key: value for key, value in held.items() if value is not None and not callable(value)}
+
+
+def _dictionary(config: Config, weights: Weights, place: Path | str) -> Dictionary:
     architecture = _architecture(config)
-    weights = read_safetensors(path)
     weights.need("W_enc", "W_dec", *_NEEDED[architecture], "b_dec", kind=f"a {architecture} dictionary")
 
     W_enc = weights.matrix("W_enc")
     d_in, n = W_enc.shape
     if (d_in, n) != (config.values.get("d_in"), config.values.get("d_sae")):
         said = [config.values.get("d_in"), config.values.get("d_sae")]
-        raise InputError(
-            f"{path.parent}: W_enc has shape {[d_in, n]}, but cfg.json says d_in, d_sae = {Config.shown(said)}"
-        )
+        raise InputError(f"{place}: W_enc has shape {[d_in, n]}, but cfg.json says d_in, d_sae = {Config.shown(said)}")
     transcodes = "transcoder" in architecture
     d_out = config.whole("d_out") if transcodes else d_in
     W_dec, b_dec = weights.take("W_dec", n, d_out), weights.take("b_dec", d_out)
@@ -80,7 +141,7 @@ def read(path: Path) -> Dictionary:
         hook_out=_said("hook_name_out", metadata, config),
         bos=next((c.flag("prepend_bos") for c in (metadata, config) if c.has("prepend_bos")), True),
         max_norm=next((c.number("max_norm") for c in (metadata, config) if c.has("max_norm")), None),
-    ).check(path.parent)
+    ).check(place)
 
 
 def _architecture(config: Config) -> str:

@@ -18,7 +18,8 @@ from labeler.errors import InputError
 class Weights:
     """What a file holds, by name; values that are no tensors may stand among them."""
 
-    path: Path
+    path: Path | str
+    """The file, or what the object in memory is called that they come from."""
     values: Mapping[str, Any]
 
     def __contains__(self, name: str) -> bool:
