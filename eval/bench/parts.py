@@ -56,7 +56,7 @@ def compared(model: Any, dictionary: Any, tokens: int) -> dict[str, Any]:
     from labeler.evidence.corpus import read_corpus
     from labeler.evidence.passing import LENGTH as CONTEXT
     from labeler.evidence.passing import PIECE_TOKENS
-    from labeler.evidence.windows import activations, batches, windows
+    from labeler.evidence.windows import activations, batches, placed, windows
     from labeler.models.hooks import HookPoint
 
     hook = HookPoint.parse(dictionary.hook)
@@ -73,14 +73,14 @@ def compared(model: Any, dictionary: Any, tokens: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         building = Building(Path(folder) / "parts", dictionary.n_features)
-        stream = batches(windows(read_corpus("sample"), model), PIECE_TOKENS)
+        stream = batches(placed(windows(read_corpus("sample"), model), CONTEXT), PIECE_TOKENS)
         for number in itertools.count():
             reading, batch = timed(partial(next, stream))
             forward, _ = timed(partial(activations, model, [hook], batch))
 
             def collect(batch: Any = batch, first: int = first) -> int:
-                contexts = cut(batch, first, CONTEXT)
-                hidden = activations(model, [hook], batch)[0]
+                contexts, kept = cut(batch, first, CONTEXT)
+                hidden = activations(model, [hook], batch)[0][torch.from_numpy(kept)]
                 building.add(contexts, activity(contexts, hidden, on_device))
                 return len(contexts)
 
@@ -158,13 +158,15 @@ def ours(tokens: int, ids: str) -> dict[str, Any]:
 
     As in Delphi's half the tokens are there before the clock starts, and the model has run once, on a full batch.
     """
+    import torch
+
     from labeler.demo import sample_dictionary
     from labeler.evidence.activity import activity, cut
     from labeler.evidence.corpus import read_corpus
     from labeler.evidence.dictionaries import load_dictionary
     from labeler.evidence.passing import LENGTH as CONTEXT
     from labeler.evidence.passing import PIECE_TOKENS
-    from labeler.evidence.windows import activations, batches, windows
+    from labeler.evidence.windows import activations, batches, placed, windows
     from labeler.models.hooks import HookPoint
     from labeler.models.language import load_language_model
     from labeler.models.names import SMOLLM2
@@ -172,7 +174,7 @@ def ours(tokens: int, ids: str) -> dict[str, Any]:
     model, dictionary = load_language_model(SMOLLM2), load_dictionary(sample_dictionary())
     hook = HookPoint.parse(dictionary.hook)
     given: list[Any] = []
-    for batch in batches(windows(read_corpus("sample"), model), PIECE_TOKENS):
+    for batch in batches(placed(windows(read_corpus("sample"), model), CONTEXT), PIECE_TOKENS):
         given.append(batch)
         if sum(len(window.ids) for batch in given for window in batch) >= tokens:
             break
@@ -185,8 +187,9 @@ def ours(tokens: int, ids: str) -> dict[str, Any]:
         started = time.perf_counter()
         building = Building(Path(folder) / "parts", dictionary.n_features)
         for batch in given:
-            contexts = cut(batch, first, CONTEXT)
-            building.add(contexts, activity(contexts, activations(model, [hook], batch)[0], dictionary))
+            contexts, kept = cut(batch, first, CONTEXT)
+            hidden = activations(model, [hook], batch)[0][torch.from_numpy(kept)]
+            building.add(contexts, activity(contexts, hidden, dictionary))
             first += len(contexts)
             held += contexts.n_tokens
         building.merge()

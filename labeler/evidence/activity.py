@@ -4,29 +4,46 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from labeler.errors import InputError
 from labeler.evidence.contexts import Contexts
 from labeler.evidence.dictionaries import Dictionary
 from labeler.evidence.pairs import Pairs
+from labeler.evidence.sampling import split_of
 from labeler.evidence.windows import Window
+from labeler.features import SPLITS
 
 AT_ONCE = 1024
 """Tokens that a dictionary encodes at once."""
 
 
-def cut(batch: list[Window], first: int, length: int) -> Contexts:
-    """Windows cut into contexts of at most ``length`` tokens, the corpus's from ordinal ``first`` on."""
-    pieces = [window.cut(start, start + length) for window in batch for start in range(0, len(window.ids), length)]
-    return Contexts.of(
+def cut(batch: list[Window], first: int, length: int) -> tuple[Contexts, NDArray[np.bool_]]:
+    """Windows cut into contexts of at most ``length`` tokens, the corpus's from ordinal ``first`` on.
+
+    Returns those that have a split, and which of the windows' tokens are theirs: [n_tokens].
+    """
+    every = [window.cut(start, start + length) for window in batch for start in range(0, len(window.ids), length)]
+    splits = np.concatenate([_splits(window, length) for window in batch])
+    kept = splits < len(SPLITS)
+    pieces = [every[at] for at in np.flatnonzero(kept)]
+    contexts = Contexts.of(
         first=first,
         tokens=[piece.ids for piece in pieces],
         ends=[piece.ends for piece in pieces],
         texts=[piece.text for piece in pieces],
         documents=[piece.document for piece in pieces],
+        splits=splits[kept],
         length=length,
     )
+    return contexts, np.repeat(kept, [len(piece.ids) for piece in every])
+
+
+def _splits(window: Window, length: int) -> NDArray[np.uint8]:
+    if window.splits is not None:
+        return window.splits
+    return np.full(-(-len(window.ids) // length), split_of(window.document), dtype=np.uint8)
 
 
 def activity(contexts: Contexts, hidden: Tensor, dictionary: Dictionary) -> Pairs:

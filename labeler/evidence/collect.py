@@ -31,6 +31,9 @@ from labeler.models.language import LanguageModel, load_language_model
 from labeler.models.names import encoder_available, usual
 from labeler.progress import Progress, silent
 
+SPLIT_BY = "text"
+"""What makes documents one, beside their names (``copies.py``)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
@@ -96,6 +99,7 @@ def collect(request: CollectRequest, dictionaries: Path, progress: Progress = si
                 "dictionary": dictionary.fingerprint(),
                 "hook": str(hook),
                 "corpus": fingerprint,
+                "splits": SPLIT_BY,
             }
             target = dictionaries / wanted.name
             locks.enter_context(alone(dictionaries, wanted.name))
@@ -146,9 +150,13 @@ def _finished(target: Path, settings: dict[str, Any], name: str, tokens: int | N
     if not target.exists():
         return False
     progress = EvidenceStore(target).manifest.progress
-    check_same(progress.get("settings"), settings, name, target)
+    # One whose documents were told apart by name alone is opened as it is; only what is added to has to be like it.
+    check_same(progress.get("settings"), {k: v for k, v in settings.items() if k != "splits"}, name, target)
     exhausted = bool(progress.get("exhausted"))
-    return exhausted or (tokens is not None and int(progress["seen"]["n_tokens"]) >= tokens)
+    if exhausted or (tokens is not None and int(progress["seen"]["n_tokens"]) >= tokens):
+        return True
+    check_same(progress["settings"], settings, name, target)
+    return False
 
 
 def _open(
@@ -265,7 +273,7 @@ def _check_seen(seen: Seen, corpus: str) -> None:
     if empty:
         raise InputError(
             f"corpus '{corpus}' has too few documents: none falls into the split '{empty[0]}'; give more, each a line "
-            "of .jsonl or a block of .txt, for no document may serve two purposes"
+            "of .jsonl or a block of .txt, for no document may serve two purposes, and copies are one document"
         )
 
 

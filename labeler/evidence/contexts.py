@@ -35,6 +35,8 @@ class Contexts:
     document: NDArray[np.int32]
     """[n] each context's place in ``documents``."""
     documents: Sequence[str]
+    split: NDArray[np.uint8]
+    """[n] as a position in ``SPLITS``."""
 
     def __len__(self) -> int:
         return len(self.ordinal)
@@ -48,9 +50,13 @@ class Contexts:
         ends: Sequence[Sequence[int] | NDArray[np.integer[Any]]],
         texts: Sequence[str],
         documents: Sequence[str],
+        splits: Sequence[int] | NDArray[np.integer[Any]] | None = None,
         length: int,
     ) -> Contexts:
-        """Consecutive contexts of a corpus from ordinal ``first`` on; ``documents`` [n] names each one's source."""
+        """Consecutive contexts of a corpus from ordinal ``first`` on; ``documents`` [n] names each one's source.
+
+        ``splits`` [n] are theirs; those of the documents' names, where nothing else is known of them.
+        """
         n = len(tokens)
         lengths = np.array([len(ids) for ids in tokens], dtype=np.uint8)
         filled = np.arange(length) < lengths[:, None]
@@ -61,6 +67,9 @@ class Contexts:
             stops[filled] = np.minimum(np.concatenate(ends), 65_535)
         encoded = [text.encode("utf-8", "replace") for text in texts]
         place: dict[str, int] = {}
+        if splits is None:
+            by_name = {name: split_of(name) for name in set(documents)}
+            splits = [by_name[name] for name in documents]
         return cls(
             ordinal=np.arange(first, first + n),
             tokens=ids,
@@ -70,13 +79,8 @@ class Contexts:
             text_start=np.cumsum([0, *map(len, encoded)], dtype=np.int64),
             document=np.array([place.setdefault(name, len(place)) for name in documents], dtype=np.int32),
             documents=list(place),
+            split=np.asarray(splits, dtype=np.uint8),
         )
-
-    @functools.cached_property
-    def split(self) -> NDArray[np.uint8]:
-        """[n] the split of each context's document, as a position in ``SPLITS``."""
-        by_document = np.array([split_of(name) for name in self.documents], dtype=np.uint8)
-        return by_document[self.document]
 
     @property
     def n_tokens(self) -> int:
@@ -87,6 +91,14 @@ class Contexts:
         """The text of a context."""
         begin, end = self.text_start[row : row + 2].tolist()
         return self.text[begin:end].tobytes().decode("utf-8", "replace")
+
+    def names(self) -> list[str]:
+        """The document of every context."""
+        return [self.documents[at] for at in self.document.tolist()]
+
+    def texts(self) -> list[str]:
+        """The text of every context."""
+        return [self.string(row) for row in range(len(self))]
 
     def strings(self, row: int) -> tuple[str, ...]:
         """The tokens of a context."""
@@ -109,6 +121,7 @@ class Contexts:
             text_start=starts,
             document=document.astype(np.int32),
             documents=[self.documents[i] for i in used],
+            split=self.split[rows],
         )
 
     @staticmethod
@@ -130,20 +143,19 @@ class Contexts:
             text_start=np.concatenate([*start, base[-1:]]),
             document=np.concatenate(document),
             documents=list(place),
+            split=np.concatenate([part.split for part in parts]),
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """As the arrays of a file; ``split`` beside them, so that a reader need not hash."""
+        """As the arrays of a file."""
         plain = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        return {**plain, "split": self.split, "documents": packed(list(self.documents))}
+        return {**plain, "documents": packed(list(self.documents))}
 
     @classmethod
     def load(cls, arrays: Mapping[str, NDArray[Any]]) -> Contexts:
         """Out of a file's arrays."""
-        names = ("ordinal", "tokens", "lengths", "ends", "text", "text_start", "document")
-        table = cls(**{name: arrays[name] for name in names}, documents=Names(arrays["documents"]))
-        table.__dict__["split"] = arrays["split"]
-        return table
+        names = ("ordinal", "tokens", "lengths", "ends", "text", "text_start", "document", "split")
+        return cls(**{name: arrays[name] for name in names}, documents=Names(arrays["documents"]))
 
 
 class Names(Sequence[str]):

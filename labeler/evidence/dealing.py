@@ -54,6 +54,11 @@ class Deal:
         return found
 
 
+def is_dealt(document: IntArray, maximum: NDArray[np.floating]) -> bool:
+    """Whether a feature fires in so few documents; [n] each: of its contexts the document, and the strongest activation."""
+    return 0 < len(np.unique(document[maximum > 0])) < DEALT
+
+
 def deal(document: IntArray, draw: NDArray[np.float64], maximum: NDArray[np.floating]) -> Deal | None:
     """Deal the documents of a feature's contexts at hand; None where they are left to their hashes.
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from glob import escape
 from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from labeler.errors import InputError, MissingExtraError
 from labeler.evidence.columns import no_tokens
 from labeler.evidence.contexts import Contexts
+from labeler.evidence.copies import LEFT_OUT, Splits
 from labeler.evidence.finishing import finish
 from labeler.evidence.formats.delphi import DelphiCache, DelphiShard
 from labeler.evidence.formats.loading import CACHE
@@ -44,7 +47,8 @@ class CachePart:
 
     Contexts are Delphi's windows, cut besides where one document ends and another begins; the mark between them belongs
     to none. Where the sequences have such marks, a document goes on over their ends until the next one; where they have
-    none (Delphi filters them by default), a sequence is all that can be told apart.
+    none (Delphi filters them by default), a sequence is all that can be told apart. What copies another split's text is
+    left out, as where evidence is collected.
     """
 
     def __init__(self, cache: DelphiCache, vocabulary: list[str], marks: NDArray[np.bool_]) -> None:
@@ -57,7 +61,17 @@ class CachePart:
         kept = np.concatenate([~marks[ids.ravel()] for ids in self._blocks()])
         if not kept.any():
             raise InputError(f"{cache.folder}: no text, only marks between documents; there is nothing to label")
-        first = np.arange(len(kept)) % length % LENGTH == 0
+        separate = (~kept).sum() * MARKED < cache.n_sequences
+        documents = np.arange(len(kept)) // length if separate else np.cumsum(~kept)
+        self._cut(kept, documents)
+        splits = self._placed()
+        if (splits == LEFT_OUT).any():
+            self._cut(kept & (splits[np.maximum(self._ordinal, 0)] != LEFT_OUT), documents)
+        self._split = splits[splits != LEFT_OUT]
+
+    def _cut(self, kept: NDArray[np.bool_], documents: NDArray[np.int64]) -> None:
+        """Make contexts of the tokens that are ``kept``: [tokens], and which document each belongs to."""
+        first = np.arange(len(kept)) % self._cache.sequence_length % LENGTH == 0
         begins = kept & (first | ~np.r_[True, kept[:-1]])
         starts = np.flatnonzero(begins)
         self._kept = kept
@@ -65,9 +79,16 @@ class CachePart:
         """[tokens] which context each belongs to."""
         self._offset = (np.arange(len(kept)) - starts[np.maximum(self._ordinal, 0)]).astype(np.uint8)
         """[tokens] its place there."""
-        separate = (~kept).sum() * MARKED < cache.n_sequences
-        self._document = starts // length if separate else np.cumsum(~kept)[starts]
-        self._starts = starts
+        self._document = documents[starts]
+        """[contexts]"""
+
+    def _placed(self) -> NDArray[np.uint8]:
+        """The splits of all contexts, by what their texts share: [n_contexts]."""
+        splits, found = Splits(), []
+        every = (pair for table in self._tables() for pair in zip(table.names(), table.texts(), strict=True))
+        for document, run in groupby(every, key=lambda pair: pair[0]):
+            found.append(splits.of(document, [text for _, text in run]))
+        return np.concatenate(found)
 
     def _blocks(self) -> Iterator[NDArray[np.int64]]:
         for start in range(0, self._cache.n_sequences, ROWS):
@@ -82,7 +103,7 @@ class CachePart:
     @property
     def n_contexts(self) -> int:
         """How many contexts there are."""
-        return len(self._starts)
+        return len(self._document)
 
     @property
     def seen(self) -> Seen:
@@ -96,6 +117,13 @@ class CachePart:
 
     def contexts(self) -> Iterator[Contexts]:
         """See the protocol."""
+        first = 0
+        for table in self._tables():
+            yield replace(table, split=self._split[first : first + len(table)])
+            first += len(table)
+
+    def _tables(self) -> Iterator[Contexts]:
+        """All contexts, in the splits of their documents' names."""
         at = first = 0
         for block in self._blocks():
             kept = self._kept[at : at + block.size]
@@ -113,10 +141,6 @@ class CachePart:
                     length=LENGTH,
                 )
             at, first = at + block.size, first + n
-
-    @functools.cached_property
-    def _split(self) -> NDArray[np.uint8]:
-        return np.concatenate([table.split for table in self.contexts()])
 
     def between(self, low: int, high: int) -> tuple[Pairs, Tally]:
         """See the protocol."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 
 from labeler.evidence.columns import PROMOTED
 from labeler.evidence.contexts import Contexts
+from labeler.evidence.copies import LEFT_OUT
 from labeler.evidence.formats.base import ForeignFeature, ForeignWindow
 from labeler.evidence.formats.cutting import cut
 from labeler.evidence.formats.documents import Documents
-from labeler.evidence.sampling import N_STRATA, strata
+from labeler.evidence.sampling import N_STRATA, split_of, strata
 from labeler.features import SPLITS
 
 LENGTH = 64
@@ -32,17 +34,30 @@ class Vocabulary:
         return [self.ids.setdefault(token, len(self.ids)) for token in tokens]
 
 
-def documents_of(windows: Sequence[ForeignWindow]) -> list[str]:
-    """The document of every window; of those that name none, whatever is nearly the same text is one, by its first's hash."""
+def documents_of(windows: Sequence[ForeignWindow]) -> list[tuple[str, int]]:
+    """The document of every window, and its split; ``LEFT_OUT`` where none may have it.
+
+    Whatever is of one document, or nearly the same text, is one, and has the split of the first of it. Of a window that
+    names no document it is the first one's name, or a hash of its text.
+    """
     texts = Documents()
-    unnamed = [at for at, window in enumerate(windows) if window.document is None]
-    for at in unnamed:
-        texts.add("".join(windows[at].tokens))
-    names = [window.document or "" for window in windows]
-    for at, group in zip(unnamed, texts.groups().tolist(), strict=True):
-        first = "".join(windows[unnamed[group]].tokens)
-        names[at] = f"text {hashlib.sha256(first.encode('utf-8', 'replace')).hexdigest()[:16]}"
-    return names
+    for window in windows:
+        texts.add("".join(window.tokens), window.document)
+    groups = texts.groups()
+    names: dict[int, str] = {}
+    for group in np.unique(groups).tolist():
+        first = windows[group]
+        text = "".join(first.tokens).encode("utf-8", "replace")
+        names[group] = first.document or f"text {hashlib.sha256(text).hexdigest()[:16]}"
+    by_group = {group: split_of(name) for group, name in names.items()}
+    splits = np.array([by_group[group] for group in groups.tolist()], dtype=np.int64)
+    here, first_here = texts.crowds()
+    left_out = splits[here] != splits[first_here]
+    splits[here[left_out]] = LEFT_OUT
+    return [
+        (names[group] if window.document is None else window.document, split)
+        for window, group, split in zip(windows, groups.tolist(), splits.tolist(), strict=True)
+    ]
 
 
 @dataclass
@@ -57,23 +72,24 @@ class Batch:
         self._row_of: dict[tuple[str, tuple[str, ...]], int] = {}
         self._contexts: list[ForeignWindow] = []
         windows = [window for feature in self.features for window in feature.windows]
-        self._documents = iter(documents_of(windows))
+        self._splits: list[int] = []
+        self._places = iter(documents_of(windows))
         self._pairs = [self._pairs_of(feature) for feature in self.features]
 
     def _pairs_of(self, feature: ForeignFeature) -> list[tuple[int, ForeignWindow, float]]:
         """Every context of a feature once: its row, itself, and how many contexts of the corpus it stands for."""
-        at_hand: dict[str | None, int] = {}
-        for window in feature.windows:
-            at_hand[window.stratum] = at_hand.get(window.stratum, 0) + 1
+        placed = [(window, *next(self._places)) for window in feature.windows]
+        placed = [(window, document, split) for window, document, split in placed if split != LEFT_OUT]
+        at_hand = Counter(window.stratum for window, _, _ in placed)
         found: dict[int, tuple[int, ForeignWindow, float]] = {}
-        for window in feature.windows:
-            document = next(self._documents)
+        for window, document, split in placed:
             counted = feature.population.get(window.stratum or "")
             weight = 1.0 if counted is None else counted / at_hand[window.stratum]
             for piece in cut(window, LENGTH):
                 row = self._row_of.setdefault((document, piece.tokens), len(self._contexts))
                 if row == len(self._contexts):
                     self._contexts.append(piece)
+                    self._splits.append(split)
                 # One text may be listed twice, cut from different places: the stronger is what is shown of it.
                 if row not in found or piece.activations.max() > found[row][1].activations.max():
                     found[row] = (row, piece, weight)
@@ -89,6 +105,7 @@ class Batch:
             ends=[np.cumsum([len(token) for token in piece.tokens]) for piece in pieces],
             texts=texts,
             documents=[document for document, _ in self._row_of],
+            splits=self._splits,
             length=LENGTH,
         )
 

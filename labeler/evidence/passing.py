@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from labeler.evidence.activity import activity, cut
 from labeler.evidence.building import Building
 from labeler.evidence.corpus import read_corpus
 from labeler.evidence.dictionaries import Dictionary
-from labeler.evidence.windows import activations, batches, windows
+from labeler.evidence.windows import activations, batches, placed, windows
 from labeler.models.hooks import HookPoint
 from labeler.models.language import LanguageModel
 from labeler.progress import Progress
@@ -64,8 +66,13 @@ def read_through(
         progress("reading the corpus", done + more, expected, "tokens")
 
     read(0)
-    for batch in batches(windows(read_corpus(corpus), model, after=start.after), PIECE_TOKENS):
-        contexts = cut(batch, first, LENGTH)
+    # What was taken in before is read, and tokenised, again: it decides which splits copies of it belong to.
+    stream = placed(windows(read_corpus(corpus), model), LENGTH)
+    rest = (each for each in stream if start.after is None or (each.passage, each.start) > start.after)
+    for batch in batches(rest, PIECE_TOKENS):
+        contexts, kept = cut(batch, first, LENGTH)
+        if not len(contexts):
+            continue
         due = [each for each in behind if each.building.seen.n_contexts == first]
         first += len(contexts)
         for bos in sorted({each.dictionary.bos for each in due}):
@@ -73,7 +80,7 @@ def read_through(
             hooks = list(dict.fromkeys(each.hook for each in alike))
             hidden = dict(zip(hooks, activations(model, hooks, batch, told=read, bos=bos), strict=True))
             for each in alike:
-                found = activity(contexts, hidden[each.hook], on_device[each.name])
+                found = activity(contexts, hidden[each.hook][torch.from_numpy(kept)], on_device[each.name])
                 each.building.add(contexts, found, (batch[-1].passage, batch[-1].start))
         behind = [each for each in behind if not each.done(tokens)]
         done = min(each.building.seen.n_tokens for each in collections)

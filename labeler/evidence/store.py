@@ -18,14 +18,15 @@ import functools
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labeler.errors import InputError
-from labeler.evidence.dealing import Deal, deal
+from labeler.evidence.copies import joined
+from labeler.evidence.dealing import Deal, deal, is_dealt
 from labeler.evidence.keeping import Kept, kept_folder
 from labeler.evidence.lexicon import WORDS, Lexicon, lexicon_of, places_file, write_lexicon
 from labeler.evidence.manifest import Shard
@@ -323,13 +324,23 @@ class EvidenceStore:
         if index not in self._deals:
             found = self.read(index)
             document = self.rows.documents[found.contexts]
-            names, at = np.unique(document, return_inverse=True)
-            first = dict(zip(document.tolist(), found.contexts.tolist(), strict=True))
-            number = np.array([number_of(self.rows.document(first[name])) for name in names.tolist()])
+            maximum = found.activations.max(axis=1, initial=0.0)
             if len(self._deals) >= DEALS:
                 self._deals.clear()
-            self._deals[index] = deal(document, number[at], found.activations.max(axis=1, initial=0.0))
+            self._deals[index] = self._dealt(found.contexts, document, maximum) if is_dealt(document, maximum) else None
         return self._deals[index]
+
+    def _dealt(self, contexts: IntArray, document: IntArray, maximum: FloatArray) -> Deal | None:
+        """Documents that share a passage are dealt as one: the first of them."""
+        one = joined([self.rows.string(int(row)) for row in contexts], document)
+        names, at = np.unique(one, return_inverse=True)
+        first = dict(zip(document.tolist(), contexts.tolist(), strict=True))
+        number = np.array([number_of(self.rows.document(first[name])) for name in names.tolist()])
+        found = deal(one, number[at], maximum)
+        if found is None:
+            return None
+        documents, at = np.unique(document, return_index=True)
+        return replace(found, documents=documents, purpose=found.purpose[np.searchsorted(found.documents, one[at])])
 
     def splits(self, index: int) -> NDArray[np.uint8]:
         """[n_kept] the split of every context where this feature is concerned, as a position in ``SPLITS``."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from labeler.evidence.copies import Splits
 from labeler.evidence.corpus import Passage
 from labeler.evidence.formats.marks import is_mark
 from labeler.models.hooks import HookPoint
@@ -38,6 +40,8 @@ class Window:
     """Which passage of the corpus it was cut from, counted from 0."""
     start: int
     """Its first token's place in the passage."""
+    splits: NDArray[np.uint8] | None = None
+    """[n_contexts] the split of each of its contexts, beyond ``SPLITS`` where it is left out; None where nobody said."""
 
     def cut(self, start: int, stop: int) -> Window:
         """The tokens from ``start`` to ``stop``, with their text."""
@@ -47,25 +51,32 @@ class Window:
         return Window(self.document, self.ids[start:stop], text, ends - begin, self.passage, self.start + start)
 
 
-def windows(
-    passages: Iterable[Passage], model: LanguageModel, size: int = WINDOW, after: tuple[int, int] | None = None
-) -> Iterator[Window]:
+def windows(passages: Iterable[Passage], model: LanguageModel, size: int = WINDOW) -> Iterator[Window]:
     """Each passage tokenised and cut into windows, and at marks between documents, which are left out.
 
-    Rows of a packed corpus hold several documents; the last window of each may be shorter. With ``after``, a window's
-    (passage, start), only what comes behind that window: earlier passages are read, but not tokenised.
+    Rows of a packed corpus hold several documents; the last window of each may be shorter.
     """
     between = _marks(model.tokenizer)
     for number, passage in enumerate(passages):
-        if after is not None and number < after[0]:
-            continue
         ids, ends = model.tokenise(passage.text)
         whole = Window(passage.document, ids, passage.text, ends, number, 0)
         marks = np.flatnonzero(np.isin(ids, between)).tolist()
         for first, last in zip([0, *(at + 1 for at in marks)], [*marks, len(ids)], strict=True):
             for start in range(first, last, size):
-                if after is None or (number, start) > after:
-                    yield whole.cut(start, min(start + size, last))
+                yield whole.cut(start, min(start + size, last))
+
+
+def placed(stream: Iterable[Window], length: int) -> Iterator[Window]:
+    """Windows with the split of each of their contexts of ``length`` tokens; all windows of a corpus from the first on."""
+    known = Splits()
+    for _, run in groupby(stream, key=lambda window: window.passage):
+        held = list(run)
+        texts = [window.cut(at, at + length).text for window in held for at in range(0, len(window.ids), length)]
+        found = known.of(held[0].document, texts)
+        for window in held:
+            n = -(-len(window.ids) // length)
+            yield replace(window, splits=found[:n])
+            found = found[n:]
 
 
 def _marks(tokenizer: Any) -> NDArray[np.int64]:

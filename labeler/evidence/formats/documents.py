@@ -1,6 +1,6 @@
-"""Which windows come from one document, where a format does not say: those that share a passage.
+"""Which windows come from one document: those of which a format says so, and those that share a passage.
 
-A text is reduced to its fingerprints by winnowing (Schleimer, Wilkerson and Aiken 2003): every stretch of 64 characters is
+A text is reduced to its fingerprints by winnowing: every stretch of 64 characters is
 hashed, and of every few neighbouring hashes the smallest is kept. Texts with a fingerprint in common, and texts that are
 connected through others, are one group. In a text of n characters (lower case, white space and repeated marks as one) the
 smallest is taken of n/8 neighbours, 8 at least and 64 at most: a sketch is some 15 numbers of 64 bits, and a passage of
@@ -17,6 +17,10 @@ template, besides:
   largest group 30 of 29,500; with code and templates 21 %, the largest 2,900 of 60,000. Of 1,808 rows of web text and code
   3.6 % do, the groups that were looked at being licences and generated code. Of windows of 100 characters it is 16 % (33 %).
 
+Of windows whose documents are named, a passage that stands in very many documents joins none of them, for through the
+documents' other windows it would join them all: such windows are told apart from their documents, and left out where
+another split has the passage.
+
 MinHash (16 bands of 2 rows over shingles of 3 words) found 82 % of the half overlaps of prose, and made one group of 25,000
 of the 60,000: phrases that recur connect, and connections add up. 650,000 windows of 100 tokens take a minute and 360 MB.
 """
@@ -31,16 +35,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.evidence.components import connected
+from labeler.evidence.stretches import Hashes, hashed, smallest
 from labeler.features import IntArray
-
-Hashes = NDArray[np.uint64]
 
 _STRETCHES = ((64, math.inf), (40, 176), (28, 108))
 """How many characters are hashed together, and in texts of fewer than how many."""
 
 _REPEATED = re.compile(r"([^\w\s])\1+")
-_MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-_SHIFT = np.uint64(31)
+
+
+CROWD = 32
+"""Named documents that one passage may join."""
 
 
 class Documents:
@@ -49,20 +54,46 @@ class Documents:
     def __init__(self) -> None:
         self._fingerprints = array("Q")
         self._counts = array("I")
+        self._first: dict[str, int] = {}
+        self._named = array("q")
 
-    def add(self, text: str) -> None:
-        """Keep the fingerprints of one more text."""
+    def add(self, text: str, document: str | None = None) -> None:
+        """Keep the fingerprints of one more text, and which document it is of, where that is known."""
         found = fingerprints(text)
+        number = len(self._counts)
         self._fingerprints.frombytes(found.tobytes())
         self._counts.append(len(found))
+        self._named.append(-1 if document is None else self._first.setdefault(document, number))
 
     def groups(self) -> IntArray:
         """[n_texts] the group of every text, in the order in which they came: the number of its first text."""
-        counts, keys = np.asarray(self._counts), np.asarray(self._fingerprints)
-        owner = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-        order = np.argsort(keys)
-        same = keys[order[1:]] == keys[order[:-1]]
-        return connected(len(counts), owner[order[:-1][same]], owner[order[1:][same]])
+        texts, run, crowd = self._shared()
+        meet = (run[1:] == run[:-1]) & ~crowd[run[1:]]
+        document = np.asarray(self._named)
+        named = np.flatnonzero(document >= 0)
+        return connected(len(document), np.r_[texts[:-1][meet], document[named]], np.r_[texts[1:][meet], named])
+
+    def crowds(self) -> tuple[IntArray, IntArray]:
+        """Texts with a passage of very many documents, and the first text that has it: [m], [m]."""
+        texts, run, crowd = self._shared()
+        first = texts[np.flatnonzero(np.diff(run, prepend=-1))]
+        here = crowd[run]
+        return texts[here], first[run[here]]
+
+    def _shared(self) -> tuple[IntArray, IntArray, NDArray[np.bool_]]:
+        """Fingerprints in order: whose each is, and its number among the different ones; which of these are a crowd's."""
+        keys = np.asarray(self._fingerprints)
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        run = np.cumsum(np.r_[False, keys[1:] != keys[:-1]][: len(keys)])
+        texts = np.repeat(np.arange(len(self._counts)), np.asarray(self._counts))[order]
+        document = np.asarray(self._named)[texts]
+        pairs = np.unique((run * len(self._counts) + document)[document >= 0])
+        n_runs = int(run[-1]) + 1 if len(run) else 0
+        crowd = np.bincount(pairs // max(1, len(self._counts)), minlength=n_runs) > CROWD
+        # What stands beside such a passage begins alike here and there: nothing of a text that has one joins.
+        among = np.isin(texts, texts[crowd[run]])
+        return texts, run, np.bincount(run[among], minlength=n_runs) > 0
 
 
 def fingerprints(text: str) -> Hashes:
@@ -76,27 +107,5 @@ def fingerprints(text: str) -> Hashes:
 
 def _winnowed(letters: Hashes, size: int) -> Hashes:
     """The smallest hash of every few neighbouring stretches; of a text that is shorter than a stretch, its own hash."""
-    hashes = _hashed(letters, min(size, len(letters)))
-    return _smallest(hashes, min(len(hashes), max(8, min(64, len(letters) // 8))))
-
-
-def _hashed(letters: Hashes, size: int) -> Hashes:
-    """The hash of every ``size`` letters in a row: [n] -> [n - size + 1]; of halves, then of halves of that."""
-    hashes, reach = (letters + np.uint64(1)) * _MIX[0], 1
-    while reach < size:
-        step = min(reach, size - reach)
-        hashes = hashes[:-step] * _MIX[1] + hashes[step:]
-        hashes ^= hashes >> _SHIFT
-        hashes *= _MIX[2]
-        reach += step
-    return hashes
-
-
-def _smallest(values: Hashes, width: int) -> Hashes:
-    """The smallest of every ``width`` values in a row: [n] -> [n - width + 1]."""
-    reach = 1
-    while reach < width:
-        step = min(reach, width - reach)
-        values = np.minimum(values[:-step], values[step:])
-        reach += step
-    return values
+    hashes = hashed(letters, min(size, len(letters)))
+    return smallest(hashes, min(len(hashes), max(8, min(64, len(letters) // 8))))

@@ -9,8 +9,10 @@ import pytest
 
 from labeler.errors import InputError
 from labeler.evidence.bringing import bring
+from labeler.evidence.sampling import split_of
 from labeler.evidence.store import EvidenceStore
 from labeler.features import SPLITS
+from tests.fakes.crawl import WORDS, leaks
 from tests.fakes.evidence import RULES
 from tests.fakes.foreign.examples import EXAMPLES
 from tests.fakes.foreign.mutations import mutate
@@ -68,6 +70,65 @@ def test_one_text_is_one_document_and_serves_one_purpose(store):
             splits.setdefault(context.document, set()).add(context.split)
             assert SPLITS.index(context.split) == store.splits(index)[context.id]
         assert all(len(found) == 1 for found in splits.values())
+
+
+def test_a_text_under_many_names_is_one_document(tmp_path):
+    chance = random.Random(0)
+    texts = [[f" {word}" for word in chance.choices(WORDS, k=24)] for _ in range(60)]
+    page = texts[0]
+    named = [(f"copy {i}", [*page, f" {WORDS[i]}"]) for i in range(12)]
+    named += [(f"quote {i}", [*page[8:], *(f" {word}" for word in chance.choices(WORDS, k=8))]) for i in range(12)]
+    named += [(f"page {i}", text) for i, text in enumerate(texts[2:])]
+    chance.shuffle(named)
+    contexts = [
+        {"tokens": text, "activations": [1.0] + [0.0] * (len(text) - 1), "document": name} for name, text in named
+    ]
+    path = write_lines(tmp_path / "contexts.jsonl", {"index": 0, "contexts": contexts})
+    store = bring(path, "named", tmp_path / "dictionaries", None)
+    found = store.evidence(0).contexts
+    first = next(name for name, _ in named if name.startswith(("copy", "quote")))
+    assert {c.split for c in found if c.document.startswith(("copy", "quote"))} == {SPLITS[split_of(first)]}
+    assert {c.document for c in found} == {name for name, _ in named}
+    pages = [c for c in found if c.document.startswith("page")]
+    assert all(SPLITS.index(c.split) == split_of(c.document) for c in pages)
+    assert len({c.split for c in pages}) == 3
+
+
+@pytest.mark.parametrize("pages", [6, 20])
+def test_copies_are_dealt_as_one_where_documents_are_few(tmp_path, pages):
+    chance = random.Random(pages)
+    texts = [[f" {word}" for word in chance.choices(WORDS, k=24)] for _ in range(pages)]
+    named = [(f"page {i} {j}", [*text, f" {WORDS[j]}"]) for i, text in enumerate(texts) for j in range(1 + i % 3)]
+    contexts = [
+        {"tokens": text, "activations": [chance.uniform(1, 9)] + [0.0] * (len(text) - 1), "document": name}
+        for name, text in named
+    ]
+    path = write_lines(tmp_path / "contexts.jsonl", {"index": 0, "contexts": contexts})
+    store = bring(path, "few", tmp_path / "dictionaries", None)
+    assert store.splits(0) is not store.rows.split
+    assert store.halves(0) is (pages == 6)
+    for half in (0, 1) if store.halves(0) else (None,):
+        found = (store if half is None else store.fold(half)).evidence(0).contexts
+        assert len(found) == len(named)
+        assert len({c.split for c in found}) == (2 if pages == 6 else 3)
+        assert leaks([c.text for c in found], [SPLITS.index(c.split) for c in found]) == 0
+
+
+def test_a_passage_that_everybody_has_joins_nobody_and_leaks_nowhere(tmp_path):
+    chance = random.Random(0)
+    header = [
+        f" {word}" for word in "you are a kind assistant that answers all that it is asked as well as it can".split()
+    ]
+    contexts = []
+    for i in range(200):
+        own = [[f" {word}" for word in chance.choices(WORDS, k=20)] for _ in range(3)]
+        for text in ([*header, *own[0][:6]], own[1], own[2]):
+            contexts.append({"tokens": text, "activations": [1.0] + [0.0] * (len(text) - 1), "document": f"d{i}"})
+    path = write_lines(tmp_path / "contexts.jsonl", {"index": 0, "contexts": contexts})
+    found = bring(path, "chat", tmp_path / "dictionaries", None).evidence(0).contexts
+    assert all(SPLITS.index(c.split) == split_of(c.document) for c in found)
+    assert len({c.split for c in found if "kind assistant" in c.text}) == 1
+    assert sum("kind assistant" not in c.text for c in found) == 400
 
 
 def test_it_says_that_nobody_counted(store):

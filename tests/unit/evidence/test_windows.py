@@ -1,11 +1,16 @@
 """Windows of tokens, where they stand, and the activations on them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from labeler.evidence.activity import cut
+from labeler.evidence.copies import LEFT_OUT
 from labeler.evidence.corpus import Passage
-from labeler.evidence.windows import activations, batches, windows
+from labeler.evidence.sampling import split_of
+from labeler.evidence.windows import activations, batches, placed, windows
 from labeler.models.hooks import HookPoint
 from tests.fakes.tiny_model import tiny_language_model
 
@@ -27,17 +32,6 @@ def model():
     torch.set_num_threads(threads)
 
 
-class Counting:
-    """Counts what is tokenised."""
-
-    def __init__(self, model):
-        self.model, self.tokenizer, self.texts = model, model.tokenizer, []
-
-    def tokenise(self, text):
-        self.texts.append(text)
-        return self.model.tokenise(text)
-
-
 def test_windows_hold_all_tokens_of_a_passage_in_order_with_their_text(model):
     found = list(windows(PASSAGES, model, 8))
     assert max(len(window.ids) for window in found) == 8
@@ -57,9 +51,6 @@ def test_documents_within_a_row_are_parted_at_the_tokenizers_marks(model, mark):
     parts = "the cat sat", "on the mat and stood there"
     assert [i for window in found for i in window.ids] == [i for part in parts for i in model.encode(part)]
     assert [window.text for window in windows(passages, model, 999)] == list(parts)
-    for i, window in enumerate(found):
-        rest = list(windows(passages, model, 8, after=(window.passage, window.start)))
-        assert [w.text for w in rest] == [w.text for w in found[i + 1 :]]
 
 
 def test_a_piece_of_a_window_knows_where_it_stands(model):
@@ -70,17 +61,27 @@ def test_a_piece_of_a_window_knows_where_it_stands(model):
     assert piece.text == window.text[window.ends[3] : window.ends[8]]
 
 
-def test_windows_can_start_behind_any_window(model):
-    whole = list(windows(PASSAGES, model, 8))
-    for i, window in enumerate(whole):
-        rest = list(windows(PASSAGES, model, 8, after=(window.passage, window.start)))
-        assert [(w.passage, w.start, w.text) for w in rest] == [(w.passage, w.start, w.text) for w in whole[i + 1 :]]
+def test_every_context_has_a_split_and_copies_have_that_of_the_first(model):
+    text = "they ate the rest of the bread while the other cats stood there in the breath of a naïve air"
+    passages = [Passage(f"d{i}", text) for i in range(20)]
+    found = list(placed(windows(passages, model, 16), 8))
+    assert [len(window.splits) for window in found] == [-(-len(window.ids) // 8) for window in found]
+    assert {int(split) for window in found for split in window.splits} == {split_of("d0")}
+    assert [(w.passage, w.start, w.text) for w in found] == [
+        (w.passage, w.start, w.text) for w in windows(passages, model, 16)
+    ]
 
 
-def test_passages_before_the_start_are_not_tokenised(model):
-    counting = Counting(model)
-    list(windows(PASSAGES, counting, 8, after=(3, 0)))
-    assert counting.texts == [passage.text for passage in PASSAGES[3:]]
+def test_contexts_that_are_left_out_take_their_tokens_along(model):
+    found = list(windows(PASSAGES, model, 8))
+    splits = [np.arange(-(-len(window.ids) // 4), dtype=np.uint8) % 2 * LEFT_OUT for window in found]
+    batch = [replace(window, splits=of_window) for window, of_window in zip(found, splits, strict=True)]
+    contexts, kept = cut(batch, 5, 4)
+    assert contexts.texts() == [window.cut(0, 4).text for window in found]
+    assert contexts.ordinal.tolist() == list(range(5, 5 + len(found)))
+    assert set(contexts.split.tolist()) == {0}
+    wanted = [at < 4 for window in found for at in range(len(window.ids))]
+    assert kept.tolist() == wanted
 
 
 def test_batches_are_runs_of_windows(model):
