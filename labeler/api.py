@@ -623,7 +623,8 @@ def open(name: str, home: str | Path | None = None) -> Dictionary:
     from labeler.home import open_store
 
     chosen = _settings(home)
-    return Dictionary(name, open_store(chosen.shelf, name), chosen)
+    with chosen.blaming("dictionaries"):
+        return Dictionary(name, open_store(chosen.shelf, name), chosen)
 
 
 def _or_its_name(method: Callable[Concatenate[Dictionary, P], T]) -> Callable[Concatenate[str | Dictionary, P], T]:
@@ -759,7 +760,9 @@ def dictionaries(home: str | Path | None = None) -> list[str]:
     """The names of the dictionaries that are here."""
     from labeler.home import names
 
-    return names(_settings(home).shelf)
+    chosen = _settings(home)
+    with chosen.blaming("dictionaries"):
+        return names(chosen.shelf)
 
 
 def look(name: str, *, verify: bool = False, home: str | Path | None = None) -> tuple[Manifest | None, str | None]:
@@ -836,20 +839,23 @@ def open_catalogue(chosen: Settings) -> Catalogue:
     """The catalogue of these settings, one for each database in a process."""
     from labeler.catalogue.repository import Catalogue
 
-    url = chosen.database
-    if (os.getpid(), url) not in _CATALOGUES:
-        _CATALOGUES[os.getpid(), url] = Catalogue(url)
-    return _CATALOGUES[os.getpid(), url]
+    place = chosen.database
+    if (os.getpid(), place) not in _CATALOGUES:
+        with chosen.blaming("home" if isinstance(place, Path) else "database_url"):
+            _CATALOGUES[os.getpid(), place] = Catalogue(place)
+    return _CATALOGUES[os.getpid(), place]
 
 
 def has_catalogue(chosen: Settings) -> bool:
     """Whether there is a catalogue to look into, as far as that can be told without making one: to open it does."""
-    url = chosen.database
-    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///").partition("?")[0]).exists()
+    place = chosen.database
+    if isinstance(place, str) and not place.startswith("sqlite:///"):
+        return True
+    return Path(place.removeprefix("sqlite:///").partition("?")[0] if isinstance(place, str) else place).exists()
 
 
-_CATALOGUES: dict[tuple[int, str], Catalogue] = {}
+_CATALOGUES: dict[tuple[int, str | Path], Catalogue] = {}
 
 
 def _settings(home: str | Path | None) -> Settings:
-    return settings() if home is None else settings().model_copy(update={"home": Path(home)})
+    return settings() if home is None else settings().at(Path(home))

@@ -102,7 +102,7 @@ def keys(settings: Settings) -> Iterator[Finding]:
     except InputError as error:
         yield Finding(area="keys", name="OPENAI_BASE_URL", state="malformed", said=str(error))
     try:
-        hosts = keys_by_host(settings.api_keys)
+        hosts = keys_by_host(settings.api_keys, settings.named("api_keys"))
     except InputError as error:
         yield Finding(area="keys", name="LABELER_API_KEYS", state="malformed", said=str(error))
     else:

@@ -10,11 +10,13 @@ import functools
 import io
 import ipaddress
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from dotenv import dotenv_values
-from pydantic import Field, PrivateAttr, SecretStr
+from pydantic import Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from labeler.errors import InputError
@@ -75,10 +77,47 @@ class Settings(BaseSettings):
     limits: str | None = Field(None, alias="LABELER_LIMITS")
     """What providers allow a minute, where they do not say it themselves: ``MODEL=requests/input/output``, with commas."""
 
+    @field_validator("home", "models", "prices")
+    @classmethod
+    def _at_home(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        return None if path is None else expanded(path, str(cls.model_fields[str(info.field_name)].alias))
+
+    @field_validator("dictionaries")
+    @classmethod
+    def _folder_at_home(cls, place: str | None) -> str | None:
+        return str(expanded(Path(place), "LABELER_DICTIONARIES")) if place and place.startswith("~") else place
+
     _file: dict[str, str] = PrivateAttr(default_factory=dict)
     """What the ``.env`` holds, by the field's name; the environment may say otherwise."""
     _by_file: frozenset[str] = PrivateAttr(default=frozenset())
     """The fields that the ``.env`` decides, for the environment says nothing of them."""
+    _by_environment: frozenset[str] = PrivateAttr(default=frozenset())
+    """Those that the environment decides."""
+
+    def named(self, field: str) -> str:
+        """What a message calls a setting: its variable, and where that was read from."""
+        variable = str(type(self).model_fields[field].alias)
+        if field in self._by_file:
+            return f"{variable} (from .env)"
+        return f"{variable} (from the environment)" if field in self._by_environment else variable
+
+    def at(self, home: Path) -> Settings:
+        """The same settings with another home, of which no variable says anything."""
+        found = self.model_copy(update={"home": expanded(home, "home")})
+        found._by_file, found._by_environment = (names - {"home"} for names in (self._by_file, self._by_environment))
+        return found
+
+    @contextmanager
+    def blaming(self, field: str) -> Iterator[None]:
+        """Have errors of what is done meanwhile name a setting, where somebody set it, and where that was read from."""
+        try:
+            yield
+        except InputError as error:
+            said, name = str(error), self.named(field)
+            variable = name.split()[0]
+            if field in self.model_fields_set and name not in said:
+                error.args = (said.replace(variable, name, 1) if variable in said else f"{name}: {said}",)
+            raise
 
     @property
     def openai_gateway(self) -> Gateway | None:
@@ -102,10 +141,13 @@ class Settings(BaseSettings):
         return self.dictionaries or str(self.home / "dictionaries")
 
     @property
-    def database(self) -> str:
-        """The database's URL as SQLAlchemy takes it (psycopg 3 for PostgreSQL); it may hold a password."""
+    def database(self) -> str | Path:
+        """The database: SQLite's file in the home, or the URL that is set, as SQLAlchemy takes it (psycopg 3 for PostgreSQL).
+
+        A URL may hold a password; a file may have any name, which no URL has.
+        """
         if self.database_url is None:
-            return f"sqlite:///{(self.home / 'labeler.db').absolute()}"
+            return (self.home / "labeler.db").absolute()
         url = self.database_url.get_secret_value()
         for prefix in ("postgresql://", "postgres://"):
             if url.startswith(prefix):
@@ -135,11 +177,20 @@ def read_settings(file: Path) -> Settings:
     by_file = held.keys() - environment.model_fields_set
     found = Settings(**{name: held[name] for name in by_file})  # type: ignore[arg-type]
     found._file, found._by_file = held, frozenset(by_file)
+    found._by_environment = frozenset(environment.model_fields_set)
     if "database_url" in by_file:
-        _check_database(found.database, file)
+        _check_database(str(found.database), file)
     if "broker_url" in by_file and held["broker_url"].partition(":")[0] not in _BROKERS:
         raise InputError(f"LABELER_BROKER_URL in {file} must be redis://…; set others in the environment")
     return found
+
+
+def expanded(path: Path, variable: str) -> Path:
+    """A path with the home directory in the place of a leading ``~``; InputError, naming the setting, where there is none."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise InputError(f"{variable}: there is no home directory for '{path}'; write the whole path") from None
 
 
 def _held(file: Path) -> dict[str, str]:

@@ -64,7 +64,7 @@ def reach(settings: Settings) -> None:
             connection.ensure_connection(max_retries=1, timeout=5)
     except Exception as error:  # kombu lets out whatever its transports raise, KeyError for one that it does not know
         raise InputError(
-            f"cannot reach the broker {shown} of LABELER_BROKER_URL ({type(error).__name__}); "
+            f"cannot reach the broker {shown} of {settings.named('broker_url')} ({type(error).__name__}); "
             "start it, or unset the variable to work without one"
         ) from None
 

@@ -20,13 +20,14 @@ CONNECT_SECONDS = 10
 """How long a server may take to answer (PostgreSQL)."""
 
 
-def open_engine(url: str) -> Engine:
-    """An engine whose database has answered once.
+def open_engine(place: str | Path) -> Engine:
+    """An engine of a database, by its URL or by SQLite's file, that has answered once.
 
     SQLite's parent folder is created. Raises InputError, in one line and without the password, where the URL is
     malformed or the database cannot be reached, and MissingExtraError where PostgreSQL's driver is not installed.
     """
-    parsed = _parse(url)
+    # Not as text: a file's name may hold what ends a path in a URL.
+    parsed = URL.create("sqlite", database=str(place)) if isinstance(place, Path) else _parse(place)
     backend = parsed.get_backend_name()
     engine = _open_sqlite(parsed) if backend == "sqlite" else _open_postgres(parsed)
     try:

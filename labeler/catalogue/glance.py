@@ -28,14 +28,14 @@ class Glance:
     batches: dict[str, int]
 
 
-def glance(url: str) -> list[Glance] | None:
-    """All runs of a database, newest first, each read in one snapshot.
+def glance(place: str | Path) -> list[Glance] | None:
+    """All runs of a database (its URL, or SQLite's file), newest first, each read in one snapshot.
 
     None where it cannot be told like this: the database is not there, cannot be reached, or has another version's schema.
     Then it takes the catalogue itself, which mends that or says what is wrong.
     """
     try:
-        with _opened(url) as query:
+        with _opened(place) as query:
             if [tuple(row) for row in query("SELECT version_num FROM alembic_version", [])] != [(HEAD,)]:
                 return None
             names = [field.name for field in dataclasses.fields(RunRecord)]
@@ -51,9 +51,11 @@ class _UnknownError(Exception):
 
 
 @contextmanager
-def _opened(url: str) -> Iterator[Query]:
+def _opened(place: str | Path) -> Iterator[Query]:
+    path, url = (place, "") if isinstance(place, Path) else (None, place)
     if url.startswith(_SQLITE) and "?" not in url:
         path = Path(url.removeprefix(_SQLITE))
+    if path is not None:
         if not path.exists():  # to connect would make it
             raise _UnknownError
         with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from labeler.catalogue import (
     answers,
@@ -53,12 +54,14 @@ class Catalogue:
     InputError.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
-        """Opens the database and brings its schema up to date; ``clock`` says when things were created and finished.
+    def __init__(self, place: str | Path, *, clock: Callable[[], float] = time.time) -> None:
+        """Opens the database, by its URL or SQLite's file, and brings its schema up to date.
+
+        ``clock`` says when things were created and finished.
 
         Raises InputError where the database cannot be opened, in one line and without its password.
         """
-        self._engine = open_engine(url)
+        self._engine = open_engine(place)
         self._reader = reading(self._engine)
         self._clock = clock
         upgrade(self._engine)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,6 +30,7 @@ from labeler.cli import (
 )
 from labeler.cli.display import clean, write_anywhere
 from labeler.errors import LabelerError
+from labeler.settings import settings
 
 app = typer.Typer(
     name="labeler",
@@ -73,6 +76,16 @@ def _options(
     """What stands before a command."""
 
 
+def _of_home(error: OSError) -> str:
+    """That a place is in the home, and what says where that is."""
+    chosen = settings()
+    if error.filename is None or not Path(os.fsdecode(error.filename)).absolute().is_relative_to(
+        chosen.home.absolute()
+    ):
+        return ""
+    return f"; that is in the home of {chosen.named('home')}, which has to be a folder that can be written"
+
+
 def main() -> None:
     """Run the command: exit 0 done, 1 some features failed, 2 the request was wrong (one line), 130 interrupted."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -95,7 +108,7 @@ def main() -> None:
         )
         sys.exit(2)
     except OSError as error:  # a place that cannot be read or written
-        print(f"labeler: {clean(str(error))}", file=sys.stderr)
+        print(f"labeler: {clean(str(error))}{_of_home(error)}", file=sys.stderr)
         sys.exit(2)
     except Exception as error:
         # Typer's own usage errors: which module defines them differs between its versions.

@@ -33,7 +33,11 @@ _DROPPABLE = ("temperature", "output_config")
 def open_anthropic(name: LLMName, settings: Settings) -> BatchBackend:
     """Raises InputError where the key is missing, or a setting is malformed."""
     endpoint = find_endpoint(
-        name, key=settings.anthropic_api_key, variable="ANTHROPIC_API_KEY", listed=settings.api_keys
+        name,
+        key=settings.anthropic_api_key,
+        variable=settings.named("anthropic_api_key"),
+        listed=settings.api_keys,
+        listed_variable=settings.named("api_keys"),
     )
     facts, memory = load_facts(settings), ServerMemory(settings.home, address(name, endpoint.base_url))
     entry = facts.of(name, endpoint.base_url)

@@ -39,7 +39,7 @@ class Endpoint:
     """Whether what else the provider's SDK finds in the environment may go there: the provider's own host, or the
     server that the provider's own setting names in the environment."""
     hint: str = ""
-    """What to say where the server turns us away for want of a key."""
+    """What to say where the server turns us away: where the key is from, or why there is none."""
 
     @property
     def origin(self) -> Origin:
@@ -69,10 +69,12 @@ def find_endpoint(
     gateway: Gateway | None = None,
     gateway_variable: str = "",
     listed: SecretStr | None,
+    listed_variable: str = "LABELER_API_KEYS",
 ) -> Endpoint:
     """The endpoint of a name: its own base url, else the ``gateway`` that a setting names, else the provider's.
 
-    ``key`` is the provider's own, from ``variable``; ``listed`` is ``host=key,host:port=key``.
+    ``key`` is the provider's own, from ``variable``; ``listed`` is ``host=key,host:port=key``. The variables are as messages
+    name them.
     Raises InputError, never with a key in it, where a needed key is missing or a setting is malformed.
     """
     if gateway is not None:
@@ -84,19 +86,21 @@ def find_endpoint(
         own = _clean(key, variable)
         if own is None:
             raise InputError(f"{name} needs a key; set {variable}")
-        return Endpoint(base_url=base_url, key=own, official=True, trusted=True)
-    found, hint = _listed_key(listed, origin)
+        return Endpoint(base_url=base_url, key=own, official=True, trusted=True, hint=f"the key is that of {variable}")
+    found, hint = _listed_key(listed, origin, listed_variable)
     trusted = False
     if gateway is not None and origin == Origin.of(gateway.url):
         trusted = gateway.in_environment
-        found = found or _clean(gateway.key, variable)
+        if found is None and (found := _clean(gateway.key, variable)):
+            hint = f"the key is that of {variable}"
         if found is None and gateway.withheld:
             places = ("the environment", ".env") if trusted else (".env", "the environment")
+            names = [one.split()[0] for one in (variable, gateway_variable)]
             hint = (
-                f"{variable} was not sent, for {gateway_variable} stands in {places[0]} and the key in {places[1]}; set both "
+                f"{names[0]} was not sent, for {names[1]} stands in {places[0]} and the key in {places[1]}; set both "
                 f"in one place, or LABELER_API_KEYS={_listing(origin)}=key"
             )
-    return Endpoint(base_url=base_url, key=found, official=False, trusted=trusted, hint=hint if found is None else "")
+    return Endpoint(base_url=base_url, key=found, official=False, trusted=trusted, hint=hint)
 
 
 def _official(origin: Origin, provider: Origin) -> bool:
@@ -105,7 +109,7 @@ def _official(origin: Origin, provider: Origin) -> bool:
     return origin.scheme == "https" and same_host
 
 
-def keys_by_host(listed: SecretStr | None) -> dict[str, str]:
+def keys_by_host(listed: SecretStr | None, variable: str = "LABELER_API_KEYS") -> dict[str, str]:
     """The keys in ``LABELER_API_KEYS`` by ``host`` or ``host:port``; InputError, without the entry, for a malformed one."""
     keys: dict[str, str] = {}
     for number, entry in enumerate((listed.get_secret_value() if listed else "").split(","), start=1):
@@ -113,14 +117,14 @@ def keys_by_host(listed: SecretStr | None) -> dict[str, str]:
             continue
         host, _, key = (part.strip() for part in entry.partition("="))
         if not host or not key or "/" in host:
-            raise InputError(f"entry {number} of LABELER_API_KEYS is not host=key or host:port=key")
+            raise InputError(f"entry {number} of {variable} is not host=key or host:port=key")
         keys[host.lower()] = key
     return keys
 
 
-def _listed_key(listed: SecretStr | None, origin: Origin) -> tuple[str | None, str]:
-    """The key that is listed for a server, or a hint why it was not sent there."""
-    keys = keys_by_host(listed)
+def _listed_key(listed: SecretStr | None, origin: Origin, variable: str) -> tuple[str | None, str]:
+    """The key that is listed for a server, and where it is from, or why it was not sent there."""
+    keys = keys_by_host(listed, variable)
     exposed = _is_exposed(origin)
     found = None if exposed else keys.get(origin.host)
     if not (exposed and origin.port == 443):  # who names the port of https means no plain text
@@ -128,7 +132,9 @@ def _listed_key(listed: SecretStr | None, origin: Origin) -> tuple[str | None, s
     hint = ""
     if found is None and exposed and origin.host in keys:
         hint = f"the key of {origin.host} was not sent in plain text; use https, or set LABELER_API_KEYS={_listing(origin)}=key"
-    return (_clean(SecretStr(found), "LABELER_API_KEYS") if found else None), hint
+    if found is None:
+        return None, hint
+    return _clean(SecretStr(found), variable), f"the key is that of {origin.host} in {variable}"
 
 
 def _listing(origin: Origin) -> str:

@@ -57,19 +57,19 @@ def load_facts(settings: Settings) -> Facts:
 
 def read_models(settings: Settings) -> dict[str, Entry]:
     """What LABELER_MODELS says; see ``load_facts``."""
-    entries = read_entries("LABELER_MODELS", settings.models, Entry) if settings.models is not None else {}
+    entries = read_entries(settings.named("models"), settings.models, Entry) if settings.models is not None else {}
     _check_keys(entries, settings)
     return entries
 
 
 def read_prices(settings: Settings) -> dict[str, Rates]:
     """What LABELER_PRICES says; see ``load_facts``."""
-    return read_entries("LABELER_PRICES", settings.prices, Rates) if settings.prices is not None else {}
+    return read_entries(settings.named("prices"), settings.prices, Rates) if settings.prices is not None else {}
 
 
 def read_limits(settings: Settings) -> dict[str, Limits]:
     """What LABELER_LIMITS says; see ``load_facts``."""
-    return {name.rstrip("/"): found for name, found in parse_limits(settings.limits).items()}
+    return {name.rstrip("/"): found for name, found in parse_limits(settings.limits, settings.named("limits")).items()}
 
 
 def _limits_of(entry: Entry) -> Limits:
@@ -81,7 +81,9 @@ def _check_keys(entries: Mapping[str, Entry], settings: Settings) -> None:
     for name, entry in entries.items():
         written = json.dumps(entry.extra_body)
         if any(key in written for key in _keys(settings)):
-            raise InputError(f"LABELER_MODELS: '{settings.models}': {ascii(name)[:80]}, extra_body: it holds a key")
+            raise InputError(
+                f"{settings.named('models')}: '{settings.models}': {ascii(name)[:80]}, extra_body: it holds a key"
+            )
 
 
 def _keys(settings: Settings) -> Iterator[str]:

@@ -59,10 +59,11 @@ def read_limits(headers: Mapping[str, str], now: float | None = None) -> Limits 
     return Limits(**found) if any(found.values()) else None
 
 
-def parse_limits(text: str | None) -> Mapping[str, Limits]:
+def parse_limits(text: str | None, setting: str = "LABELER_LIMITS") -> Mapping[str, Limits]:
     """The setting LABELER_LIMITS: ``MODEL=requests/input/output`` a minute, with commas, by model or bare provider.
 
-    An empty or missing part is no limit. Raises InputError, in one line that does not repeat a base url.
+    An empty or missing part is no limit; ``setting`` is what messages call it. Raises InputError, in one line that does
+    not repeat a base url.
     """
     found: dict[str, Limits] = {}
     for number, entry in enumerate((text or "").split(","), start=1):
@@ -74,12 +75,12 @@ def parse_limits(text: str | None) -> Mapping[str, Limits]:
         malformed = any(part and not figure for part, figure in zip(parts, figures, strict=True))
         if not equals or len(parts) > 3 or malformed or not any(figures):
             raise InputError(
-                f"entry {number} of LABELER_LIMITS is not MODEL=requests/input/output, each a number a minute or empty "
+                f"entry {number} of {setting} is not MODEL=requests/input/output, each a number a minute or empty "
                 "(openai:gpt-5-nano=500, anthropic=4000//80000)"
             )
-        name = _model(model, number)
+        name = _model(model, number, setting)
         if name in found:
-            raise InputError(f"entry {number} of LABELER_LIMITS names a model that an earlier one names too")
+            raise InputError(f"entry {number} of {setting} names a model that an earlier one names too")
         windows = (None if figure is None else Window(limit=figure) for figure in figures)
         found[name] = Limits(**dict(zip(KINDS, windows, strict=False)))
     return found
@@ -97,13 +98,13 @@ def rate(window: Window | None) -> float | None:
     return None if window is None else window.limit
 
 
-def _model(written: str, number: int) -> str:
+def _model(written: str, number: int, setting: str) -> str:
     try:
         if ":" in written:
             return str(LLMName.parse(written))
         return LLMName.parse(f"{written}:any").provider
     except InputError as error:
-        raise InputError(f"entry {number} of LABELER_LIMITS: {error}") from None
+        raise InputError(f"entry {number} of {setting}: {error}") from None
 
 
 def _window(limit: str | None, remaining: str | None, reset: float | None) -> Window | None:

@@ -36,10 +36,11 @@ def open_openai(name: LLMName, settings: Settings) -> BatchBackend:
     endpoint = find_endpoint(
         name,
         key=settings.openai_api_key,
-        variable="OPENAI_API_KEY",
+        variable=settings.named("openai_api_key"),
         gateway=settings.openai_gateway,
-        gateway_variable="OPENAI_BASE_URL",
+        gateway_variable=settings.named("openai_base_url"),
         listed=settings.api_keys,
+        listed_variable=settings.named("api_keys"),
     )
     facts, memory = load_facts(settings), ServerMemory(settings.home, address(name, endpoint.base_url))
     entry = facts.of(name, endpoint.base_url)

@@ -60,7 +60,8 @@ class Backends:
             broker = self._settings.broker_url
             # Providers count the calls of a model and of its snapshots together.
             identity = f"{address.provider} {address.base_url} {undated(address.model)}"
-            self._traffic[address] = open_traffic(given, broker.get_secret_value() if broker else None, identity)
+            with self._settings.blaming("broker_url"):
+                self._traffic[address] = open_traffic(given, broker.get_secret_value() if broker else None, identity)
         return self._traffic[address].turn
 
     def price(self, name: str, usage: Usage, *, batch: bool = False) -> float | None:
@@ -139,7 +140,8 @@ class Bench:
 
 def open_bench(run: RunRecord, settings: Settings, backends: Backends) -> Bench:
     """The tools of a stored run; InputError where its evidence is not here, or was collected anew since."""
-    store = open_store(settings.shelf, run.dictionary)
+    with settings.blaming("dictionaries"):
+        store = open_store(settings.shelf, run.dictionary)
     if store.manifest.fingerprint != run.config["evidence"]:
         raise InputError(
             f"run {run.id} was begun on other evidence of '{run.dictionary}' than is here now; "

@@ -135,6 +135,19 @@ def test_a_key_goes_to_its_own_host_only(name, gateway, key):
     assert endpoint(name, gateway=gateway, listed=LISTED).key == key
 
 
+@pytest.mark.parametrize(
+    ("name", "gateway", "hint"),
+    [
+        ("openai:m", None, "the key is that of OPENAI_API_KEY"),
+        ("openai:m", "https://proxy.example/v1", "the key is that of OPENAI_API_KEY"),
+        ("openai:m@http://gpu-box:8000/v1", None, "the key is that of gpu-box in LABELER_API_KEYS"),
+        ("openai:m@http://127.0.0.1:8000/v1", None, ""),
+    ],
+)
+def test_a_server_that_turns_a_key_away_is_told_with_where_the_key_is_from(name, gateway, hint):
+    assert endpoint(name, gateway=gateway, listed=LISTED).hint == hint
+
+
 @pytest.mark.parametrize("gateway", [None, "http://h.example:81/v1"])
 def test_whose_key_is_not_sent_in_plain_text_is_told_how_it_may_be(gateway):
     name = "openai:m@http://h.example:81/v1" if gateway is None else "openai:m"
