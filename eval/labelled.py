@@ -10,6 +10,8 @@ activations; the explainer was shown these very contexts, so that its labels loo
 out``: the fuzzing items it never saw, 1 on the tokens that are marked in them and 0 elsewhere, for no activation came
 with them. The silent contexts are the same in both, and held out.
 The judgements that the file records are scored besides, next to the balanced accuracies that it states.
+
+Each feature's scores are kept as they are made (``--rows``), and the same call goes on from there after a stop.
 """
 
 from __future__ import annotations
@@ -30,13 +32,15 @@ from pydantic import BaseModel, Field, ValidationError
 from rich import box
 from rich.table import Table
 
+from eval.keeping import Kept
 from eval.reference import shuffled
 from eval.results import load, save
-from labeler import api
-from labeler.cli.display import clean, out
+from labeler import __version__, api
+from labeler.cli.display import clean, err, out
 from labeler.cli.following import collecting
 from labeler.errors import InputError
 from labeler.evidence.formats.reading import lines, one_line, parse
+from labeler.evidence.manifest import sha256_of
 from labeler.evidence.store import EvidenceStore
 from labeler.features import SPLITS
 from labeler.progress import Progress, silent
@@ -195,14 +199,25 @@ async def compare(
     kind: Kind,
     shuffles: int = SHUFFLES,
     progress: Progress = silent,
+    kept: Kept | None = None,
 ) -> Scored:
-    """Every feature's own label and other features' on the same contexts, by one simulator."""
+    """Every feature's own label and other features' on the same contexts, by one simulator.
+
+    A feature whose row is ``kept`` is not scored again; the rows of the others are added.
+    """
     by_index = dict(enumerate(labels))
     orders = [shuffled(by_index, store, seed) for seed in range(shuffles)]
-    found = []
+    found: list[list[float | None]] = []
     for index, label in by_index.items():
-        texts = [label, *(order[index] for order in orders)]
-        found.append(await foreign_scores(simulator, texts, await asyncio.to_thread(everything, store, index)))
+        key = (simulator.name, simulator.source, kind, index)
+        row = kept.get(key) if kept is not None else None
+        if row is None:
+            texts = [label, *(order[index] for order in orders)]
+            scores = await foreign_scores(simulator, texts, await asyncio.to_thread(everything, store, index))
+            row = {"label": label, "true": scores[0], "shuffled": list(scores[1:])}
+            if kept is not None:
+                kept.add(key, row)
+        found.append([row["true"], *row["shuffled"]])
         progress(f"{simulator.name}, {kind}", index + 1, len(labels), "features")
     values = np.array([[0.0 if value is None else value for value in row] for row in found])
     return Scored(
@@ -251,11 +266,24 @@ def main(
     path: Annotated[Path, typer.Argument(help="A file of features with labels, contexts and judgements.")],
     simulator: Annotated[list[str], typer.Option(help="A simulator; may be given several times.")] = SIMULATORS,
     shuffles: Annotated[int, typer.Option(min=1, help="Other features' labels that each is scored with.")] = SHUFFLES,
+    kept: Annotated[
+        Path | None,
+        typer.Option(
+            "--rows", help="Where every feature's scores are kept; eval/labelled-NAME.jsonl in the home otherwise."
+        ),
+    ] = None,
     save_figures: Annotated[bool, typer.Option("--save", help="Keep the figures in eval/results.")] = False,
 ) -> None:
-    """True against shuffled labels of a file, by simulator, and whether its judgements give the scores it states."""
+    """True against shuffled labels of a file, by simulator, and whether its judgements give the scores it states.
+
+    Stopped, the same call goes on with the features that have no row yet.
+    """
     features = read(path)
-    rows = asyncio.run(_score_all(features, simulator, shuffles))
+    target = kept or settings().home / "eval" / f"labelled-{path.stem}.jsonl"
+    with Kept(target, {"file": sha256_of(path), "shuffles": shuffles, "labeler": __version__}) as so_far:
+        if len(so_far):
+            err.print(f"going on from {len(so_far):,} rows in {clean(str(target))}", highlight=False, markup=False)
+        rows = asyncio.run(_score_all(features, simulator, shuffles, so_far))
     told = judgements(features)
     out.print(table(rows, len(features)))
     out.print("shown: the explainer was shown these very contexts; held out: it never saw them", highlight=False)
@@ -265,12 +293,15 @@ def main(
             f"{found['features']} features (mean {found['mean_balanced_accuracy']:.3f})",
             highlight=False,
         )
+    out.print(f"every feature's scores: {clean(str(target))}", highlight=False, markup=False, soft_wrap=True)
     if save_figures:
         figures = {"file": f"{path.parent.name}/{path.name}", "shuffles": shuffles, "rows": rows, "judgements": told}
         out.print(f"saved in {clean(str(save('labelled', figures)))}", highlight=False)
 
 
-async def _score_all(features: Sequence[Feature], names: Sequence[str], shuffles: int) -> list[dict[str, Any]]:
+async def _score_all(
+    features: Sequence[Feature], names: Sequence[str], shuffles: int, kept: Kept
+) -> list[dict[str, Any]]:
     backends = Backends(settings())
     simulators = [open_simulator(parse_simulator(name), backends, unkept) for name in names]
     labels = [feature.explanation for feature in features]
@@ -280,7 +311,7 @@ async def _score_all(features: Sequence[Feature], names: Sequence[str], shuffles
             for kind in KINDS:
                 store = await asyncio.to_thread(bring, features, kind, Path(folder) / kind)
                 for simulator in simulators:
-                    rows.append((await compare(simulator, labels, store, kind, shuffles, progress)).summary())
+                    rows.append((await compare(simulator, labels, store, kind, shuffles, progress, kept)).summary())
     finally:
         await backends.close()
     return rows

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from eval import labelled
+from eval.__main__ import app
+from eval.keeping import Kept
 from eval.labelled import Feature, Scored, above_shuffled, bring, compare, everything, judgements, marked, pieces, read
 from labeler.errors import InputError
+from labeler.settings import Settings
 from labeler.simulate.lexical import LexicalSimulator
 
 SCORES = st.lists(st.integers(-3, 3).map(float), min_size=2, max_size=6)
@@ -135,3 +140,68 @@ def test_a_file_of_another_form_is_refused_by_line_and_field(file, broken, said)
 def test_one_label_cannot_be_shuffled(file):
     with pytest.raises(InputError, match="1 features; there must be two or more"):
         read(file(line("rivers")))
+
+
+@pytest.fixture
+def stopping(monkeypatch):
+    """Lets so many features be scored, and then is stopped; the labels of those that were."""
+    score = labelled.foreign_scores
+
+    def after(left):
+        asked = []
+
+        async def scores(simulator, texts, sampled):
+            if len(asked) == left:
+                raise KeyboardInterrupt
+            asked.append(texts[0])
+            return await score(simulator, texts, sampled)
+
+        monkeypatch.setattr(labelled, "foreign_scores", scores)
+        return asked
+
+    return after
+
+
+async def test_what_was_stopped_goes_on_from_its_rows(file, tmp_path, stopping):
+    features = read(file(*map(line, ("rivers", "stone", "music", "winter"))))
+    labels = [feature.explanation for feature in features]
+    store = bring(features, "shown", tmp_path / "home")
+
+    async def score(path):
+        with Kept(path, {"shuffles": 2}) as kept:
+            return (await compare(LexicalSimulator(), labels, store, "shown", shuffles=2, kept=kept)).summary()
+
+    expected = await score(tmp_path / "at once.jsonl")
+    stopping(2)
+    with pytest.raises(KeyboardInterrupt):
+        await score(tmp_path / "rows.jsonl")
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 1 + 2
+    rest = stopping(9)
+    assert await score(tmp_path / "rows.jsonl") == expected
+    assert rest == labels[2:]
+    assert (tmp_path / "rows.jsonl").read_text() == (tmp_path / "at once.jsonl").read_text()
+    stopping(0)
+    assert await score(tmp_path / "rows.jsonl") == expected
+    rows = [json.loads(row) for row in (tmp_path / "rows.jsonl").read_text().splitlines()[1:]]
+    assert [row["label"] for row in rows] == labels
+    assert all(row["key"][:3] == ["lexical", "lexical", "shown"] and len(row["shuffled"]) == 2 for row in rows)
+
+
+def test_the_command_keeps_its_rows_and_refuses_another_configuration(file, tmp_path, monkeypatch):
+    monkeypatch.setattr("eval.labelled.settings", lambda: Settings(_env_file=None, home=tmp_path / "home"))
+    path = str(file(line("rivers"), line("stone")))
+
+    def run(*more):
+        return CliRunner().invoke(app, ["labelled", path, "--simulator", "lexical", *more])
+
+    first = run()
+    assert first.exit_code == 0, first.output
+    rows = tmp_path / "home" / "eval" / "labelled-features.jsonl"
+    kept = rows.read_text()
+    assert len(kept.splitlines()) == 1 + 2 * 2
+    assert run().exit_code == 0
+    assert rows.read_text() == kept
+    refused = run("--shuffles", "2")
+    assert isinstance(refused.exception, InputError)
+    assert "shuffles 5, now 2" in str(refused.exception)
+    assert run("--shuffles", "2", "--rows", str(tmp_path / "others.jsonl")).exit_code == 0
