@@ -463,13 +463,15 @@ class Dictionary:
         mode: Mode = Options.mode,
         budget: float | None = Options.budget,
         prompts: Mapping[str, str] | None = Options.prompts,
+        output_labels: bool = False,
     ) -> Run:
         """Store a run that scores labels without explaining again: the catalogue's, a file's, or those of a mapping.
 
         Several labels for one feature are candidates to choose from; a label of the catalogue stands, and keeps the
         scores that are not made anew. Features without a label, or with an empty one, are left out. Without
-        ``simulators`` it is ``embedding`` that scores, or, where ``scorers`` are given, they alone. Raises InputError;
-        nothing is stored then.
+        ``simulators`` it is ``embedding`` that scores, or, where ``scorers`` are given, they alone. A label from elsewhere
+        that says what its feature promotes is ``unscored``, unless ``output_labels``. Raises InputError; nothing is
+        stored then.
         """
         from labeler.runs.config import STANDING
 
@@ -501,7 +503,7 @@ class Dictionary:
             where = "the catalogue" if labels is None else f"'{labels}'" if isinstance(labels, str | Path) else "labels"
             nothing = f"; there is nothing at {empty[0]}" if empty else ""
             raise InputError(f"no feature of '{self.name}' that was asked for has a label in {where}{nothing}")
-        config = self._config(options, labels=source)
+        config = self._config(options, labels=source, output_labels=output_labels)
         without_label = (len(self) if wanted is None else len(wanted)) - len(given)
         return self._begin(config, sorted(given), given, without_label, options.budget, empty)
 
@@ -515,7 +517,7 @@ class Dictionary:
             return of_mapping(by_index, self.store.check_index, wanted)
         return read(Path(labels), self.store.check_index, wanted)
 
-    def _config(self, options: Options, labels: str | None = None) -> RunConfig:
+    def _config(self, options: Options, labels: str | None = None, output_labels: bool = False) -> RunConfig:
         from labeler.runs.config import RunConfig
         from labeler.simulate import parse_simulator
 
@@ -524,6 +526,7 @@ class Dictionary:
         return RunConfig(
             dictionary=self.name,
             labels=labels,
+            output_labels=output_labels,
             selector=free[0] if free else "embedding" if encoder else "lexical",
             guided=encoder,
             sampling=self.store.manifest.sampling,

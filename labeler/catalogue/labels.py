@@ -13,6 +13,7 @@ from labeler.catalogue.claims import chunks
 from labeler.catalogue.records import CandidateRecord, ChosenLabel, ScoreRecord
 from labeler.catalogue.sharing import reading
 from labeler.catalogue.tables import CANDIDATES, FEATURES, RUNS, SCORES
+from labeler.sides import side_of
 
 
 def chosen_labels(connection: Connection, run_id: str) -> list[ChosenLabel]:
@@ -23,14 +24,26 @@ def chosen_labels(connection: Connection, run_id: str) -> list[ChosenLabel]:
         CANDIDATES.c.position == FEATURES.c.chosen,
     )
     rows = connection.execute(
-        sa.select(FEATURES.c.index, CANDIDATES.c.label, CANDIDATES.c.description, FEATURES.c.near_duplicates)
+        sa.select(
+            FEATURES.c.index,
+            FEATURES.c.near_duplicates,
+            CANDIDATES.c.label,
+            CANDIDATES.c.description,
+            CANDIDATES.c.contexts.is_(None),
+        )
         .join(CANDIDATES, chosen)
         .where(FEATURES.c.run_id == run_id, FEATURES.c.state == "labelled")
         .order_by(FEATURES.c.index)
     )
     return [
-        ChosenLabel(index=index, label=label, description=description, near_duplicates=tuple(near))
-        for index, label, description, near in rows
+        ChosenLabel(
+            index=index,
+            label=label,
+            description=description,
+            near_duplicates=tuple(near),
+            side=side_of(label) if elsewhere else "input",
+        )
+        for index, near, label, description, elsewhere in rows
     ]
 
 

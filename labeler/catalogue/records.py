@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from labeler.llm import protocol
+from labeler.sides import Side, side_of
 
 RunState = Literal["running", "paused", "cancelled", "finished"]
 Stage = Literal["label", "control", "done"]
@@ -42,6 +43,11 @@ class CandidateRecord:
     """The contexts that its maker was shown; None where nobody knows, as of a label from elsewhere."""
     select: Mapping[str, Any] = field(default_factory=dict)
     """Scores on the select split, by key."""
+
+    @property
+    def side(self) -> Side:
+        """What it speaks of; one that was made here was asked for what makes the feature fire."""
+        return side_of(self.label) if self.contexts is None else "input"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +84,8 @@ class NewFeature:
 class NewRun:
     """A run to create.
 
-    Of its configuration the exported row shows ``model``, ``hook``, ``side`` (default ``input``), ``headline`` (a score
-    key), ``evidence``, ``seed`` and ``labeler`` (a version).
+    Of its configuration the exported row shows ``model``, ``hook``, ``headline`` (a score key), ``evidence``, ``seed`` and
+    ``labeler`` (a version).
     """
 
     dictionary: str
@@ -187,6 +193,7 @@ class ChosenLabel:
     label: str
     description: str
     near_duplicates: tuple[int, ...]
+    side: Side = "input"
 
 
 @dataclass(frozen=True, kw_only=True)

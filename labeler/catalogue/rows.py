@@ -18,6 +18,7 @@ from labeler.catalogue.sharing import Sharing
 from labeler.catalogue.speaking import speaking
 from labeler.catalogue.standing import CARRIED
 from labeler.catalogue.tables import CALLS, CANDIDATES, FEATURES, SCORES
+from labeler.sides import side_of
 
 Export = dict[str, Any]
 """One exported row, ready for JSON."""
@@ -95,7 +96,7 @@ def _row(
         "label": chosen.label if chosen else None,
         "description": chosen.description if chosen else None,
         "confidence": chosen.confidence if chosen else None,
-        "side": config.get("side", "input"),
+        "side": side_of(chosen.label) if chosen is not None and chosen.contexts is None else "input",
         "explainer": chosen.explainer if chosen else None,
         "alternatives": [
             {"label": other.label, "explainer": other.explainer, "select": other.select}

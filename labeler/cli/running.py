@@ -67,6 +67,8 @@ def begin(run: Run, detach: bool, json: bool) -> None:
     left_out = run.record.config.get("without_label", 0)
     if left_out:
         tell(f"left out, for they have no label: {counted(left_out, 'feature')}")
+    if output_side := run.record.config.get("output_side", 0):
+        tell(f"not scored, for their label says what they promote: {counted(output_side, 'feature')} (--output-labels)")
     go_on(run, detach, json)
 
 

@@ -47,6 +47,12 @@ def score(
     batch: BATCH = False,
     offline: OFFLINE = False,
     prompt: PROMPT = None,
+    output_labels: Annotated[
+        bool,
+        typer.Option(
+            "--output-labels", help="Score labels, too, that say what a feature promotes, not what makes it fire."
+        ),
+    ] = False,
     detach: DETACH = False,
     json: JSON = False,
 ) -> None:
@@ -69,5 +75,6 @@ def score(
         mode=mode_of(batch, offline),
         budget=amount(budget, "--budget"),
         prompts=read_prompts(prompt),
+        output_labels=output_labels,
     )
     begin(run, detach, json)

@@ -105,6 +105,8 @@ def about(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int
         verdict = control(row)
         if verdict:
             out.print(Text(verdict, style="dim"))
+        for reason in dict.fromkeys(s["reason"] for s in row["scores"].values() if s["state"] == "unscored"):
+            out.print(Text(f"not scored: {clean(reason or 'nobody said why')}", style="yellow"), soft_wrap=True)
         if "null" in row["controls"]:
             out.print(Text(f"the null is missing: {clean(row['controls']['null']['failed'])}", style="yellow"))
     for line in neighbourhood(evidence, row):

@@ -61,6 +61,8 @@ class RunConfig:
     """The explainer that is asked, besides, about features whose label is unclear or holds too little on ``select``."""
     below: float = Options.below
     """What the selector's score of a label has to reach, for its feature not to be escalated."""
+    output_labels: bool = False
+    """Whether labels that say what a feature promotes are scored as if they said what makes it fire."""
     prompts: Mapping[str, str] = field(default_factory=dict)
     """Templates that take the place of shipped ones, by their names."""
 
@@ -200,6 +202,11 @@ def new_run(
             "null_sample": sorted(int(index) for index in sample),
             "without_label": without_label,
             "empty_labels": list(empty_labels),
+            "output_side": sum(
+                all(one.side == "output" for one in f.given) for f in features if f.given and not f.state
+            )
+            if not config.output_labels
+            else 0,
         },
         features=features,
         budget_usd=budget,

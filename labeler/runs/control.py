@@ -58,9 +58,13 @@ class RunLabels:
         return cls({label.index: label for label in labels}, pool)
 
     def foreign(self, own: ChosenLabel, seed: int) -> list[str]:
-        """What others' labels say, in random order: those outside a label's near-duplicates that read differently."""
+        """What others' labels say, in random order: those outside a label's near-duplicates that read differently.
+
+        Of those that speak of the same side: what another feature promotes is no rival for what makes this one fire.
+        """
         group, read = group_of(own), reading(own.label)
-        others = [label for label in self.pool if group_of(label) != group and reading(label.label) != read]
+        rivals = [label for label in self.pool if label.side == own.side]
+        others = [label for label in rivals if group_of(label) != group and reading(label.label) != read]
         return [text_of(others[i]) for i in np.random.default_rng([seed, own.index]).permutation(len(others))]
 
 

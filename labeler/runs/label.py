@@ -15,8 +15,9 @@ from labeler.llm.together import together
 from labeler.runs.bench import Bench
 from labeler.runs.config import STANDING, RunConfig
 from labeler.runs.folds import by_half, halves, joined
-from labeler.runs.measuring import measure
+from labeler.runs.measuring import measure, unfit
 from labeler.runs.scoring import Sample, point, whole
+from labeler.sides import OUTPUT_REASON
 from labeler.simulate import Simulator
 
 DIGITS = 4
@@ -42,7 +43,7 @@ async def label(bench: Bench, index: int, recorder: Recorder, given: Sequence[Ca
 def _takes_halves(config: RunConfig, given: Sequence[CandidateRecord]) -> bool:
     """Whether a label may not be scored on all that it was made of, or chosen on, so that few documents are halved."""
     if given and given[0].contexts is None:
-        return len(given) > 1
+        return len(fitting(given, config)) > 1
     return config.labels in (None, STANDING)
 
 
@@ -91,6 +92,9 @@ async def _scored(
     """The same with the scores of the chosen label on some splits."""
     if found.state != "labelled" or found.chosen is None:
         return found
+    if not fitting([found.candidates[found.chosen]], bench.config):
+        nothing = await unfit(bench, index, OUTPUT_REASON, recorder)
+        return dataclasses.replace(found, scores=nothing.scores, controls=nothing.controls)
     on_select = await asyncio.to_thread(whole, bench.store, index, "select")
     text = explanation(found.candidates[found.chosen]).text
     measured = await measure(bench, index, text, on_select, recorder, splits)
@@ -128,11 +132,19 @@ async def _choose(
     """The place of the chosen candidate, and all of them with their scores on ``select``, as far as any were needed."""
     key = bench.config.key(bench.config.selector)
     weighs = bench.config.escalate is not None  # a label alone may be too weak all the same
-    chosen, values = await choose(bench.selector(recorder), [*map(explanation, candidates)], on_select, always=weighs)
-    return chosen, [
-        dataclasses.replace(candidate, select={} if value is None else {key: value})
-        for candidate, value in zip(candidates, values, strict=True)
+    among = fitting(candidates, bench.config) or range(len(candidates))
+    rivals = [explanation(candidates[at]) for at in among]
+    chosen, values = await choose(bench.selector(recorder), rivals, on_select, always=weighs)
+    found = dict(zip(among, values, strict=True))
+    return among[chosen], [
+        dataclasses.replace(candidate, select={} if (value := found.get(at)) is None else {key: value})
+        for at, candidate in enumerate(candidates)
     ]
+
+
+def fitting(candidates: Sequence[CandidateRecord], config: RunConfig) -> list[int]:
+    """The places of those that say what makes a feature fire, which is what is scored; of all where the run wants that."""
+    return [at for at, candidate in enumerate(candidates) if config.output_labels or candidate.side == "input"]
 
 
 def explanation(candidate: CandidateRecord) -> Explanation:

@@ -19,7 +19,7 @@ from labeler.llm.together import merged
 from labeler.runs.bench import Bench
 from labeler.runs.config import STANDING, RunConfig
 from labeler.runs.judging import judge
-from labeler.runs.scoring import Sample, estimate, halved, of_explain, record, score, whole
+from labeler.runs.scoring import UNCOUNTED, Sample, estimate, halved, of_explain, record, score, whole
 from labeler.simulate import Simulator, lookup
 
 
@@ -82,6 +82,27 @@ async def measure(
     # On the same contexts as the headline, so that the two can be compared.
     control = await asyncio.to_thread(look_up, store, index, of_headline, config)
     return Measured(scores=scores, controls=controls(control, scores, config))
+
+
+async def unfit(bench: Bench, index: int, reason: str, recorder: Recorder) -> Measured:
+    """What a run finds of a label that its scores would do no justice: they are ``unscored`` for a reason.
+
+    A judge that is not told the label judges the feature all the same.
+    """
+    config = bench.config
+    design = UNCOUNTED if config.sampling == UNCOUNTED else None
+    scores = [_unscored(config.key(one.name), one, reason, design) for one in bench.simulators(recorder)]
+    for judging in bench.judges(recorder):
+        try:
+            found = None if judging.labelled else await judge(judging, "", bench.store, index, config)
+        except LLMError as error:
+            found = _missing(judging.name, judging, error)
+        scores.append(found or _unscored(judging.name, judging, reason, design))
+    return Measured(scores=scores, controls=None)
+
+
+def _unscored(key: str, scorer: Simulator | Judge, reason: str, design: str | None) -> ScoreRecord:
+    return ScoreRecord(key=key, state="unscored", reason=reason, simulator=scorer.source, sampling=design)
 
 
 def controls(control: ScoreRecord, scores: list[ScoreRecord], config: RunConfig) -> dict[str, Any]:

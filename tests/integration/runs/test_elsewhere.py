@@ -12,6 +12,7 @@ from labeler.runs.folds import BY_HALVES
 from labeler.runs.scoring import foreign_scores, point, whole
 from labeler.simulate import lexical
 from tests.fakes.evidence import make_store
+from tests.fakes.foreign.toy import save_toy_contexts
 from tests.fakes.provider import ProviderThread, judge_by_words
 from tests.integration.runs.test_halves import RULES
 from tests.integration.runs.test_score import LEXICAL, chosen, drain, rows_of, toy
@@ -123,3 +124,68 @@ def test_of_several_for_a_handful_of_documents_one_is_chosen_on_a_half_and_score
     again = few.score(simulators=["lexical"], features=[0])
     drain(chosen)
     assert stored(again, 0).value == pytest.approx(score.value)
+
+
+PROMOTES = {0: "promotes the names of months", 1: "the", 3: ["say 'penny'", "penny"]}
+
+
+@pytest.mark.parametrize("scorers", [[], ["embedding_auc"]])
+def test_a_label_of_what_is_promoted_is_not_scored_and_says_why(chosen, toy, scorers):
+    run = toy.score(PROMOTES, simulators=["lexical"], scorers=scorers)
+    assert run.record.config["output_side"] == 1
+    drain(chosen)
+    rows = rows_of(run)
+    assert {index: row["side"] for index, row in rows.items()} == {0: "output", 1: "input", 3: "input"}
+    assert (rows[3]["label"], rows[3]["alternatives"][0]["select"]) == ("penny", {})
+    assert {row["state"] for row in rows.values()} == {"labelled"}
+    assert rows[0]["controls"] == {}
+    for key in ("simulation.lexical", *scorers):
+        score = rows[0]["scores"][key]
+        assert (score["state"], score["value"]) == ("unscored", None)
+        assert score["reason"].startswith("it says what the feature promotes, not what makes it fire; ")
+        assert rows[1]["scores"][key]["state"] != "unscored"
+    (headline,) = toy.report().headlines
+    assert (headline.states["unscored"], headline.score.n) == (1, 2)
+    assert len(stored(run, 1).details["null"]) == 1, "what another feature promotes is no rival"
+
+
+def test_it_is_scored_where_that_is_asked_for(chosen, toy):
+    run = toy.score(PROMOTES, simulators=["lexical"], output_labels=True)
+    drain(chosen)
+    row = rows_of(run)[0]
+    assert (row["side"], row["scores"]["simulation.lexical"]["n_contexts"]) == ("output", 1500)
+    assert run.record.config["output_side"] == 0
+
+
+def test_of_a_label_that_was_made_here_nobody_asks_which_side_it_speaks_of(chosen, toy, monkeypatch):
+    monkeypatch.setattr("labeler.catalogue.records.side_of", lambda label: "output")
+    run = toy.label([0], **LEXICAL)
+    drain(chosen)
+    row = rows_of(run)[0]
+    assert (row["side"], row["scores"]["simulation.lexical"]["state"]) == ("input", "ok")
+
+
+def test_scored_again_as_it_stands_such_a_label_keeps_its_side(chosen, toy):
+    toy.score({0: "promotes the names of months"}, simulators=["lexical"])
+    drain(chosen)
+    run = toy.score(scorers=["embedding_auc"])
+    drain(chosen)
+    row = rows_of(run)[0]
+    assert {score["state"] for score in row["scores"].values()} == {"unscored"}
+
+
+def test_of_evidence_that_nobody_counted_it_is_unscored_in_its_own_kind(chosen, tmp_path):
+    save_toy_contexts(tmp_path / "theirs")
+    theirs = api.import_evidence(tmp_path / "theirs", "theirs", home=chosen.home)
+    theirs.score({0: "promotes the names of months"}, simulators=["lexical"], scorers=["embedding_auc"])
+    drain(chosen)
+    report = theirs.report()
+    assert {headline.kind for headline in report.headlines} == {"top-and-random"}
+    assert {mean.kind for mean in report.scores} == {"top-and-random"}
+    assert all(mean.score.n == 0 for mean in report.scores)
+
+
+def test_a_handful_of_documents_makes_no_difference_to_that(chosen, few):
+    run = few.score({0: ["say 'penny'", "promotes coins"], 1: "march june"}, simulators=["lexical"])
+    drain(chosen)
+    assert rows_of(run)[0]["scores"]["simulation.lexical"]["state"] == "unscored"
