@@ -119,9 +119,10 @@ class Run:
         """How far it is and what it has cost."""
         return self._catalogue.progress(self.id)
 
-    def rows(self, indices: Sequence[int] | None = None) -> Iterator[dict[str, Any]]:
-        """The run's exported rows, in index order."""
-        return self._catalogue.rows(self.dictionary, run_id=self.id, indices=indices)
+    def rows(self, indices: Features | None = None) -> Iterator[dict[str, Any]]:
+        """The run's exported rows, in index order; of some features, where they are given."""
+        wanted = None if indices is None else indices_of(indices, self.indices())
+        return self._catalogue.rows(self.dictionary, run_id=self.id, indices=wanted)
 
     def indices(self) -> list[int]:
         """The features it is about, whatever their state."""
@@ -129,7 +130,7 @@ class Run:
 
     def scores(self, index: int) -> list[ScoreRecord]:
         """Everything that is stored of one feature's scores."""
-        return self._catalogue.scores(self.id, index)
+        return self._catalogue.scores(self.id, index_of(index))
 
     def work(self, watch: Watch | None = None) -> RunProgress:
         """See the run to its end: with a worker in this process, or, where a broker is set, by the workers of the fleet.
@@ -148,17 +149,18 @@ class Run:
         with self._worker(), watching(watch, "labelling" if self.explains else "scoring") as look:
             return wait(self._catalogue, self.id, look)
 
-    def retry(self, kinds: Collection[str] | None = None) -> int:
+    def retry(self, kinds: Names | None = None) -> int:
         """Make the failed features claimable again, or those whose failure is of some kinds; how many there are.
 
         InputError for a kind that there is none of (``labeler.llm.errors.KINDS``).
         """
         from labeler.llm.errors import KINDS
 
-        unknown = next((kind for kind in kinds or () if kind not in KINDS), None)
+        wanted = None if kinds is None else names_of(kinds, "kinds")
+        unknown = next((kind for kind in wanted or () if kind not in KINDS), None)
         if unknown is not None:
             raise InputError(f"'{unknown}' is no kind of failure; there are: {', '.join(KINDS)}")
-        return self._catalogue.retry(self.id, kinds)
+        return self._catalogue.retry(self.id, wanted)
 
     def resume(self, budget: float | None = None) -> None:
         """Let a cancelled or paused run go on, with another budget where one is given; call ``work`` next.
@@ -572,10 +574,11 @@ class Dictionary:
         catalogue = open_catalogue(self._settings)
         return Run(catalogue.run(id, self.name).id, self.name, catalogue, self._settings)
 
-    def catalogue(self, indices: Sequence[int] | None = None, *, run: str | None = None) -> Iterator[dict[str, Any]]:
+    def catalogue(self, indices: Features | None = None, *, run: str | None = None) -> Iterator[dict[str, Any]]:
         """The exported rows, in index order: of each feature the newest run's that has one, or those of one ``run``."""
         of = None if run is None else self.run(run).id
-        return open_catalogue(self._settings).rows(self.name, run_id=of, indices=indices)
+        wanted = None if indices is None else self._indices(indices)
+        return open_catalogue(self._settings).rows(self.name, run_id=of, indices=wanted)
 
     def report(self, run: str | None = None) -> Report:
         """The catalogue as a whole, or one ``run``: states, mean scores, by density, against the controls."""

@@ -106,6 +106,10 @@ class Feature:
         """Why it failed or was left out."""
         return None if self.row is None else self.row["reason"]
 
+    def __index__(self) -> int:
+        """Its index, wherever one is asked for: ``sae.label([one for one in sae if one.label is None])``."""
+        return self.index
+
     def __repr__(self) -> str:
         said = repr(self.label) if self.label is not None else self.state or "no label yet"
         return f"Feature({self.index} of {self.store.manifest.name!r}: {said})"

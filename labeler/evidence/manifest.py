@@ -78,6 +78,9 @@ class Manifest:
     progress: dict[str, Any] = field(default_factory=dict)
     """What a later call needs to go on from here."""
 
+    def __repr__(self) -> str:
+        return f"Manifest({self.summary}, {self.n_kept:,} contexts, {len(self.files)} files)"
+
     @property
     def fingerprint(self) -> str:
         """What identifies this evidence in a label's provenance."""

@@ -310,7 +310,7 @@ class PendingRequest:
     backend: str
     prompt: str
     """``name@version``."""
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] = field(repr=False)
     """What is to be sent."""
     bound: Usage
     """The most that answering can take, at the ordinary price."""

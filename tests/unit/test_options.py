@@ -138,6 +138,21 @@ def test_a_run_takes_them_as_they_come(toy):
     assert toy.score({np.int64(3): "penny"}, features=3, simulators="lexical").indices() == [3]
     assert [one.features for one in toy.plan(np.array([1, 3]), **LEXICAL)] == [2]
     assert toy.evidence(np.int64(3)).index == 3
+    assert toy.label([toy[1], toy[3]], **LEXICAL).indices() == [1, 3]
+
+
+def test_rows_are_asked_for_as_features_are(toy):
+    run = toy.label([1, 3, 4], **LEXICAL)
+    run.work()
+    for given, meant in ((3, [3]), (np.array([3, 4]), [3, 4]), ("0-3", [1, 3]), (None, [1, 3, 4])):
+        assert [row["index"] for row in toy.catalogue(given)] == meant
+        assert [row["index"] for row in run.rows(given)] == meant
+    assert "simulation.lexical" in [score.key for score in run.scores(np.int64(3))]
+    assert run.retry("refusal") == 0
+    with pytest.raises(InputError, match="'odd' is no kind of failure"):
+        run.retry("odd")
+    with pytest.raises(InputError, match="budget nan is no amount"):
+        run.resume(budget=float("nan"))
 
 
 def test_what_is_wrong_is_told_before_anything_is_stored(toy):
