@@ -30,7 +30,6 @@ from labeler.cli import (
 )
 from labeler.cli.display import clean, write_anywhere
 from labeler.errors import LabelerError
-from labeler.settings import settings
 
 app = typer.Typer(
     name="labeler",
@@ -78,6 +77,8 @@ def _options(
 
 def _of_home(error: OSError) -> str:
     """That a place is in the home, and what says where that is."""
+    from labeler.settings import settings
+
     chosen = settings()
     if error.filename is None or not Path(os.fsdecode(error.filename)).absolute().is_relative_to(
         chosen.home.absolute()

@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from labeler.cli.display import clean, dollars, out, print_json, say, when
+from labeler.cli.display import by_kind, clean, dollars, out, print_json, say, when
 from labeler.cli.options import JSON
 from labeler.cli.running import facts as run_facts
 from labeler.cli.running import report
@@ -98,8 +98,11 @@ def status(
     if Measurement.get(out, out.options, table).minimum > out.width:
         for each in found:
             say(run_line(each))
-        return
-    out.print(table)
+    else:
+        out.print(table)
+    for each in found:
+        if each.progress.failures:
+            say(f"{each.record.id} failed: {by_kind(each.progress.failures)}")
 
 
 COLUMNS = (

@@ -94,6 +94,7 @@ def test_the_exported_row_has_everything_that_was_stored(catalogue: Catalogue, t
         "index": 12,
         "state": "labelled",
         "reason": None,
+        "failure": None,
         "label": "slavery",
         "description": "The history of slavery.",
         "confidence": 0.8,

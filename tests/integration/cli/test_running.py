@@ -117,6 +117,7 @@ def test_failures_are_told_by_their_kind(command, catalogue, troubled):
     said = command("status", troubled).out
     assert "failed: 2 refusal, 1 cut; the first, feature 0: m: refusal" in said
     assert f"labeler retry {troubled} [--kind refusal]" in said
+    assert f"{troubled} failed: 2 refusal, 1 cut" in command("status").out
     assert "failed: 2 refusal, 1 cut" in command("report", "toy").out
     assert json.loads(command("report", "toy", "--json").out)["failures"] == {"refusal": 2, "cut": 1}
     assert json.loads(command("status", troubled, "--json").out)["failures"] == {"refusal": 2, "cut": 1}

@@ -156,7 +156,8 @@ async def test_a_useless_answer_is_an_error_that_carries_what_it_cost(behaviour,
 async def test_what_a_status_means(status, kind):
     error = await failure(PLAIN, fail(status, "nothing\nfor you"))
     assert isinstance(error, kind)
-    assert str(error).endswith(f": HTTP {status}: nothing for you")
+    whose = " (the key is that of 127.0.0.1 in LABELER_API_KEYS)" if kind is AccessError else ""
+    assert str(error).endswith(f": HTTP {status}: nothing for you{whose}")
     assert getattr(error, "usage", None) is None
 
 
@@ -190,7 +191,9 @@ async def test_messages_are_short_clean_and_without_keys():
     echo = f"bad key {KEY} \x1b[31m\r\n\u202e sk-ant-api03-abcdefgh*** " + "long " * 200
     message = str(await failure(PLAIN, fail(401, echo)))
     assert "[key] [31m [key]" in message
-    assert len(message.split("HTTP 401: ")[1]) <= 200
+    said, whose = message.split("HTTP 401: ")[1].split(" (the key is that of ")
+    assert len(said) <= 200
+    assert whose == "127.0.0.1 in LABELER_API_KEYS)"
 
 
 async def test_a_reset_connection_is_busy_and_perhaps_paid():
