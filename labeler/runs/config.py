@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from labeler.evidence.store import EvidenceStore
 from labeler.explain import parse_explainer
 from labeler.features import SPLITS
 from labeler.judge import parse_scorer
+from labeler.llm.aliases import same_model
 from labeler.options import Mode, Options
 from labeler.simulate import NEEDS_LOGPROBS, parse_simulator
 from prompts import custom_prompt
@@ -138,6 +140,18 @@ def _once(kind: str, names: Sequence[str]) -> None:
         raise InputError(f"{kind} '{doubled[0]}' is given twice; a run has one score of each method")
 
 
+def check_distinct(explainers: Sequence[str]) -> None:
+    """InputError where one model would be asked the same twice, under one name or two."""
+    methods = [(name, parse_explainer(name)) for name in explainers]
+    for (one, a), (other, b) in itertools.combinations(methods, 2):
+        if a.name == b.name and (a.llm == b.llm or (a.llm and b.llm and same_model(a.llm, b.llm))):
+            raise InputError(
+                f"explainer '{other}' is given twice; name it once"
+                if one == other
+                else f"explainers '{one}' and '{other}' are one model; name it once"
+            )
+
+
 def new_run(
     config: RunConfig,
     store: EvidenceStore,
@@ -152,8 +166,9 @@ def new_run(
     ``given`` has the labels to score, of every index, where the run makes none; ``without_label`` says how many
     features were left out for having none, ``empty_labels`` where a file has a place for one and nothing in it.
     ``budget`` is in US dollars.
-    Raises InputError for an index out of range, or a list without any.
+    Raises InputError for an index out of range, a list without any, or an explainer that is named twice.
     """
+    check_distinct(config.explains_with)
     if not indices:
         raise InputError(f"no features to label; '{store.manifest.name}' has {store.indices[0]} to {store.indices[-1]}")
     wanted = sorted({store.check_index(index) for index in indices})
