@@ -305,6 +305,16 @@ class Dictionary:
 
         return spread_by_density(self.store, n)
 
+    def imported(self, index: int | None = None) -> dict[int, list[dict[str, Any]]]:
+        """Labels that came with the evidence, by feature: of all that have any, or of one.
+
+        Each is a dictionary of ``label``, ``description``, ``explainer``, ``side`` and ``scores``.
+        """
+        if not has_catalogue(self._settings):
+            return {}
+        wanted = None if index is None else [self.store.check_index(index)]
+        return dict(open_catalogue(self._settings).imported_shown(self.name, wanted))
+
     def explainable(self) -> list[int]:
         """The features that a run can explain: they fire in contexts that labels may be made from."""
         from labeler.runs.config import explainable
@@ -469,12 +479,14 @@ class Dictionary:
     ) -> Run:
         """Store a run that scores labels without explaining again: the catalogue's, a file's, or those of a mapping.
 
+        ``labels="imported"`` are those that came with the evidence (a file of that name is ``./imported``).
         Several labels for one feature are candidates to choose from; a label of the catalogue stands, and keeps the
         scores that are not made anew. Features without a label, or with an empty one, are left out. Without
         ``simulators`` it is ``embedding`` that scores, or, where ``scorers`` are given, they alone. A label from elsewhere
         that says what its feature promotes is ``unscored``, unless ``output_labels``. Raises InputError; nothing is
         stored then.
         """
+        from labeler.catalogue.imported import SOURCE as IMPORTED
         from labeler.runs.config import STANDING
 
         judges = names_of(scorers, "scorers")
@@ -493,7 +505,12 @@ class Dictionary:
         wanted = None if features is None else {self.store.check_index(index) for index in self._indices(features)}
         given: Mapping[int, Given]
         empty: Sequence[str] = ()
-        if labels is None:
+        if labels == IMPORTED:
+            source, here = IMPORTED, set(self.store.indices.tolist())
+            named = None if wanted is None else sorted(wanted)
+            theirs = open_catalogue(self._settings).imported(self.name, named)
+            given = {index: mine for index, mine in theirs if index in here}
+        elif labels is None:
             source, here = STANDING, set(self.store.indices.tolist())
             standing = open_catalogue(self._settings).standing(self.name, None if wanted is None else sorted(wanted))
             given = {label.index: label for label in standing if label.index in here}
@@ -502,6 +519,10 @@ class Dictionary:
             source, empty = brought.source, brought.empty
             given = open_catalogue(self._settings).recognised(self.name, brought.candidates)
         if not given:
+            if labels == IMPORTED:
+                raise InputError(
+                    f"no label of those features came with '{self.name}'; the explanations/ of an export are imported with it"
+                )
             where = "the catalogue" if labels is None else f"'{labels}'" if isinstance(labels, str | Path) else "labels"
             nothing = f"; there is nothing at {empty[0]}" if empty else ""
             raise InputError(f"no feature of '{self.name}' that was asked for has a label in {where}{nothing}")
@@ -750,15 +771,26 @@ def import_evidence(
 ) -> Dictionary:
     """Bring foreign evidence here, its format found by looking; what is there of the same origin is added to.
 
-    It is looked for at the path and around it (``find_evidence``). ``model`` names the language model whose tokenizer
+    It is looked for at the path and around it (``find_evidence``). The labels in its ``explanations/`` are taken along
+    (``Dictionary.imported``). ``model`` names the language model whose tokenizer
     reads the token ids of a Delphi cache. Raises InputError where the files are of no known format or damaged; nothing
     is left then.
     """
+    from labeler.catalogue.imports import beside, read
     from labeler.evidence.bringing import bring
 
     chosen = _settings(home)
+    shelf, found = writable_shelf(chosen), find_evidence(path)
+    folder = beside(Path(path), found)
+    theirs = read(folder, lambda index: None).candidates if folder else {}
+    anew = not (shelf / name).exists()
+    # Opened before anything is written: a database that cannot be reached is told now.
+    catalogue = open_catalogue(chosen) if theirs or has_catalogue(chosen) else None
     with shown(progress) as told:
-        store = bring(Path(path), name, writable_shelf(chosen), model, told)
+        store = bring(found, name, shelf, model, told)
+    if catalogue is not None:
+        here = set(store.indices.tolist())
+        catalogue.keep_imported(name, {index: mine for index, mine in theirs.items() if index in here}, anew=anew)
     return Dictionary(name, store, chosen)
 
 

@@ -11,6 +11,7 @@ from labeler.catalogue import (
     batches,
     calls,
     claims,
+    imported,
     labels,
     money,
     outcomes,
@@ -20,6 +21,7 @@ from labeler.catalogue import (
     runs,
     standing,
 )
+from labeler.catalogue.claims import chunks
 from labeler.catalogue.columns import clean_text
 from labeler.catalogue.engine import open_engine, reading
 from labeler.catalogue.migrations import upgrade
@@ -355,10 +357,11 @@ class Catalogue:
         """The exported rows of all features that have a state, or of those named, in index order, a page at a time.
 
         Without ``run_id``, of each feature the row of the newest run in which it has a state, one in which it failed only
-        where it failed in all. Raises InputError, at once, where the run is not there or is another dictionary's.
+        where it failed in all, and one over imported labels only where no other has a state for it. Raises InputError,
+        at once, where the run is not there or is another dictionary's.
         """
         with self._reader.connect() as connection:
-            chosen = [runs.get(connection, run_id)] if run_id is not None else runs.newest_first(connection, dictionary)
+            chosen = [runs.get(connection, run_id)] if run_id is not None else self._telling(dictionary)
         if run_id is not None and chosen[0].dictionary != clean_text(dictionary):
             raise InputError(f"run '{run_id}' is of '{chosen[0].dictionary}', not of '{dictionary}'")
         return rows.stream(self._reader, chosen, indices)
@@ -370,7 +373,42 @@ class Catalogue:
 
         They are those of ``rows``; a feature without one is left out.
         """
-        return standing.standing(self._reader, self.runs(dictionary) if run_id is None else [self.run(run_id)], indices)
+        chosen = self._telling(dictionary) if run_id is None else [self.run(run_id)]
+        return standing.standing(self._reader, chosen, indices)
+
+    def _telling(self, dictionary: str) -> list[RunRecord]:
+        """The runs of a dictionary, newest first; those over imported labels stand behind those over our own."""
+        return sorted(self.runs(dictionary), key=imported.is_of_imported)
+
+    def keep_imported(
+        self, dictionary: str, found: Mapping[int, Sequence[CandidateRecord]], *, anew: bool = False
+    ) -> None:
+        """Keeps labels that came with a dictionary's evidence; ``anew`` forgets those that were kept under its name."""
+        with self._engine.begin() as connection:
+            imported.keep(connection, clean_text(dictionary), found, anew=anew)
+
+    def imported(
+        self, dictionary: str, indices: Sequence[int] | None = None
+    ) -> Iterator[tuple[int, list[CandidateRecord]]]:
+        """The imported labels of all features that have any, or of those named, in index order, a page at a time."""
+        name = clean_text(dictionary)
+        for some in self._with_imported(name, indices):
+            with self._reader.connect() as connection:
+                yield from sorted(imported.labels(connection, name, some).items())
+
+    def imported_shown(
+        self, dictionary: str, indices: Sequence[int] | None = None
+    ) -> Iterator[tuple[int, list[Export]]]:
+        """The same as rows show them, with their newest scores."""
+        name, told = clean_text(dictionary), self._telling(dictionary)
+        for some in self._with_imported(name, indices):
+            with self._reader.connect() as connection:
+                yield from sorted(imported.shown(connection, name, told, some).items())
+
+    def _with_imported(self, name: str, indices: Sequence[int] | None) -> Iterator[Sequence[int]]:
+        with self._reader.connect() as connection:
+            wanted = imported.indices(connection, name) if indices is None else sorted(set(indices))
+        return chunks(wanted)
 
     def headlines(self, dictionary: str, run_id: str | None = None) -> Iterator[tuple[int, float]]:
         """(index, headline score) of the labels that stand, or of one run's, in index order; those without are left out."""

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 
 from labeler.catalogue.calls import sums
 from labeler.catalogue.claims import CHUNK
+from labeler.catalogue.imported import shown
 from labeler.catalogue.nulls import percentile
 from labeler.catalogue.records import RunRecord
 from labeler.catalogue.sharing import Sharing
@@ -51,8 +52,10 @@ def stream(engine: Engine, runs: Sequence[RunRecord], indices: Sequence[int] | N
         labelled = [row for row in rows.values() if row["label"]]
         with engine.connect() as connection:
             sharing.look(connection, (other for row in labelled for other in row["near_duplicates"]))
-        for row in rows.values():
+            theirs = shown(connection, runs[0].dictionary, runs, sorted(rows))
+        for index, row in rows.items():
             row["same_label"] = sharing.same_label(row)
+            row["imported"] = theirs.get(index, [])
         yield from (rows[index] for index, _ in page if index in rows)
 
 
@@ -113,6 +116,7 @@ def _row(
         "statistics": feature.statistics,
         "near_duplicates": feature.near_duplicates,
         "same_label": [],
+        "imported": [],
         "cost": dict(cost),
         "provenance": {
             "run": run.id,

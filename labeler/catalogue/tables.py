@@ -119,6 +119,20 @@ class Candidate(Base, table=True):
     """Scores on the select split, by key."""
 
 
+class Imported(Base, table=True):
+    """A label of a feature that came with somebody else's evidence."""
+
+    __tablename__ = "imported_labels"
+
+    dictionary: str = Field(primary_key=True, sa_type=CleanText)
+    index: int = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    label: str = Field(sa_type=CleanText)
+    description: str = Field(sa_type=CleanText)
+    explainer: str = Field(sa_type=CleanText)
+    """Who made it, or the file that it came in where nobody says."""
+
+
 class ScoreRow(Base, table=True):
     """One score of a feature's chosen label."""
 
@@ -257,6 +271,7 @@ def _table(name: str) -> Table:
 RUNS = _table("runs")
 FEATURES = _table("run_features")
 CANDIDATES = _table("candidates")
+IMPORTED = _table("imported_labels")
 SCORES = _table("scores")
 CALLS = _table("calls")
 ANSWERS = _table("answers")

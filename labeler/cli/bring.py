@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.display import print_json, say
+from labeler.cli.display import counted, print_json, say
 from labeler.cli.following import collecting
-from labeler.cli.hints import to_label
+from labeler.cli.hints import to_label, to_score_imported
 from labeler.cli.listing import facts
 
 
@@ -26,10 +26,18 @@ def import_(
 
     found = api.find_evidence(path)
     with collecting() as progress:
-        made = api.import_evidence(found, name, model=model, progress=progress)
+        made = api.import_evidence(path, name, model=model, progress=progress)
     explained, scored = len(made.explainable()), len(made.scorable())
     if json:
-        print_json({**facts(made.store), "path": str(found), "explainable": explained, "scorable": scored})
+        print_json(
+            {
+                **facts(made.store),
+                "path": str(found),
+                "explainable": explained,
+                "scorable": scored,
+                "imported_labels": len(made.imported()),
+            }
+        )
         return
     manifest = made.store.manifest
     if found != Path(path):
@@ -44,6 +52,10 @@ def import_(
         f"'{name}': {manifest.n_features:,} features with {manifest.n_kept:,} contexts ({manifest.source}), {population}"
     )
     say(reach(manifest.n_features, explained, scored))
+    if labelled := len(made.imported()):
+        say(f"{counted(labelled, 'feature')} came with labels of others, which are kept beside ours")
+        if scoring := to_score_imported(made):
+            say(f"to score them: {scoring}")
     hint = to_label(made)
     say(f"next: {hint}" if hint else f"next: labeler show {name} {made.store.indices[0]}")
 

@@ -33,6 +33,15 @@ def to_label(dictionary: Dictionary, features: Sequence[int] | None = None) -> s
     return f"labeler label {dictionary.name}{'' if every else f' --features {spelled(ready)}'}{free_simulator()}"
 
 
+def to_score_imported(dictionary: Dictionary) -> str | None:
+    """A command that scores the labels that came with a dictionary; None where none of them can be scored."""
+    fires = dictionary.store.indices[dictionary.store.firing_contexts().any(axis=1)].tolist()
+    brought = dictionary.imported()
+    if not any(one["side"] == "input" for index in fires for one in brought.get(index, ())):
+        return None
+    return f"labeler score {dictionary.name} --labels imported{free_simulator()}"
+
+
 def free_simulator() -> str:
     """What a command adds where the usual simulator cannot run here."""
     return "" if encoder_available() else " --simulator lexical"

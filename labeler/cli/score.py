@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,10 +30,11 @@ from labeler.options import Options, amount
 def score(
     name: Annotated[str, typer.Argument(help="The dictionary, as `labeler dictionaries` lists it.")],
     labels: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="Labels from elsewhere: JSON or a table (, ; tab) with a feature's index and its label in each row, or "
-            "Neuronpedia's explanations; the catalogue's own otherwise. Several for one feature are chosen between."
+            help="Labels from elsewhere: 'imported' (they came with the evidence), or a file: JSON or a table (, ; tab) with "
+            "a feature's index and its label in each row, or Neuronpedia's explanations; the catalogue's own otherwise. "
+            "Several for one feature are chosen between."
         ),
     ] = None,
     features: FEATURES = None,

@@ -109,6 +109,8 @@ def about(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int
             out.print(Text(f"not scored: {clean(reason or 'nobody said why')}", style="yellow"), soft_wrap=True)
         if "null" in row["controls"]:
             out.print(Text(f"the null is missing: {clean(row['controls']['null']['failed'])}", style="yellow"))
+    for theirs in row["imported"] if row is not None else dictionary.imported(index).get(index, []):
+        out.print(imported(theirs), soft_wrap=True)
     for line in neighbourhood(evidence, row):
         out.print(line, soft_wrap=True)
     found = bars(evidence.statistics.histogram)
@@ -131,6 +133,17 @@ def about(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int
     for miss in dictionary.near_misses(index, "explain", 1) if shown else ():
         silent = Text(f"silent  {clean(miss.context.text)}", style="dim")
         out.print(silent.append(f"  {NEAR[miss.kind]}"), soft_wrap=True)
+
+
+def imported(theirs: dict[str, Any]) -> Text:
+    """A label that came with the evidence, who made it, and what it scores where it was scored."""
+    line = Text.assemble(("imported ", "dim"), clean(theirs["label"]), (f"  ({clean(theirs['explainer'])})", "dim"))
+    if theirs["description"]:
+        line.append(f"  {clean(theirs['description'])}")
+    for key, score in theirs["scores"].items():
+        if key.startswith("simulation"):
+            line.append(Text.assemble("  ", (f"{key} ", "dim"), score_text(score)))
+    return line
 
 
 def neighbourhood(evidence: Evidence, row: dict[str, Any] | None) -> Iterator[Text]:
@@ -161,6 +174,7 @@ def facts(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int
     return {
         "index": index,
         "row": row,
+        "imported": row["imported"] if row is not None else dictionary.imported(index).get(index, []),
         "contexts": [as_dict(context) for context in evidence.contexts[:n]],
         "histogram": [
             {"low": bar.low, "high": bar.high if isfinite(bar.high) else None, "tokens": bar.tokens}

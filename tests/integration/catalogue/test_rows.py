@@ -122,6 +122,7 @@ def test_the_exported_row_has_everything_that_was_stored(catalogue: Catalogue, t
         "statistics": {"density": 0.0031, "max_activation": 41.2},
         "near_duplicates": [7, 9],
         "same_label": [],
+        "imported": [],
         "cost": {"usd": 0.75, "input_tokens": 1830, "cached_tokens": 900, "output_tokens": 92, "calls": 2},
         "provenance": {
             "run": run_id,

@@ -17,6 +17,7 @@ from tests.fakes.foreign.examples import EXAMPLES
 from tests.fakes.foreign.neuron_records import save_neuron_records
 from tests.fakes.foreign.neuronpedia import save_neuronpedia
 from tests.fakes.foreign.saedashboard import save_saedashboard
+from tests.fakes.foreign.sample import save_rows
 from tests.fakes.foreign.toy import save_toy_contexts, toy_features
 from tests.fakes.tiny_model import tiny_tokenizer
 
@@ -36,7 +37,7 @@ def save_few_delphi(folder):
     tiny_tokenizer().save_pretrained(folder / "model")
     dense = some_activations()
     dense[..., :6] = 0
-    for index in range(6):  # they fire on one token alone
+    for index in range(1, 6):  # they fire on one token alone, and the first nowhere
         dense[index, 2 * index + 1, index] = 1.5
     return save_delphi(folder, dense, model=str(folder / "model"))
 
@@ -118,6 +119,21 @@ def test_where_nothing_can_be_explained_no_labelling_is_proposed(tmp_path, comma
     proposed = shlex.split(said[said.index("next: ") + len("next: ") :])
     shown = command(*proposed[1:])
     assert "labeler label" not in shown
+
+
+def test_labels_that_came_along_are_shown_and_the_command_that_scores_them_runs(tmp_path, command):
+    save_neuronpedia(tmp_path / "theirs", few())
+    rows = [{"index": str(index), "description": f"label of {index}"} for index in (*few(), 1)]
+    save_rows(tmp_path / "theirs" / "explanations" / "batch-0.jsonl.gz", rows)
+    said = command("import", "theirs", "--as", "few")
+    assert f"{len(few())} features came with labels of others" in said
+    assert "label of 17 (file:explanations)" in command("show", "few", "17")
+    proposed = shlex.split(re.search(r"to score them: (labeler .*?) next:", said)[1])
+    command(*proposed[1:])
+    (run,) = api.runs()
+    states = {row["state"] for row in run.rows()}
+    assert states == {"labelled", "skipped"}, "one never fires"
+    assert "label of 17" in command("show", "few", "17")
 
 
 def test_an_export_around_what_was_named_is_named_on_screen(tmp_path, command):
