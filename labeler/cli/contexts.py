@@ -28,7 +28,7 @@ LEGEND = f"{OPEN}active{CLOSE}7: how strongly, 10 being the feature's maximum"
 
 def highlighted(context: Context, strongest: float) -> Text:
     """A context with its strength before it and its document behind it; ``strongest`` is the feature's maximum."""
-    line = Text(f"{context.maximum:6.1f}  ", style="dim")
+    line = Text.assemble((f"{context.maximum:6.1f}  ", "dim"))
     parts = around(context.activations > 0)
     last = parts[-1].stop
     for part in parts:

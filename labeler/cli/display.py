@@ -47,10 +47,22 @@ _PLAIN = {
     "␣": "_",
     "·": ".",
     "█": "#",
+    "—": "-",
+    "−": "-",
+    "‘": "'",
+    "“": '"',
+    "”": '"',
+    "‹": "<",
+    "␍": "|",
+    "→": "->",
+    "±": "+-",
+    "≤": "<=",
+    "≥": ">=",
     "⇥": " ",
     "’": "'",
 }
-"""Our signs for a terminal that has them not; ``check`` would else say the same of what is there and of what is not."""
+"""Our signs, and what stands in most texts, for a terminal that has them not; ``check`` would else say the same of what is
+there and of what is not."""
 
 
 def write_anywhere() -> None:

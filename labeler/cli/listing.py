@@ -94,8 +94,8 @@ def status(
         say("no runs yet; start one with `labeler label NAME`")
         return
     table = runs_table(found)
-    # Cells that have no room are cut; an id has to be copied whole.
-    if Measurement.get(out, out.options, table).minimum > out.width:
+    # What has no room is cut, and words are broken; an id has to be copied whole.
+    if Measurement.get(out, out.options.update(max_width=ENDLESS), table).minimum > out.width:
         for each in found:
             say(run_line(each))
     else:
@@ -104,6 +104,9 @@ def status(
         if each.progress.failures:
             say(f"{each.record.id} failed: {by_kind(each.progress.failures)}")
 
+
+ENDLESS = 10_000
+"""Columns of a terminal on which everything has room."""
 
 COLUMNS = (
     "run",

@@ -222,7 +222,7 @@ def scores(row: dict[str, Any]) -> Table:
     """Every score with its interval, null percentile and state; the headline first."""
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("score", "value [95 %]", "beats of nulls", "contexts", "worth uniform", "state"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for key, score in row["scores"].items():
         beats = "–" if score["null_percentile"] is None else f"{score['null_percentile']:.0f} %"
         worth = "–" if score["uniform_equivalent_n"] is None else f"{score['uniform_equivalent_n']:,.0f}"

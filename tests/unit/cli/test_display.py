@@ -32,6 +32,15 @@ def test_what_an_encoding_lacks_is_written_in_what_it_has(terminal, encoding, sh
     assert said() == shown
 
 
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("ascii", "\"a\" - 'b' +- 1 -> 2"), ("latin-1", "\"a\" - 'b' ± 1 -> 2")]
+)
+def test_common_marks_of_text_are_read_in_ascii(terminal, encoding, shown):
+    said = terminal(encoding)
+    print("“a” — ‘b’ ± 1 → 2", end="")
+    assert said() == shown
+
+
 @pytest.mark.parametrize(("encoding", "shown"), [("ascii", "caf?"), ("latin-1", "caf?"), ("utf-8", r"caf\udce9")])
 def test_a_file_name_in_another_encoding_is_no_error(terminal, encoding, shown):
     said = terminal(encoding)
