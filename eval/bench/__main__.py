@@ -6,12 +6,13 @@ import sys
 
 import typer
 
-from eval.bench import evidence, free, local, sequential, start, supply, tokens
+from eval.bench import copies, evidence, free, local, sequential, start, supply, tokens
 from labeler.cli.display import clean
 from labeler.errors import LabelerError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("evidence")(evidence.main)
+app.command("copies")(copies.main)
 app.command("sequential")(sequential.main)
 app.command("tokens")(tokens.main)
 app.command("supply")(supply.main)

@@ -76,11 +76,11 @@ def compared(model: Any, dictionary: Any, tokens: int) -> dict[str, Any]:
         stream = batches(placed(windows(read_corpus("sample"), model), CONTEXT), PIECE_TOKENS)
         for number in itertools.count():
             reading, batch = timed(partial(next, stream))
-            forward, _ = timed(partial(activations, model, [hook], batch))
+            forward, _ = timed(partial(activations, model, [hook], batch, first=model.separator_id))
 
             def collect(batch: Any = batch, first: int = first) -> int:
                 contexts, kept = cut(batch, first, CONTEXT)
-                hidden = activations(model, [hook], batch)[0][torch.from_numpy(kept)]
+                hidden = activations(model, [hook], batch, first=model.separator_id)[0][torch.from_numpy(kept)]
                 building.add(contexts, activity(contexts, hidden, on_device))
                 return len(contexts)
 
@@ -178,7 +178,7 @@ def ours(tokens: int, ids: str) -> dict[str, Any]:
         given.append(batch)
         if sum(len(window.ids) for batch in given for window in batch) >= tokens:
             break
-    activations(model, [hook], given[0])
+    activations(model, [hook], given[0], first=model.separator_id)
     sampler = Memory()
     before = sampler.now()
     sampler.take()
@@ -188,7 +188,7 @@ def ours(tokens: int, ids: str) -> dict[str, Any]:
         building = Building(Path(folder) / "parts", dictionary.n_features)
         for batch in given:
             contexts, kept = cut(batch, first, CONTEXT)
-            hidden = activations(model, [hook], batch)[0][torch.from_numpy(kept)]
+            hidden = activations(model, [hook], batch, first=model.separator_id)[0][torch.from_numpy(kept)]
             building.add(contexts, activity(contexts, hidden, dictionary))
             first += len(contexts)
             held += contexts.n_tokens
@@ -198,6 +198,13 @@ def ours(tokens: int, ids: str) -> dict[str, Any]:
     rows = np.concatenate([window.ids for batch in given for window in batch])
     np.save(ids, rows[: len(rows) // 256 * 256].reshape(-1, 256).astype(np.int64))
     return {"per_second": round(held / seconds), "growth_mb": round(peak - before)}
+
+
+def copies(documents: int) -> dict[str, Any]:
+    """How copies of texts are told, on a corpus that has many."""
+    from eval.bench.copies import measure
+
+    return measure(documents)
 
 
 SHARED = ("contexts", "places", "words")
@@ -287,6 +294,7 @@ PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "memory": lambda tokens: memory(int(tokens)),
     "peer": lambda tokens, python: peer(int(tokens), python),
     "ours": lambda tokens, ids: ours(int(tokens), ids),
+    "copies": lambda documents: copies(int(documents)),
     "scale": lambda features, tokens: scale(int(features), int(tokens)),
 }
 

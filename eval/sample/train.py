@@ -25,7 +25,7 @@ from torch import Tensor
 from eval.sample.text import training_corpus
 from labeler.evidence.windows import activations, batches, windows
 from labeler.models.hooks import HookPoint
-from labeler.models.language import load_language_model
+from labeler.models.language import END_OF_TEXT, load_language_model
 from labeler.models.names import SMOLLM2
 from labeler.models.precision import precision
 
@@ -68,7 +68,7 @@ def collect(recipe: Recipe, scratch: Path, progress: Progress) -> tuple[np.ndarr
         path = scratch / f"residuals-{number:04d}.npz"
         count = sum(len(w.ids) for w in batch)
         if not path.exists():
-            x = activations(model, [hook], batch)[0].float()
+            x = activations(model, [hook], batch, first=model.separator_id)[0].float()
             test = torch.from_numpy(np.repeat([held_out(w.document) for w in batch], [len(w.ids) for w in batch]))
             keep = x.norm(dim=1) <= MAX_NORM
             part = path.with_suffix(".part.npz")
@@ -223,6 +223,7 @@ def export(
             "model_class_name": "AutoModelForCausalLM",
             "context_size": 129,
             "prepend_bos": True,
+            "first_token": END_OF_TEXT,
             "exclude_special_tokens": True,
             "max_norm": MAX_NORM,
         },

@@ -49,9 +49,13 @@ def _splits(window: Window, length: int) -> NDArray[np.uint8]:
 def activity(contexts: Contexts, hidden: Tensor, dictionary: Dictionary) -> Pairs:
     """What is active in the contexts: hidden [tokens, d_model] of all of them in turn.
 
+    On a token that the dictionary's training left out, nothing is.
     Raises InputError where an activation is NaN or infinite.
     """
     rows, features, values = [], [], []
+    ids = contexts.tokens[contexts.tokens >= 0]
+    excluded = dictionary.excluded if isinstance(dictionary.excluded, tuple) else ()
+    read = torch.from_numpy(~np.isin(ids, excluded)).to(hidden.device)
     for start in range(0, len(hidden), AT_ONCE):
         row, feature, value = dictionary.active(hidden[start : start + AT_ONCE])
         if not bool(torch.isfinite(value).all()):
@@ -61,7 +65,7 @@ def activity(contexts: Contexts, hidden: Tensor, dictionary: Dictionary) -> Pair
             )
         # Stored in half precision: what would become infinite stays the largest number there is.
         half = value.clamp(max=65504).half()
-        kept = half > 0
+        kept = (half > 0) & read[row + start]
         rows.append((row[kept] + start).cpu().numpy())
         features.append(feature[kept].cpu().numpy())
         values.append(half[kept].cpu().numpy())

@@ -187,9 +187,17 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def fitting(dictionary: Dictionary, model: LanguageModel) -> Dictionary:
-    """The dictionary as this model wants it: TransformerLens centres no residual stream that RMS norms read."""
+    """The dictionary as this model wants it.
+
+    TransformerLens centres no residual stream that RMS norms read; which tokens are special the tokenizer knows; and no
+    window is longer than what the model takes.
+    """
     if dictionary.input.centre and not model.centres:
-        return dataclasses.replace(dictionary, input=dataclasses.replace(dictionary.input, centre=False))
+        dictionary = dataclasses.replace(dictionary, input=dataclasses.replace(dictionary.input, centre=False))
+    if dictionary.excluded is True:
+        dictionary = dataclasses.replace(dictionary, excluded=tuple(map(int, model.tokenizer.all_special_ids)))
+    if dictionary.window and model.longest:
+        dictionary = dataclasses.replace(dictionary, window=min(dictionary.window, model.longest - 1))
     return dictionary
 
 
@@ -210,7 +218,11 @@ def _collect(
     collections: Sequence[Collection], model: LanguageModel, request: CollectRequest, progress: Progress
 ) -> None:
     try:
-        exhausted = read_through(collections, model, request.corpus, request.tokens, progress)
+        exhausted: dict[str, bool] = {}
+        for window in dict.fromkeys(each.window for each in collections):
+            alike = [each for each in collections if each.window == window]
+            at_end = read_through(alike, model, request.corpus, request.tokens, progress)
+            exhausted |= {each.name: at_end for each in alike}
         for each in collections:
             _check_seen(each.building.seen, request.corpus)
     except DamagedFileError:
@@ -221,7 +233,7 @@ def _collect(
         raise
     like: list[EvidenceStore] = []
     for each in collections:
-        like.append(_finish(each, model, like, request, exhausted, progress))
+        like.append(_finish(each, model, like, request, exhausted[each.name], progress))
 
 
 def _finish(

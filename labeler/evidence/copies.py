@@ -9,7 +9,7 @@ in which it was first met. Two rules make copies one document:
 - a context with a mark of another split is left out of all of them, and so of what the counts speak for.
 
 So documents are not chained: of a footer that everybody has, only the contexts of one split stay. Letters are what is left
-of a text in lower case without white space, repeats as one, a letter of another script by its two to four bytes.
+of a text in lower case without white space, rulers as one mark, a letter of another script by its two to four bytes.
 
 What is kept holds for certain: no two contexts of different splits share ``REACH`` letters in a row (half a context of
 prose), or are the same text, however short; nor does one share so many with any part of a document of another split.
@@ -35,6 +35,8 @@ STRETCH = 40
 REACH = 56
 """A common passage of so many letters has a mark for certain."""
 
+_IN_WORDS = np.array([byte >= 128 or chr(byte).isalnum() for byte in range(256)])
+
 LEFT_OUT = NOBODY
 """The split of a context that none may have."""
 
@@ -53,7 +55,7 @@ class Splits:
         known = self._marks.knows(marks)
         marks, place = marks[known], place[known]
         owner = self._marks.of(marks)
-        name = np.array([_hash(document)], dtype=np.uint64)
+        name = np.array([_hash(document.encode("utf-8", "surrogatepass"))], dtype=np.uint64)
         split = int(self._documents.of(name)[0])
         if split == NOBODY:
             split = _followed(owner, document)
@@ -96,8 +98,11 @@ def marks_of(texts: list[str]) -> tuple[Hashes, IntArray]:
         first, last = context[at], context[at + STRETCH - 1]
         marks.append(hashes[at])
         places.append(np.where(first == last, first, -1))
-    short = np.flatnonzero(np.bincount(context, minlength=len(texts)) <= REACH)
-    marks.append(np.array([_hash("".join(texts[at].lower().split())) for at in short], dtype=np.uint64))
+    ends = np.cumsum(np.bincount(context, minlength=len(texts)))
+    starts = np.r_[0, ends[:-1]]
+    short = np.flatnonzero(ends - starts < REACH)
+    every = letters.astype(np.uint8).tobytes()
+    marks.append(np.array([_hash(every[starts[at] : ends[at]]) for at in short], dtype=np.uint64))
     places.append(short)
     return np.concatenate(marks), np.concatenate(places)
 
@@ -107,9 +112,10 @@ def _letters(texts: list[str]) -> tuple[Hashes, IntArray]:
     encoded = ["".join(text.lower().split()).encode("utf-8", "replace") for text in texts]
     letters = np.frombuffer(b"".join(encoded), dtype=np.uint8)
     context = np.repeat(np.arange(len(texts)), [len(one) for one in encoded])
-    new = np.r_[True, letters[1:] != letters[:-1]][: len(letters)]
+    other = (letters[1:] != letters[:-1]) | (context[1:] != context[:-1])
+    new = np.r_[True, other | _IN_WORDS[letters[1:]]][: len(letters)]
     return letters[new].astype(np.uint64), context[new]
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+def _hash(text: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")

@@ -14,12 +14,10 @@ from torch import Tensor
 
 from labeler.evidence.copies import Splits
 from labeler.evidence.corpus import Passage
+from labeler.evidence.dictionaries.base import WINDOW
 from labeler.evidence.formats.marks import is_mark
 from labeler.models.hooks import HookPoint
 from labeler.models.language import LanguageModel
-
-WINDOW = 128
-"""Tokens that the model sees at once, beside the one that starts every window."""
 
 ROWS = {"cpu": 16, "cuda": 128, "mps": 32}
 """Full windows a forward pass. On two cores 16 and 32 are fastest, 64 loses a tenth; a GPU wants more to do."""
@@ -108,13 +106,14 @@ def activations(
     batch: Sequence[Window],
     rows: int | None = None,
     told: Callable[[int], None] = lambda tokens: None,
-    bos: bool = True,
+    *,
+    first: int | None,
 ) -> list[Tensor]:
     """What passes each hook point on every token of the windows, one after the other: [tokens, width] of every hook.
 
-    In the model's dtype, on its device. With ``bos`` every window starts with the model's first token, whose own activations
+    In the model's dtype, on its device. Every window starts with the token ``first``, where there is one, whose own activations
     are dropped: attention parks itself there, and their norm is a hundred times everyone else's. Windows of like length share a
-    forward pass, as many as have the tokens of ``rows`` full windows together; ``told`` hears how many tokens are done.
+    forward pass, as many as have the tokens of ``rows`` usual windows together; ``told`` hears how many tokens are done.
     """
     lengths = np.array([len(window.ids) for window in batch])
     ends = lengths.cumsum()
@@ -123,8 +122,8 @@ def activations(
     done = 0
     for group in _groups(lengths, room):
         # Padding stands on the right, where a causal model cannot see it: no mask is needed.
-        begin = int(bos)
-        ids = torch.full((len(group), lengths[group[0]] + begin), model.bos_id if bos else 0, dtype=torch.long)
+        begin = int(first is not None)
+        ids = torch.full((len(group), lengths[group[0]] + begin), first or 0, dtype=torch.long)
         for row, i in enumerate(group):
             ids[row, begin : lengths[i] + begin] = torch.from_numpy(batch[i].ids)
         column = torch.arange(ids.shape[1]) - begin

@@ -140,7 +140,7 @@ class Decoder:
         before = layers[0][0].shape[2] if layers else 0
         lengths = torch.tensor([len(text) for text in texts], device=device)
         width = max(map(len, texts))
-        ids = [[*text, *[self._model.bos_id] * (width - len(text))] for text in texts]
+        ids = [[*text, *[self._model.separator_id] * (width - len(text))] for text in texts]
         output = self._model.module.base_model(
             input_ids=torch.tensor(ids, device=device),
             position_ids=torch.arange(before, before + width, device=device).expand(len(texts), -1),

@@ -55,7 +55,7 @@ def prompt_ids(model: LanguageModel, prompt: str) -> list[int]:
     ids = model.encode(prompt)
     special = {token_id for token_id, token in model.tokenizer.added_tokens_decoder.items() if token.special}
     if not ids or ids[0] not in special:
-        ids = [model.bos_id, *ids]
+        ids = [model.separator_id, *ids]
     check_room(model, len(ids) + 1)
     return ids
 
@@ -123,7 +123,7 @@ def choose(logits: Tensor, texts: Sequence[Writing]) -> list[int]:
 def end_ids(model: LanguageModel) -> frozenset[int]:
     """The tokens after which a text is over: EOS, a chat turn's end, and what separates documents."""
     tokenizer = model.tokenizer
-    ids: set[Any] = {model.bos_id, tokenizer.eos_token_id}
+    ids: set[Any] = {model.separator_id, tokenizer.eos_token_id}
     configured = getattr(model.module.generation_config, "eos_token_id", None)
     ids.update(configured if isinstance(configured, list) else [configured])
     turn = tokenizer.convert_tokens_to_ids("<|im_end|>")

@@ -25,6 +25,8 @@ from labeler.progress import doing, tell
 
 _RAN: Counter[str] = Counter()
 
+END_OF_TEXT = "<|endoftext|>"
+
 _FINAL_NORMS = ("norm", "ln_f", "final_layer_norm", "final_layernorm")
 
 
@@ -47,17 +49,48 @@ class LanguageModel:
 
     @property
     def bos_id(self) -> int:
-        """The token that every window starts with: ``<|endoftext|>`` where the vocabulary has it, else BOS, else EOS.
+        """The token that dictionaries were trained behind: the tokenizer's BOS, else ``<|endoftext|>``, else EOS.
 
-        Document separators of pre-training are the start that base weights have seen most.
+        Raises InputError where the tokenizer has none of these.
         """
-        end_of_text = self.tokenizer.convert_tokens_to_ids("<|endoftext|>")
-        if end_of_text is not None and self.tokenizer.convert_ids_to_tokens(end_of_text) == "<|endoftext|>":
-            return int(end_of_text)
-        for token_id in (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id):
+        if self.tokenizer.bos_token_id is not None:
+            return int(self.tokenizer.bos_token_id)
+        return self.separator_id
+
+    @property
+    def separator_id(self) -> int:
+        """The token that texts of one's own start with: ``<|endoftext|>`` where the vocabulary has it, else BOS, else EOS.
+
+        Document separators of pre-training are the start that base weights have seen most. Raises InputError where the
+        tokenizer has none of these.
+        """
+        end_of_text = self._id(END_OF_TEXT)
+        for token_id in (end_of_text, self.tokenizer.bos_token_id, self.tokenizer.eos_token_id):
             if token_id is not None:
                 return int(token_id)
         raise InputError(f"the tokenizer of '{self.name}' has no token to start a window with (BOS or EOS)")
+
+    def first_id(self, token: str) -> int:
+        """The id of a token that texts begin with, by its name; the tokenizer's BOS for ''.
+
+        Raises InputError where the vocabulary has no such token.
+        """
+        if not token:
+            return self.bos_id
+        found = self._id(token)
+        if found is None:
+            raise InputError(f"'{token}', which the dictionary was trained behind, is no token of '{self.name}'")
+        return found
+
+    def _id(self, token: str) -> int | None:
+        found = self.tokenizer.convert_tokens_to_ids(token)
+        return int(found) if found is not None and self.tokenizer.convert_ids_to_tokens(found) == token else None
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens that it can take at once; None where its configuration does not say."""
+        found = getattr(self.module.config.get_text_config(), "max_position_embeddings", None)
+        return found if isinstance(found, int) and found > 1 else None
 
     def layers(self) -> Any:
         """The list of decoder blocks, wherever the architecture keeps it."""

@@ -36,7 +36,7 @@ def logprobs(model: LanguageModel, prefix: str, texts: Sequence[str], among: Seq
     if not any(texts):
         return [_result([], nothing) for _ in texts]
     tokens = model.tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    start = [model.bos_id, *model.encode(prefix)]
+    start = [model.separator_id, *model.encode(prefix)]
     encoded: list[list[int]] = tokens.input_ids
     check_room(model, len(start) + max(map(len, encoded)))
 
@@ -89,7 +89,9 @@ def _later(model: LanguageModel, prefix: Any, group: Sequence[Sequence[int]], ot
     width = max(lengths)
     if width == 0:
         return torch.empty(0, 1 + len(others))
-    ids = torch.tensor([[*ids[:-1], *[model.bos_id] * (width - len(ids) + 1)] for ids in group], device=model.device)
+    ids = torch.tensor(
+        [[*ids[:-1], *[model.separator_id] * (width - len(ids) + 1)] for ids in group], device=model.device
+    )
     cache = copy.deepcopy(prefix)
     cache.batch_repeat_interleave(len(group))
     hidden = model.module.base_model(input_ids=ids, past_key_values=cache, use_cache=True).last_hidden_state

@@ -16,8 +16,20 @@ from labeler.evidence.dictionaries.encoders import Encoder
 from labeler.evidence.dictionaries.inputs import Input
 from labeler.evidence.dictionaries.leaves import leaves, moved
 
+WINDOW = 128
+"""Tokens that the model sees at once, beside the one that starts every window, where a dictionary says nothing else."""
+
 BLOCK = 2**26
 """Pre-activations held at once: 256 MiB, 16,384 rows of 4,096 features or 1,024 rows of 65,536."""
+
+
+_UNSAID: dict[str, tuple[object, ...]] = {
+    "bos": (True,),
+    "first_token": ("", "<|endoftext|>"),
+    "window": (None, WINDOW),
+    "excluded": (False, True),
+}
+"""What makes no other dictionary: with these, evidence is as it was before anybody could say otherwise."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,7 +53,13 @@ class Dictionary:
     hook_out: str = ""
     """The hook point that a transcoder writes to; '' where it is the one that it reads."""
     bos: bool = True
-    """Whether it was trained on texts that begin with the tokenizer's first token; what later tokens are depends on it."""
+    """Whether it was trained on texts that begin with a first token; what later tokens are depends on it."""
+    first_token: str = ""
+    """The token that those texts began with; '' for the tokenizer's BOS."""
+    window: int | None = None
+    """Tokens that the model saw at once in training, beside the first; None where the files do not say."""
+    excluded: bool | tuple[int, ...] = False
+    """Tokens that were left out of training, by id, or all special ones: no feature is active on them."""
     max_norm: float | None = None
     """Tokens whose norm exceeds this were left out of training: no feature is active on them."""
 
@@ -96,7 +114,7 @@ class Dictionary:
         """The SHA-256 of all that decides what it computes, the same on every device."""
         digest = hashlib.sha256()
         for owner, name, value in leaves(self):
-            if name == "bos" and value:  # what was collected before anybody could say otherwise stays the same
+            if value in _UNSAID.get(name, ()):
                 continue
             said = f"{tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
             digest.update(f"{owner}.{name}={said}\n".encode())

@@ -126,6 +126,7 @@ def _dictionary(config: Config, weights: Weights, place: Path | str) -> Dictiona
         W_enc, b_enc, W_dec = W_enc * norms, b_enc * norms, W_dec / norms[:, None]
 
     metadata = config.section("metadata")
+    bos = next((c.flag("prepend_bos") for c in (metadata, config) if c.has("prepend_bos")), True)
     return Dictionary(
         W_dec=W_dec,
         b_dec=b_dec,
@@ -139,7 +140,10 @@ def _dictionary(config: Config, weights: Weights, place: Path | str) -> Dictiona
         model=_said("model_name", metadata, config),
         hook=_said("hook_name", metadata, config) or _said("hook_point", metadata, config),
         hook_out=_said("hook_name_out", metadata, config),
-        bos=next((c.flag("prepend_bos") for c in (metadata, config) if c.has("prepend_bos")), True),
+        bos=bos,
+        first_token=_said("first_token", metadata, config),
+        window=next((_window(c, bos) for c in (metadata, config) if c.has("context_size")), None),
+        excluded=next((_excluded(c) for c in (metadata, config) if c.has("exclude_special_tokens")), False),
         max_norm=next((c.number("max_norm") for c in (metadata, config) if c.has("max_norm")), None),
     ).check(place)
 
@@ -187,6 +191,22 @@ def _norm(config: Config) -> Norm:
             f"{config.path}: normalize_activations {Config.shown(stated)} is not read; known: {', '.join(_NORMS)}"
         )
     return _NORMS[stated]
+
+
+def _window(config: Config, bos: bool) -> int:
+    """The tokens of a training sequence, beside the first one where it began with one."""
+    size = config.whole("context_size") - bos
+    if size < 1:
+        raise InputError(f"{config.path}: context_size is {size + bos}; there must be a token beside the first")
+    return size
+
+
+def _excluded(config: Config) -> bool | tuple[int, ...]:
+    """All special tokens or none, or which ones, by their ids."""
+    stated = config.values["exclude_special_tokens"]
+    if isinstance(stated, list | tuple) and all(type(token) is int and 0 <= token < 2**31 for token in stated):
+        return tuple(stated)
+    return config.flag("exclude_special_tokens")
 
 
 def _said(key: str, *configs: Config) -> str:

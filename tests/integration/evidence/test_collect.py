@@ -143,6 +143,48 @@ def test_one_that_is_ahead_waits_for_the_others(own, whole, tmp_path):
     assert both[1].manifest.n_tokens == whole.manifest.n_tokens
 
 
+@pytest.mark.parametrize(
+    ("said", "first", "size", "excluded"),
+    [
+        ({"context_size": 40}, "bos", 39, ()),
+        ({"context_size": 50, "prepend_bos": False}, None, 50, ()),
+        ({"context_size": 4_000, "first_token": "<|endoftext|>"}, "separator", None, ()),
+        ({"exclude_special_tokens": [7, 9, 30]}, "bos", 128, (7, 9, 30)),
+        ({"exclude_special_tokens": True}, "bos", 128, ()),
+    ],
+)
+def test_text_is_read_as_the_dictionary_says_that_it_was_trained(own, tmp_path, said, first, size, excluded):
+    metadata = {"model_name": "tiny", "hook_name": "blocks.0.hook_resid_post", **said}
+    save_dictionary(tmp_path / "sae", metadata=metadata)
+    [store] = collect(request(own, (tmp_path / "sae", "trained", None), tokens=3_000), tmp_path / "dictionaries")
+    model, dictionary = load_language_model(str(own / "model")), load_dictionary(tmp_path / "sae")
+    size = size or model.longest - 1
+    begin = {"bos": [model.bos_id], "separator": [model.separator_id], None: []}[first]
+    lines = (own / "corpus.jsonl").read_text().splitlines()
+    texts = {line["id"]: line["text"] for line in map(json.loads, lines[:40])}
+    truth = {}
+    for document, text in texts.items():
+        ids = model.tokenise(text)[0]
+        for start in range(0, len(ids), size):
+            here = ids[start : start + size]
+            window = torch.tensor([[*begin, *here.tolist()]])
+            acts = dictionary.encode(model.activations(window, [HookPoint.parse(dictionary.hook)])[0][0, len(begin) :])
+            acts[np.isin(here, excluded)] = 0
+            for at in range(0, len(here), 32):
+                truth[document, tuple(here[at : at + 32].tolist())] = acts[at : at + 32].numpy()
+    ids, close = store.rows.whole("tokens"), []
+    for index in range(0, 64, 7):
+        found = store.read(index)
+        for row, length, activations in zip(found.contexts, found.lengths, found.activations, strict=True):
+            expected = truth.get((store.rows.document(int(row)), tuple(ids[row, :length].tolist())))
+            assert expected is not None or store.rows.document(int(row)) not in texts
+            if expected is not None:
+                close.append(np.isclose(activations[:length], expected[:, index], rtol=0.05, atol=0.05).mean())
+                assert not activations[:length][np.isin(ids[row, :length], excluded)].any()
+    assert np.mean(close) > 0.95
+    assert len(close) > 50
+
+
 def test_neurons_need_no_file_and_have_both_signs(own, tmp_path):
     hook = "blocks.0.mlp.hook_post"
     [store] = collect(request(own, ("neurons", "neurons", hook), tokens=3_000), tmp_path)

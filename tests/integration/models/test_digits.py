@@ -35,7 +35,7 @@ def model():
 def plain_reference(model, tokens):
     """One pass over the whole text, without a batch, a cache or offsets: another way to the same numbers."""
     digits = [model.encode(digit)[0] for digit in DIGITS]
-    ids = [model.bos_id, *model.encode(load_prompt("logprob").render(explanation=LABEL))]
+    ids = [model.separator_id, *model.encode(load_prompt("logprob").render(explanation=LABEL))]
     tabs = []
     for token in tokens:
         ids += model.encode(f"{one_line(token)}\t")

@@ -102,7 +102,7 @@ def alone(model, window, bos=True):
 def test_activations_are_those_of_each_window_by_itself(model, rows, bos):
     batch = list(windows(PASSAGES, model, 8))
     told = []
-    found = activations(model, HOOKS, batch, rows, told.append, bos)
+    found = activations(model, HOOKS, batch, rows, told.append, first=model.bos_id if bos else None)
     assert told == sorted(told)
     assert told[-1] == sum(len(window.ids) for window in batch)
     wanted = [torch.cat(parts) for parts in zip(*(alone(model, window, bos) for window in batch), strict=True)]
@@ -121,7 +121,7 @@ def test_windows_of_like_length_share_a_pass(model):
         lambda _, args: seen.append(args[0].shape)
     )
     try:
-        activations(model, HOOKS[:1], batch, rows=8)
+        activations(model, HOOKS[:1], batch, rows=8, first=model.bos_id)
     finally:
         handle.remove()
     tokens = sum(len(window.ids) + 1 for window in batch)

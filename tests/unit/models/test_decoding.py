@@ -69,7 +69,7 @@ def widths(monkeypatch, model):
 def check(model, text, done):
     ids = likeliest(model, text.prompt, done.output_tokens)
     if not done.truncated:
-        assert ids[-1] in (model.bos_id, model.tokenizer.eos_token_id, 1, 2)
+        assert ids[-1] in (model.separator_id, model.tokenizer.eos_token_id, 1, 2)
         ids = ids[:-1]
     else:
         assert done.output_tokens == text.max_tokens

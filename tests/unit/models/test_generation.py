@@ -23,9 +23,9 @@ def write(text, ids):
 
 
 def test_a_prompt_gets_a_start_token_unless_it_has_one(model):
-    assert prompt_ids(model, "dogs") == [model.bos_id, *model.encode("dogs")]
+    assert prompt_ids(model, "dogs") == [model.separator_id, *model.encode("dogs")]
     assert prompt_ids(model, "<|im_start|>user") == model.encode("<|im_start|>user")
-    assert prompt_ids(model, "") == [model.bos_id]
+    assert prompt_ids(model, "") == [model.separator_id]
 
 
 def test_a_prompt_without_room_for_an_answer_is_refused(model):
@@ -48,7 +48,7 @@ def test_an_end_token_ends_a_text_and_is_not_in_it(model, token):
 
 def test_the_ends_that_a_model_is_configured_with_count_too(model, monkeypatch):
     monkeypatch.setattr(model.module.generation_config, "eos_token_id", [7, 9])
-    assert {7, 9, model.bos_id, model.tokenizer.eos_token_id} <= end_ids(model)
+    assert {7, 9, model.separator_id, model.tokenizer.eos_token_id} <= end_ids(model)
 
 
 def test_the_first_stop_string_ends_a_text_even_in_the_middle_of_a_token(model):

@@ -24,7 +24,7 @@ TEXTS = [
 
 def naive_logprobs(model, prefix, text):
     ids = model.encode(text)
-    before = [model.bos_id, *model.encode(prefix)]
+    before = [model.separator_id, *model.encode(prefix)]
     rows = next_logprobs(model, before + ids)
     return np.array([rows[len(before) + i - 1, token] for i, token in enumerate(ids)], dtype=np.float32)
 

@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
+from labeler.demo import sample_dictionary
 from labeler.errors import InputError
 from labeler.evidence.dictionaries import load_dictionary
 from tests.fakes.dictionary import gate, inputs, random_weights, save_dictionary, weights
@@ -211,3 +213,58 @@ def test_it_says_whether_texts_began_with_a_first_token(tmp_path, said, bos):
     dictionary, usual = load_dictionary(save_dictionary(tmp_path / "a", **said)), save_dictionary(tmp_path / "b")
     assert dictionary.bos is bos
     assert (dictionary.fingerprint() == load_dictionary(usual).fingerprint()) is bos
+
+
+@pytest.mark.parametrize(
+    ("said", "window"),
+    [
+        ({}, None),
+        ({"metadata": {"context_size": 64}}, 63),
+        ({"metadata": {"context_size": 64, "prepend_bos": False}}, 64),
+        ({"context_size": 1024, "prepend_bos": True, "metadata": {}}, 1023),
+        ({"metadata": {"context_size": 129}}, 128),
+    ],
+)
+def test_it_says_how_much_text_was_seen_at_once(tmp_path, said, window):
+    dictionary = load_dictionary(save_dictionary(tmp_path / "a", **said))
+    assert dictionary.window == window
+    # Windows of 128 are what there was before anybody asked: such evidence is the same as ever.
+    same = dictionary.fingerprint() == replace(dictionary, window=None).fingerprint()
+    assert same is (window in (None, 128))
+
+
+@pytest.mark.parametrize(
+    ("stated", "excluded"), [(None, False), (False, False), (True, True), ([0, 2], (0, 2)), ([], ())]
+)
+def test_it_says_which_tokens_were_left_out(tmp_path, stated, excluded):
+    dictionary = load_dictionary(save_dictionary(tmp_path / "a", metadata={"exclude_special_tokens": stated}))
+    assert dictionary.excluded == excluded
+
+
+def test_it_says_which_token_texts_began_with(tmp_path):
+    named = load_dictionary(save_dictionary(tmp_path / "a", metadata={"first_token": "<|im_end|>"}))
+    usual = load_dictionary(save_dictionary(tmp_path / "b"))
+    assert (named.first_token, usual.first_token) == ("<|im_end|>", "")
+    assert named.fingerprint() != usual.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"context_size": 1}, "context_size is 1; there must be a token beside the first"),
+        ({"context_size": 0, "prepend_bos": False}, "context_size is 0; there must be a token"),
+        ({"context_size": "long"}, "context_size is 'long', expected a whole number"),
+        ({"exclude_special_tokens": [1.5]}, r"exclude_special_tokens is \[1\.5\], expected true or false"),
+        ({"exclude_special_tokens": "yes"}, "exclude_special_tokens is 'yes', expected true or false"),
+        ({"first_token": 3}, "first_token is 3, expected a string"),
+    ],
+)
+def test_what_it_says_wrongly_of_its_texts_is_refused(tmp_path, metadata, message):
+    folder = save_dictionary(tmp_path, metadata=metadata)
+    with pytest.raises(InputError, match=message):
+        load_dictionary(folder)
+
+
+def test_the_sample_dictionary_says_what_it_was_trained_behind():
+    sample = load_dictionary(sample_dictionary())
+    assert (sample.first_token, sample.bos, sample.window, sample.excluded) == ("<|endoftext|>", True, 128, True)
