@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from eval import agreement, labelled, picture, reference
+from eval import agreement, frames, labelled, picture, reference, scarce
 from eval.estimator import command as estimator
 from eval.known import command as known_answers
 from labeler.cli.display import clean
@@ -18,6 +18,8 @@ app.command("labelled")(labelled.main)
 app.command("reference")(reference.main)
 app.command("estimator")(estimator.main)
 app.command("known-answers")(known_answers.main)
+app.command("frames")(frames.main)
+app.command("scarce")(scarce.main)
 app.command("picture")(picture.main)
 
 if __name__ == "__main__":

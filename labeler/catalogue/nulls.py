@@ -9,8 +9,8 @@ from labeler.score import null_percentile
 ENOUGH = 20
 """Labels that a feature's own null has at least, for a percentile to be read off it."""
 
-POOLED = 5
-"""Labels that a run's pooled null has at least: a place among two or three says nothing."""
+POOLED = 10
+"""Labels that a run's pooled null has at least: a place among fewer goes by steps of more than ten per cent."""
 
 
 def percentile(

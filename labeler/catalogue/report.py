@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.score import Average, average
+from labeler.score import TOO_FEW, Average, average
 from labeler.score.share import wilson
 
 Kind = Literal["population", "top-and-random"]
@@ -55,6 +55,8 @@ class Headline:
     kind: Kind
     states: Mapping[str, int]
     """``ok|imprecise|undefined|failed|unscored``; the last two are in no mean."""
+    n_few: int
+    """Those that rest on too few contexts for an interval; they are in no mean either."""
     score: Average
     deciles: Sequence[Decile]
     """By density, of those features whose density is known."""
@@ -72,6 +74,8 @@ class ScoreMean:
     score: Average
     n_failed: int
     """Those where the scorer gave nothing usable; they are in no mean."""
+    n_few: int
+    """Those that rest on too few contexts for an interval; they are in no mean either."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +102,7 @@ class _Column:
     values: array[float] = field(default_factory=lambda: array("d"))
     densities: array[float] = field(default_factory=lambda: array("d"))
     states: Counter[str] = field(default_factory=Counter)
+    n_few: int = 0
     beats_lookup: Counter[bool] = field(default_factory=Counter)
     above_null: Counter[bool] = field(default_factory=Counter)
 
@@ -143,7 +148,9 @@ def report(rows: Iterable[Mapping[str, Any]]) -> Report:
         failures=dict(failures.most_common()),
         headlines=[_headline(*which, column) for which, column in sorted(headlines.items())],
         scores=[
-            ScoreMean(key=key, kind=kind, score=_mean(column.values), n_failed=column.states["failed"])
+            ScoreMean(
+                key=key, kind=kind, score=_mean(column.values), n_failed=column.states["failed"], n_few=column.n_few
+            )
             for (key, kind), column in sorted(scores.items())
         ],
         near_duplicates=near,
@@ -183,6 +190,9 @@ def _add(column: _Column, score: Mapping[str, Any], density: float | None) -> No
     column.states[score["state"]] += 1
     if score["state"] in ("failed", "unscored"):
         return
+    if (score.get("reason") or "").startswith(TOO_FEW):
+        column.n_few += 1
+        return
     column.values.append(float("nan") if score["value"] is None else score["value"])
     column.densities.append(float("nan") if density is None else density)
 
@@ -193,6 +203,7 @@ def _headline(key: str, kind: Kind, column: _Column) -> Headline:
         key=key,
         kind=kind,
         states=dict(column.states),
+        n_few=column.n_few,
         score=_mean(values),
         deciles=deciles(values, densities),
         beats_lookup=share(column.beats_lookup),

@@ -15,7 +15,7 @@ from labeler.cli.options import JSON, OF_RUN
 
 if TYPE_CHECKING:
     from labeler.api import Spent
-    from labeler.catalogue.report import Headline, Report, Share
+    from labeler.catalogue.report import Headline, Report, ScoreMean, Share
     from labeler.score import Average
 
 KINDS = {"population": "", "top-and-random": " (of the contexts at hand)"}
@@ -61,7 +61,7 @@ def about(headline: Headline) -> None:
     """The features of one headline: states, mean, controls, and how the score goes with density."""
     states = ", ".join(f"{n:,} {state}" for state, n in sorted(headline.states.items(), key=lambda item: -item[1]))
     out.print()
-    line(f"headline {headline.key}{KINDS[headline.kind]}: mean {mean(headline.score)}; {states}")
+    line(f"headline {headline.key}{KINDS[headline.kind]}: mean {mean(headline.score)}; {states}{few(headline)}")
     if headline.beats_lookup.n:
         line(f"  {percent(headline.beats_lookup)} beat a look-up of tokens")
     if headline.above_null.n:
@@ -88,8 +88,15 @@ def means(found: Report) -> Table:
         table.add_column(column, justify="left" if column == "score" else "right")
     for each in found.scores:
         name = Text(clean(each.key + KINDS[each.kind]))
-        table.add_row(name, f"{each.score.n:,}", mean(each.score), f"{each.n_failed:,}" if each.n_failed else "–")
+        table.add_row(
+            name, f"{each.score.n:,}", mean(each.score) + few(each), f"{each.n_failed:,}" if each.n_failed else "–"
+        )
     return table
+
+
+def few(found: Headline | ScoreMean) -> str:
+    """How many scores are in no mean because they rest on too few contexts."""
+    return f"; {found.n_few:,} left out: too few contexts" if found.n_few else ""
 
 
 def mean(average: Average) -> str:

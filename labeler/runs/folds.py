@@ -19,6 +19,7 @@ from labeler.catalogue.records import CandidateRecord, ControlOutcome, LabelOutc
 from labeler.evidence.store import EvidenceStore
 from labeler.runs.bench import Bench
 from labeler.runs.config import RunConfig
+from labeler.score import doubt, why_imprecise
 
 BY_HALVES = "mean of two halves, each scored with a label that was made of the other, or chosen on it"
 """How the catalogue says it."""
@@ -67,10 +68,11 @@ def _mean(key: str, folds: Sequence[LabelOutcome], precision: float) -> ScoreRec
         if score.value is None:
             return replace(whole, state=score.state, reason=f"one of its two halves: {score.reason}")
     value, low, high = mean_interval([(score.value, score.low, score.high) for score in here])  # type: ignore[misc]
-    half = None if low is None or high is None else (high - low) / 2
-    reason = None
-    if half is not None and half > precision:
-        reason = f"half of the interval's width, {half:.2f}, exceeds {precision:g}"
+    if low is None or high is None:
+        return replace(whole, state="ok", value=value)
+    counted = all("firing" in score.details for score in here)
+    firing, silent = (sum(int(score.details.get(name, 0)) for score in here) for name in ("firing", "silent"))
+    reason = why_imprecise((high - low) / 2, precision, doubt(firing, silent) if counted else None)
     state: ScoreState = "imprecise" if reason else "ok"
     return replace(whole, state=state, value=value, low=low, high=high, reason=reason)
 

@@ -6,7 +6,7 @@ from labeler.score.average import Average, average, paired_difference
 from labeler.score.balanced_accuracy import balanced_accuracy
 from labeler.score.bootstrap import percentile_interval, replicate
 from labeler.score.classes import resampling_classes
-from labeler.score.estimate import Estimate, State
+from labeler.score.estimate import FEW, QUIET, SURE, TOO_FEW, Estimate, State, doubt, why_imprecise
 from labeler.score.moments import moments, pearson
 from labeler.score.null import null_mean, null_percentile
 from labeler.score.share import guessing_percentile, share
@@ -15,6 +15,10 @@ from labeler.score.top_and_random import simulation_top_and_random
 from labeler.score.variance_explained import explained, fit, variance_explained
 
 __all__ = [
+    "FEW",
+    "QUIET",
+    "SURE",
+    "TOO_FEW",
     "Average",
     "Estimate",
     "State",
@@ -23,6 +27,7 @@ __all__ = [
     "auprc",
     "average",
     "balanced_accuracy",
+    "doubt",
     "explained",
     "fit",
     "guessing_percentile",
@@ -38,4 +43,5 @@ __all__ = [
     "simulation",
     "simulation_top_and_random",
     "variance_explained",
+    "why_imprecise",
 ]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from labeler.score.bootstrap import percentile_interval, resample
 from labeler.score.classes import resampling_classes
-from labeler.score.estimate import Estimate, measured
+from labeler.score.estimate import Estimate, doubt, measured
 from labeler.score.moments import Floats, Lengths, Truth, check, mask
 from labeler.score.unseen import one_alarm
 
@@ -56,8 +56,10 @@ def auprc(
     found, which = np.unique(-predicted, return_inverse=True)
     value = float(_area(*_steps(which, len(found), positive, weight[context])))
 
-    if (stratum > 0).sum() < 2:
-        reason = f"only {int((stratum > 0).sum())} of {n} contexts fire: too few for an interval"
+    firing = int((stratum > 0).sum())
+    doubted = doubt(firing, n - firing, drawn)
+    if firing < 2:
+        reason = doubt(firing, n - firing)
         return Estimate(value=value, low=0.0, high=1.0, n_contexts=n, state="imprecise", reason=reason)
 
     # Far fewer steps than tokens: at the quantiles of what the positives are predicted.
@@ -75,7 +77,7 @@ def auprc(
     areas = _area(totals[:, :k], totals[:, k:])
     # The coarse curve lies a little off the true one; its spread is what is wanted, on a scale without ends.
     low, high = percentile_interval(_logit(areas) + (_logit(value) - _logit(_area(*table.sum(0).reshape(2, k)))))
-    return measured(value, _unlogit(low), _unlogit(high), float(areas.std()), n, precision)
+    return measured(value, _unlogit(low), _unlogit(high), float(areas.std()), n, precision, doubted)
 
 
 def _logit(area: Floats | float) -> Floats:

@@ -7,6 +7,27 @@ from typing import Literal
 
 State = Literal["ok", "imprecise", "undefined", "failed", "unscored"]
 
+FEW, QUIET = 12, 5
+"""Firing and silent contexts below which intervals of 95 % hold less often than 93 % of the time (``eval frames``)."""
+
+SURE = 50
+"""Firing contexts at hand below which an interval that is narrow enough is so by luck: it holds less often than that."""
+
+TOO_FEW = "it rests on too few contexts"
+"""How the reason begins of a score that is in no mean."""
+
+
+def doubt(firing: int, silent: int, drawn: bool = False) -> str | None:
+    """Why a score is ``imprecise`` however narrow its interval; None where enough contexts fire and enough are silent.
+
+    Contexts that were ``drawn`` with probabilities come of many more, the strongest with certainty: of them FEW suffice.
+    """
+    if firing < FEW or silent < QUIET:
+        return f"{TOO_FEW}: {firing} that fire and {silent} that do not; an interval takes {FEW} and {QUIET}"
+    if firing < SURE and not drawn:
+        return f"{firing} contexts fire; among fewer than {SURE} an interval as narrow as this is luck"
+    return None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
@@ -35,17 +56,26 @@ class Estimate:
             raise ValueError(f"a score that is {self.state} says why")
 
 
-def measured(value: float, low: float, high: float, error: float, n: int, precision: float) -> Estimate:
-    """A number with its interval, widened to hold the number; imprecise where half its width exceeds ``precision``."""
+def measured(
+    value: float, low: float, high: float, error: float, n: int, precision: float, doubted: str | None = None
+) -> Estimate:
+    """A number with its interval, widened to hold the number; imprecise where half its width exceeds ``precision``, and
+    where it is ``doubted``."""
     low, high = min(low, value), max(high, value)
-    half = (high - low) / 2
-    wide = half > precision
+    reason = why_imprecise((high - low) / 2, precision, doubted)
     return Estimate(
         value=value,
         low=low,
         high=high,
         standard_error=error,
         n_contexts=n,
-        state="imprecise" if wide else "ok",
-        reason=f"half of the interval's width, {half:.2f}, exceeds {precision:g}" if wide else None,
+        state="imprecise" if reason else "ok",
+        reason=reason,
     )
+
+
+def why_imprecise(half: float, precision: float, doubted: str | None, hidden: str = "") -> str | None:
+    """The reason that an interval of this half width is imprecise; None where it is not."""
+    if doubted is not None and (doubted.startswith(TOO_FEW) or half <= precision):
+        return doubted
+    return f"half of the interval's width, {half:.2f}, exceeds {precision:g}{hidden}" if half > precision else None

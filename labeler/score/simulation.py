@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from labeler.score.bootstrap import covariance, percentile_interval, replicate
 from labeler.score.classes import resampling_classes
-from labeler.score.estimate import Estimate
+from labeler.score.estimate import Estimate, doubt, why_imprecise
 from labeler.score.moments import YY, Floats, Lengths, Truth, Y, influence, pearson, unit_moments, why_undefined
 from labeler.score.studentised import NEGLIGIBLE, studentised_interval
-from labeler.score.unseen import one_alarm
+from labeler.score.unseen import one_alarm, one_stranger
 
 
 def simulation(
@@ -35,8 +35,9 @@ def simulation(
     The value is the ratio-type (Hájek 1971) estimate of the full-distribution correlation that Oikarinen et al.
     (arXiv 2506.05774) find fit to tell a label from its half. The 95 % interval is a studentised bootstrap over
     contexts, within strata or, where they were ``drawn`` with probabilities that leave their number in each stratum
-    to chance, over all of them; widened by what silent contexts that were not drawn may hide (`one_alarm`). It is
-    ``imprecise`` where half its width exceeds ``precision``, and from -1 to 1 where fewer than two contexts fire.
+    to chance, over all of them; widened by what contexts that were not drawn may hide (`one_alarm`, `one_stranger`). It
+    is ``imprecise`` where half its width exceeds ``precision`` or too few contexts fire to believe it (`doubt`), and from
+    -1 to 1 where fewer than two do.
     Raises ValueError where shapes disagree, a number is not finite or a weight is not positive.
     """
     found = unit_moments(truth, prediction, lengths)
@@ -55,7 +56,7 @@ def simulation(
     totals = weighted.sum(0)
     value = float(pearson(totals))
     if (firing := int((stratum > 0).sum())) < 2:
-        reason = f"only {firing} of {n} contexts fire: too few for an interval"
+        reason = doubt(firing, n - firing)
         return Estimate(value=value, low=-1.0, high=1.0, n_contexts=n, state="imprecise", reason=reason)
 
     classes = np.zeros(n, dtype=np.int64) if drawn else resampling_classes(stratum)
@@ -66,10 +67,14 @@ def simulation(
     hidden = ": a false alarm may hide in the silent contexts that were not drawn" if not low <= reached <= high else ""
     # Alarms that were missed draw the correlation towards 0, from either side.
     low, high = min(low, reached), max(high, reached)
+    sign = -1.0 if high < 0 else 1.0
+    for added in one_stranger(found, weight, stratum > 0, sign=sign, replicates=len(replicates[0]), seed=seed):
+        ends = percentile_interval(np.nan_to_num(pearson(replicates[0] + added)))
+        low, high = min(low, ends[0]), max(high, ends[1])
     error = float(np.nan_to_num(pearson(replicates[0])).std())
     one = weight.sum() * (found @ influence(totals))
-    half = (high - low) / 2
-    wide = half > precision
+    doubted = doubt(firing, n - firing, drawn)
+    reason = why_imprecise((high - low) / 2, precision, doubted, hidden)
     return Estimate(
         value=value,
         low=low,
@@ -77,8 +82,8 @@ def simulation(
         standard_error=error,
         n_contexts=n,
         uniform_equivalent_n=float(np.average(one * one, weights=weight)) / error**2 if error > NEGLIGIBLE else None,
-        state="imprecise" if wide else "ok",
-        reason=f"half of the interval's width, {half:.2f}, exceeds {precision:g}{hidden}" if wide else None,
+        state="imprecise" if reason else "ok",
+        reason=reason,
     )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from labeler.score.bootstrap import percentile_interval, resample
 from labeler.score.classes import resampling_classes
-from labeler.score.estimate import Estimate, measured
+from labeler.score.estimate import Estimate, doubt, measured
 from labeler.score.moments import TOKENS, Floats, Lengths, Truth, X, Y, centred, moments
 
 
@@ -51,7 +51,8 @@ def variance_explained(
     totals = resample(weighted, resampling_classes(np.asarray(stratum)), seed=seed)
     shares = np.nan_to_num(_explained(totals, *line))
     low, high = percentile_interval(shares)
-    return measured(value, low, min(1.0, high), float(shares.std()), n, precision)
+    firing = int((np.asarray(stratum) > 0).sum())
+    return measured(value, low, min(1.0, high), float(shares.std()), n, precision, doubt(firing, n - firing))
 
 
 def explained(totals: Floats, slope: float, intercept: float) -> float | None:

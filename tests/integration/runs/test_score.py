@@ -89,7 +89,7 @@ def test_with_a_scorer_alone_nothing_is_simulated_and_the_headline_stays(chosen,
 def test_judges_stand_beside_simulators_in_a_run_that_labels(chosen, toy):
     with ProviderThread(judge_by_words) as provider:
         llm = f"openai:m@{provider.url}/v1"
-        run = toy.label(**LEXICAL, scorers=[llm, f"intruder={llm}", "embedding_auc"], contexts=20, foreign=2)
+        run = toy.label(**LEXICAL, scorers=[llm, f"intruder={llm}", "embedding_auc"], contexts=20, foreign=3)
         drain(chosen)
     for index, row in rows_of(run).items():
         if row["state"] == "dead":
@@ -97,7 +97,7 @@ def test_judges_stand_beside_simulators_in_a_run_that_labels(chosen, toy):
         assert {"simulation.lexical", "detection", "intruder", "embedding_auc"} <= set(row["scores"])
         assert row["headline"] == "simulation.lexical"
         nulls = {score.key: score.details.get("null") for score in run.scores(index)}
-        assert len(nulls["detection"]) == 2, "as many foreign labels as a paid one is tried with"
+        assert len(nulls["detection"]) == 3, "as many foreign labels as a paid one is tried with"
         assert len(nulls["embedding_auc"]) == 3, "all there are, for it costs nothing"
         assert nulls["intruder"] is None
         assert row["scores"]["intruder"]["null_percentile"] is not None

@@ -81,4 +81,4 @@ def test_with_a_single_firing_context_there_is_no_interval_to_speak_of():
     of = corpus(n=50, firing=0.02)
     found = auprc(*of)
     assert (found.low, found.high, found.state) == (0.0, 1.0, "imprecise")
-    assert "only 1 of 50 contexts fire" in found.reason
+    assert "1 that fire and 49 that do not" in found.reason
