@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import shutil
 from dataclasses import dataclass
@@ -113,7 +112,7 @@ def bill(run: api.Run) -> Bill:
     usage = Usage(input_tokens=progress.input_tokens, output_tokens=progress.output_tokens)
     backends = Backends(settings())
     prices = {name: backends.price(name, usage) for name in PRICED_AS}
-    asyncio.run(backends.close())
+    api.asyncio_run(backends.close())
     usd = {name: price for name, price in prices.items() if price is not None}
     return Bill(progress.input_tokens, progress.output_tokens, usd)
 

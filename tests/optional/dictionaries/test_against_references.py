@@ -59,3 +59,21 @@ def test_encodings_agree_with_the_reference(tmp_path, library):
             torch.testing.assert_close(
                 dictionary.decode(found), expected["out"], **CLOSE, msg=lambda text, case=case: f"{case}: {text}"
             )
+
+
+def test_autoencoders_in_memory_compute_what_saelens_computes(tmp_path):
+    python = os.environ.get("LABELER_REFERENCE_SAELENS")
+    if not python:
+        pytest.skip("set LABELER_REFERENCE_SAELENS to the Python of an environment with sae-lens installed")
+    script = Path(__file__).parent / "references" / "saelens_objects.py"
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(
+        [python, str(script), str(tmp_path)], capture_output=True, text=True, env=environment, timeout=250
+    )
+    assert done.returncode == 0, done.stderr
+    cases = json.loads((tmp_path / "cases.json").read_text())
+    assert len(cases) == 14
+    for case, path in cases.items():
+        expected, found = load_file(tmp_path / f"{case}.safetensors")["acts"], load_file(tmp_path / path)["acts"]
+        assert 0.01 < float((expected > 0).float().mean()) < 0.99, case
+        torch.testing.assert_close(found, expected, **CLOSE, msg=lambda text, case=case: f"{case}: {text}")
