@@ -61,7 +61,7 @@ _WORLD = re.compile(
     r"performance|productivity|efficiency|morale|confidence|energy|mood|immun\w+|metabolism|appetite|cells?|tumou?rs?|cancers?|"
     r"inflammation|enzymes?|proteins?|genes?|apoptosis|proliferation|angiogenesis|differentiation|survival|disease\w*|symptoms?|"
     r"infections?|pain|deaths?|mortality|stroke|accidents?|injur\w+|dissent|protests?|opposition|free speech|emotions?|feelings?|"
-    r"anger|evidence|votes?|turnout|employees?|officers?|workers?|people)\b",
+    r"anger|evidence|votes?|turnout|employees?|officers?|workers?|people|sides?|eating|living|drinking|exercise|winning|losing|it$)\b",
     re.IGNORECASE,
 )
 """What text may be said to promote, to predict or to make likelier."""
@@ -101,7 +101,7 @@ _CERTAIN = (
     re.compile(rf".*\b(?:this|the) (?:feature|neuron|latent|unit) {_HOW}{_VERB}\b.*", re.IGNORECASE),
 )
 _SAY = re.compile(
-    rf"say(?:\s*:)?\s+(?!(?:and|or|as|in|at|to|verbs?|nouns?|words?|followed|preceded|before|after|preceding|with|tokens?$)\b)(?P<what>\S.*)|say\s*{_MARK}.*",
+    rf"say(?:\s*:)?\s+(?!(?:and|or|as|in|at|to|verbs?$|what|which|followed|preceded|before|after|preceding|with|tokens?$)\b)(?P<what>\S.*)|say\s*{_MARK}.*",
     re.IGNORECASE,
 )
 

@@ -58,6 +58,9 @@ OUTPUT = [
     'next token: "cat"',
     "say Dallas",
     "promotes German",
+    "say words ending in -ed",
+    "increases the probability that the next token is 'a'",
+    "Feature promotes sports teams",
     "predicts that a comma follows",
 ]
 
@@ -119,6 +122,11 @@ INPUT = [
     "boosts the immune system",
     "the next token in a blockchain",
     "say in dialogue",
+    "say what you mean",
+    "promotes healthy eating",
+    "favors one side in a dispute",
+    "increases the chance of winning",
+    "makes it more likely to rain",
     "people who say no",
 ]
 

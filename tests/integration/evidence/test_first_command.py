@@ -147,3 +147,18 @@ def test_without_the_encoder_the_command_names_a_simulator_that_runs(tmp_path, c
     monkeypatch.setattr("labeler.cli.hints.encoder_available", lambda: False)
     save_toy_contexts(tmp_path / "toy")
     assert "--simulator lexical" in command("import", "toy", "--as", "toy")
+
+
+def test_what_a_file_of_labels_leaves_out_is_named_and_the_rest_is_scored(tmp_path, command):
+    save_toy_contexts(tmp_path / "theirs")
+    command("import", "theirs", "--as", "toy")
+    (tmp_path / "labels.csv").write_text("neuron;interpretation\n0;march or june\n10;\n30;promotes coins\n")
+    done = CliRunner().invoke(app, ["score", "toy", "--labels", "labels.csv", "--simulator", "lexical"])
+    assert done.exit_code == 0, done.output
+    told = " ".join(done.stderr.split())
+    assert "left out, for their label is empty: labels.csv, line 3 (feature 10)" in told
+    assert "not scored, for their label says what they promote: 1 feature (--output-labels)" in told
+    (run,) = api.runs()
+    assert {row["index"]: row["side"] for row in run.rows()} == {0: "input", 30: "output"}
+    shown = command("show", "toy", "30")
+    assert "not scored: it says what the feature promotes, not what makes it fire; --output-labels" in shown

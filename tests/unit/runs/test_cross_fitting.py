@@ -1,14 +1,18 @@
 """What is fitted on a label's own contexts is fitted on other documents than it is reported on."""
 
+import asyncio
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from labeler.features import SPLITS
 from labeler.runs.config import RunConfig
 from labeler.runs.measuring import look_up
-from labeler.runs.scoring import cross_fitted, whole
+from labeler.runs.scoring import again, cross_fitted, point, score, splits_of, whole
 from labeler.score.moments import moments
 from labeler.score.variance_explained import fit
+from labeler.simulate import lookup
 from tests.fakes.evidence import make_store
 
 CONFIG = RunConfig(dictionary="toy", labels="given", simulators=("lexical",))
@@ -42,7 +46,6 @@ def test_where_a_half_has_no_line_there_is_none(store):
 
 def test_a_look_up_knows_no_token_from_the_half_that_it_is_scored_on(store, monkeypatch):
     fitted = []
-    from labeler.simulate import lookup
 
     def fit_and_note(frame, ids):
         fitted.append(set(store.splits(1)[frame.contexts]))
@@ -57,3 +60,29 @@ def test_a_look_up_knows_no_token_from_the_half_that_it_is_scored_on(store, monk
     on_score = look_up(store, 1, whole(store, 1, "score"), CONFIG)
     assert fitted == [{0}]
     assert everywhere.value == pytest.approx(on_score.value, abs=0.05)
+
+
+class Paid:
+    """A simulator that costs, and sees half of what is there."""
+
+    name, source, prompt, free = "sparse", "openai:m", "sparse@1", False
+
+    def __init__(self, sampled):
+        frame, self.counts = sampled.frame, {"answers": 1}
+        self._truth = dict(zip(frame.contexts.tolist(), frame.truth, strict=True))
+
+    async def predict(self, texts, material):
+        return [np.stack([self._truth[row] * (row % 2) for row in material.at.tolist()]) for _ in texts]
+
+
+def test_a_paid_simulator_draws_from_all_splits_and_can_be_drawn_again(store):
+    everything = whole(store, 1, SPLITS)
+    config = replace(CONFIG, contexts=80, guided=False)
+    sampled, (headline, *_) = asyncio.run(score(Paid(everything), "the", 1, everything, None, config))
+    assert headline.details["splits"] == list(SPLITS)
+    assert set(store.splits(1)[sampled.frame.contexts]) == {0, 1, 2}
+    again_drawn = again(whole(store, 1, splits_of(headline)), headline)
+    np.testing.assert_array_equal(again_drawn.frame.contexts, sampled.frame.contexts)
+    np.testing.assert_allclose(again_drawn.frame.weight, sampled.frame.weight)
+    (prediction,) = asyncio.run(Paid(everything).predict(["the"], everything.material))
+    assert headline.low <= point(everything, prediction) <= headline.high
