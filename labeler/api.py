@@ -347,9 +347,10 @@ class Dictionary:
     ) -> Run:
         """Store a run over some features (all, by default); ``Run.work`` sees it through.
 
-        ``budget`` is in US dollars and is never overshot: where it has no room for another call, the run pauses.
-        ``escalate`` names a stronger explainer for what the others leave unclear or ``below`` a score on ``select``;
-        ``prompts`` are templates in the place of shipped ones, by name.
+        ``features`` are an index, several in a list, a range or an array, or text such as ``"0-99,512"``; of names, too,
+        one may stand alone. ``budget`` is in US dollars and is never overshot: where it has no room for another call, the
+        run pauses. ``escalate`` names a stronger explainer for what the others leave unclear or ``below`` a score on
+        ``select``; ``prompts`` are templates in the place of shipped ones, by name.
         Everything that can be known to be wrong is found now: an unknown name, a missing key, an index out of range.
         Raises InputError; nothing is stored then.
         """
