@@ -65,6 +65,28 @@ class Context:
         return float(self.activations.max(initial=0.0))
 
 
+LENS_SAYS = 0.55
+"""A lens says something where its figure is above this for certain; .5 is chance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lens:
+    """How well the lists of promoted tokens of a dictionary tell its features apart, by what follows where they fire."""
+
+    auc: float
+    """.5 is chance."""
+    low: float
+    high: float
+    """The 95 % interval."""
+    n_features: int
+    """How many it was measured on."""
+
+    @property
+    def says(self) -> bool:
+        """Whether such a list is worth anybody's time."""
+        return self.low > LENS_SAYS
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Statistics:
     """How often and how strongly a feature fires over the whole corpus."""
@@ -146,6 +168,8 @@ class Evidence:
     """Tokens that the feature's direction makes likelier, with their logit weight, strongest first."""
     suppressed: tuple[tuple[str, float], ...] = ()
     """Tokens that it makes less likely."""
+    lens: Lens | None = None
+    """Whether such lists say anything of this dictionary's features; None where nobody measured."""
     near_duplicates: tuple[int, ...] = field(default=())
     """Features that point, or fire, almost as this one does."""
     nearest: tuple[tuple[int, float], ...] = ()
@@ -154,6 +178,11 @@ class Evidence:
     near_misses: tuple[Context, ...] = ()
     """Contexts of the ``explain`` split that were looked up and found silent, though something speaks for them; only
     where they were asked for (``labeler.evidence.near_misses``)."""
+
+    @property
+    def telling(self) -> tuple[tuple[str, float], ...]:
+        """The promoted tokens, where such lists say anything; none where it was measured that they do not."""
+        return self.promoted if self.lens is None or self.lens.says else ()
 
     def __repr__(self) -> str:
         density = self.statistics.density

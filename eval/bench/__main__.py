@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from eval.bench import copies, evidence, free, local, sequential, start, supply, tokens
+from eval.bench import copies, evidence, free, lens, local, sequential, start, supply, tokens
 from labeler.cli.display import clean
 from labeler.errors import LabelerError
 
@@ -16,6 +16,7 @@ app.command("copies")(copies.main)
 app.command("sequential")(sequential.main)
 app.command("tokens")(tokens.main)
 app.command("supply")(supply.main)
+app.command("lens")(lens.main)
 app.command("local")(local.main)
 app.command("free")(free.main)
 app.command("start")(start.main)

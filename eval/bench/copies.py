@@ -29,7 +29,7 @@ NAME = "copies"
 WORDS = 24
 """Of a context: some 32 tokens."""
 
-_RULER = re.compile(r"([^a-z0-9])\1+", re.ASCII)
+_RULER = re.compile(r"([\x00-/:-`{-\x7f])\1+")
 
 LOOKED_AT = 8
 """One in so many stretches is looked at, the same ones in all texts: of a passage that leaks, several are."""

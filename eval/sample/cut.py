@@ -76,6 +76,7 @@ def cut(store: EvidenceStore, indices: Sequence[int], folder: Path, name: str, s
         n_tokens=manifest.n_tokens,
         n_contexts=manifest.n_contexts,
         sampling=manifest.sampling,
+        lens=manifest.lens,
         name=name,
         model=manifest.model,
         hook=manifest.hook,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -148,8 +149,12 @@ def imported(theirs: dict[str, Any]) -> Text:
 
 def neighbourhood(evidence: Evidence, row: dict[str, Any] | None) -> Iterator[Text]:
     """What its weights and its neighbours say, and the labels that were not chosen: lines."""
+    if evidence.promoted and not evidence.telling:
+        assert evidence.lens is not None
+        auc = f"{evidence.lens.auc:.2f}".removeprefix("0")
+        yield Text(f"promoted tokens: not shown, they tell this feature from others at AUC {auc}", style="dim")
     for what, tokens in (("promotes", evidence.promoted), ("suppresses", evidence.suppressed)):
-        if tokens and evidence.promoted:
+        if tokens and evidence.telling:
             listing = "  ".join(clean(token).strip() or "␣" for token, _ in tokens)
             yield Text.assemble((f"{what} ", "dim"), listing)
     if evidence.nearest:
@@ -180,8 +185,9 @@ def facts(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int
             {"low": bar.low, "high": bar.high if isfinite(bar.high) else None, "tokens": bar.tokens}
             for bar in bars(evidence.statistics.histogram)
         ],
-        "promoted": evidence.promoted,
-        "suppressed": evidence.suppressed,
+        "promoted": evidence.telling,
+        "suppressed": evidence.suppressed if evidence.telling else (),
+        "lens": None if evidence.lens is None else {**asdict(evidence.lens), "says": evidence.lens.says},
         "nearest": evidence.nearest,
         "near_misses": [
             {"kind": miss.kind, "weight": miss.weight, **as_dict(miss.context)}

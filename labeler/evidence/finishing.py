@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from labeler.evidence import lens
 from labeler.evidence.cofiring import cofiring
 from labeler.evidence.columns import Columns
 from labeler.evidence.lexicon import lexicon_of, write_lexicon
@@ -79,6 +80,7 @@ def finish(
             n_tokens=seen.n_tokens,
             n_contexts=seen.n_contexts,
             sampling="population",
+            lens=lens.measured([Tensors(folder / shard.file) for shard in shards], rows),
             **origin,
         )
     replace(folder, target)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.errors import InputError
+from labeler.evidence import lens
 from labeler.evidence.cofiring import cofiring
 from labeler.evidence.finishing import link, replace
 from labeler.evidence.formats.base import Foreign, ForeignFeature
@@ -172,16 +173,19 @@ class Growing:
             sampling=self._sampling,
             n_tokens=origin.n_tokens or 0,
             n_contexts=sum(self._tables),
+            lens=lens.measured([Tensors(self._folder / shard.file) for shard in self._shards], self._rows()),
             progress={"imported": [*before, fingerprint], "near": "cosines" if self._links else "cofiring"},
         )
+
+    def _rows(self) -> Rows:
+        tables = [Tensors(path) for path in sorted(self._folder.glob("contexts-*.safetensors"))]
+        return Rows(lambda number: tables[number], self._tables)
 
     def _near(self, index: NDArray[np.int64], at: NDArray[np.int64]) -> Neighbours:
         """By what the files say of cosines, or else by co-firing."""
         if self._links:
             return by_links(self._links, index)
-        tables = [Tensors(path) for path in sorted(self._folder.glob("contexts-*.safetensors"))]
-        rows = Rows(lambda number: tables[number], self._tables)
-        found = cofiring((Tensors(self._folder / shard.file) for shard in self._shards), rows, len(index))
+        found = cofiring((Tensors(self._folder / shard.file) for shard in self._shards), self._rows(), len(index))
         place = np.append(np.argsort(at), -1)  # of a feature in the shards -> by index; and -1 stays what it is
         return Neighbours(
             nearest=place[found.nearest[at]].astype(np.int32),

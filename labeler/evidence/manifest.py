@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from labeler.errors import InputError
+from labeler.features import Lens
 
 FORMAT = 2
 """The version of the store's layout."""
@@ -75,6 +76,8 @@ class Manifest:
     """The files of the encoder's states of the pool's contexts, in order; none where no encoder was at hand."""
     files: dict[str, File]
     splits: Splits = "document"
+    lens: Lens | None = None
+    """Whether the lists of promoted tokens say anything; None where nobody measured, and they are shown."""
     progress: dict[str, Any] = field(default_factory=dict)
     """What a later call needs to go on from here."""
 
@@ -87,6 +90,8 @@ class Manifest:
         said = {key: value for key, value in asdict(self).items() if key not in ("progress", "created")}
         if self.splits == "document":  # as all evidence was that never heard of dealing: it keeps its identity
             del said["splits"]
+        if self.lens is None:
+            del said["lens"]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
     @property

@@ -397,6 +397,7 @@ class EvidenceStore:
             population=np.asarray(shard["population"][at], dtype=np.int64),
             promoted=self._tokens(shard, "promoted", at),
             suppressed=self._tokens(shard, "suppressed", at),
+            lens=self.manifest.lens,
             near_duplicates=self.near_duplicates(index),
             nearest=self.nearest(index),
         )

@@ -101,7 +101,7 @@ class LlmExplainer:
         maximum = max((context.maximum for context in contexts), default=1.0)
         active = [weighed(context.tokens, strengths(context, maximum)) for context in contexts]
         silent = [one_line(context.text).strip() for context in evidence.near_misses]
-        promoted = ", ".join(repr(plain(token)) for token, _ in evidence.promoted)
+        promoted = ", ".join(repr(plain(token)) for token, _ in evidence.telling)
         return Request(
             system=self._prompt.system(),
             prompt=self._prompt.render(active=active, silent=silent, promoted=promoted),

@@ -110,6 +110,13 @@ def test_every_activation_at_hand_is_what_model_and_dictionary_say(own, whole):
             assert close.mean() > 0.9
 
 
+def test_it_is_measured_whether_promoted_tokens_say_anything(whole):
+    lens = whole.manifest.lens
+    assert lens.low <= lens.auc <= lens.high
+    assert 8 <= lens.n_features <= 64
+    assert whole.evidence(3).lens == lens
+
+
 def test_silent_contexts_are_all_the_others(whole):
     for split in SPLITS:
         frame = whole.frame(5, split)

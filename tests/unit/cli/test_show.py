@@ -1,4 +1,10 @@
-from labeler.cli.show import MANY, control, listed
+import dataclasses
+
+import pytest
+
+from labeler.cli.show import MANY, control, listed, neighbourhood
+from labeler.features import Lens
+from tests.fakes.evidence import make_store
 
 
 def row(headline, lookup, beats):
@@ -23,3 +29,15 @@ def test_where_either_is_undefined_nobody_has_beaten_anybody():
 def test_of_many_features_some_are_listed():
     assert listed([3, 1]) == "3, 1"
     assert listed(range(MANY + 2)).endswith(f"{MANY - 1} and 2 more")
+
+
+@pytest.mark.parametrize(("auc", "shown"), [(None, True), (0.7, True), (0.52, False)])
+def test_promoted_tokens_are_shown_where_they_say_something(tmp_path, auc, shown):
+    lens = None if auc is None else Lens(auc=auc, low=auc - 0.03, high=auc + 0.03, n_features=256)
+    evidence = dataclasses.replace(
+        make_store(tmp_path).evidence(0), promoted=((" cats", 2.0),), suppressed=((" dogs", -1.0),), lens=lens
+    )
+    said = "\n".join(line.plain for line in neighbourhood(evidence, None))
+    assert ("promotes cats" in said) is ("suppresses dogs" in said) is shown
+    unsaid = "promoted tokens: not shown, they tell this feature from others at AUC .52"
+    assert (unsaid in said) is not shown

@@ -6,6 +6,7 @@ import pytest
 
 from labeler.evidence.near_misses import evidence_with_near_misses
 from labeler.explain.llm import PROMPT_TOKENS, LlmExplainer
+from labeler.features import Lens
 from labeler.llm.errors import TooLongError
 from labeler.llm.protocol import Address, Capabilities, Reply, Usage
 from labeler.llm.unkept import Unkept
@@ -90,6 +91,14 @@ def test_evidence_cannot_leave_its_fence_or_its_line(tmp_path):
     assert len(lines(request, "+ ")) == len(lines(request, "- ")) == 1
     assert request.prompt.count("evidence>") == 2 + 3
     assert request.prompt.count("</evidence>") == 1
+
+
+@pytest.mark.parametrize(("low", "shown"), [(None, True), (0.6, True), (0.5, False)])
+def test_promoted_tokens_are_sent_where_they_say_something(tmp_path, low, shown):
+    lens = None if low is None else Lens(auc=low + 0.02, low=low, high=low + 0.04, n_features=256)
+    evidence = dataclasses.replace(make_store(tmp_path).evidence(0), promoted=((" cats", 1.0),), lens=lens)
+    _, request = explained(evidence)
+    assert ("likelier next" in request.prompt) is ("' cats'" in request.prompt) is shown
 
 
 class Narrow(Scripted):
