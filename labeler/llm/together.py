@@ -16,13 +16,16 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
     Where some have to wait for answers, the others still come to their end: what is missing is asked for all at once.
     """
-    tasks = [asyncio.ensure_future(_or_pending(one)) for one in work]
+    begun = list(work)
+    tasks = [asyncio.ensure_future(_or_pending(one)) for one in begun]
     try:
         found = await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for one in begun:
+            one.close()  # one that was ended before its first step would be reported as never awaited
     pending = [one for one in found if isinstance(one, PendingError)]
     if pending:
         raise merged(pending)

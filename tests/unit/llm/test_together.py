@@ -1,6 +1,8 @@
 """Several calls at once: one failure ends the others, questions that wait are put together."""
 
 import asyncio
+import gc
+import warnings
 
 import pytest
 
@@ -68,3 +70,17 @@ async def test_groups_within_groups():
     with pytest.raises(PendingError) as pending:
         await together([together([waiting("a"), value(1)]), together([waiting("b")])])
     assert [request.key for request in pending.value.requests] == ["a", "b"]
+
+
+async def test_nothing_that_is_ended_before_its_first_step_is_told_of():
+    for steps in range(4):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            task = asyncio.create_task(together(value(number) for number in range(3)))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            del task
+            gc.collect()
+        assert [str(one.message) for one in told] == []
