@@ -11,11 +11,11 @@ import random
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from labeler.errors import InputError
+from labeler.errors import InputError, LabelerError
 from labeler.models.names import check_name, encoder_available, torch_available
 from labeler.notebook import shown, watching
 from labeler.options import (
@@ -337,7 +337,7 @@ class Dictionary:
         scorers: Names = Options.scorers,
         contexts: int = Options.contexts,
         precision: float = Options.precision,
-        foreign: int = Options.foreign,
+        foreign: int | None = Options.foreign,
         seed: int = Options.seed,
         mode: Mode = Options.mode,
         budget: float | None = Options.budget,
@@ -349,8 +349,10 @@ class Dictionary:
 
         ``features`` are an index, several in a list, a range or an array, or text such as ``"0-99,512"``; of names, too,
         one may stand alone. ``budget`` is in US dollars and is never overshot: where it has no room for another call, the
-        run pauses. ``escalate`` names a stronger explainer for what the others leave unclear or ``below`` a score on
-        ``select``; ``prompts`` are templates in the place of shipped ones, by name.
+        run pauses, and no more features are under way than it is expected to finish. ``foreign`` says how many labels of
+        other features a paid simulator or scorer is tried with on a sample, for the null (0: none); None for as many as
+        cost a fifth of the run at most. ``escalate`` names a stronger explainer for what the others leave unclear or
+        ``below`` a score on ``select``; ``prompts`` are templates in the place of shipped ones, by name.
         Everything that can be known to be wrong is found now: an unknown name, a missing key, an index out of range.
         Raises InputError; nothing is stored then.
         """
@@ -381,7 +383,7 @@ class Dictionary:
         scorers: Names = Options.scorers,
         contexts: int = Options.contexts,
         precision: float = Options.precision,
-        foreign: int = Options.foreign,
+        foreign: int | None = Options.foreign,
         seed: int = Options.seed,
         escalate: str | None = Options.escalate,
         below: float = Options.below,
@@ -471,7 +473,7 @@ class Dictionary:
         scorers: Names = Options.scorers,
         contexts: int = Options.contexts,
         precision: float = Options.precision,
-        foreign: int = Options.foreign,
+        foreign: int | None = Options.foreign,
         seed: int = Options.seed,
         mode: Mode = Options.mode,
         budget: float | None = Options.budget,
@@ -574,7 +576,21 @@ class Dictionary:
         self._try_prompts(config, stored)
         check_broker(self._settings)
         catalogue = open_catalogue(self._settings)
+        if budget is not None:
+            stored = self._priced(config, stored, catalogue)
         return Run(catalogue.create_run(stored), self.name, catalogue, self._settings)
+
+    def _priced(self, config: RunConfig, stored: NewRun, catalogue: Catalogue) -> NewRun:
+        """The same with what its features are expected to take: no more of them are begun than its budget can finish."""
+        from labeler.runs.planning import expected_usd
+
+        try:
+            expected = asyncio_run(expected_usd(config, self.store, self._settings, stored, catalogue.usual_answer))
+        except (
+            LabelerError
+        ):  # what one feature meets is no reason not to begin; what they take is then seen as they end
+            return stored
+        return replace(stored, config={**stored.config, "expected_usd": expected})
 
     def _try_prompts(self, config: RunConfig, stored: NewRun) -> None:
         """Fill in a user's own templates for one feature: what fails there would fail for every one."""

@@ -45,8 +45,9 @@ class Options:
     """Contexts that a paid simulator or scorer is asked about; what costs nothing sees everything at hand."""
     precision: float = 0.15
     """A score whose interval reaches further to either side is ``imprecise``."""
-    foreign: int = 3
-    """Labels of other features that a paid simulator is tried with, for the null."""
+    foreign: int | None = None
+    """Labels of other features that a paid simulator or scorer is tried with, for the null; where nobody says how many,
+    as many as cost a fifth of the run at most."""
     seed: int = 0
     mode: Mode = "direct"
     escalate: str | None = None
@@ -61,8 +62,9 @@ class Options:
     def __post_init__(self) -> None:
         for name in ("explainers", "simulators", "scorers"):
             self._set(name, names_of(getattr(self, name), name))
-        for name, least in (("contexts", None), ("foreign", 0), ("seed", 0)):
+        for name, least in (("contexts", None), ("seed", 0)):
             self._set(name, whole(getattr(self, name), name, least))
+        self._set("foreign", None if self.foreign is None else whole(self.foreign, "foreign", 0))
         for name in ("precision", "below"):
             self._set(name, number(getattr(self, name), name))
         self._set("budget", amount(self.budget))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from labeler.catalogue import answers, money
+from labeler.catalogue import answers, money, pacing
 from labeler.catalogue.claims import FREE, chunks, running
 from labeler.catalogue.records import OPEN, BatchRecord, BatchState, PendingRecord, Settlement
 from labeler.catalogue.requests import ANSWERED_BY_NOW, COLUMNS
@@ -65,10 +65,16 @@ def batch_runs(connection: Connection, run_ids: Sequence[str] | None) -> list[st
 def settled_down(connection: Connection, run_id: str) -> bool:
     """Whether nothing of a run can be worked on before answers come: all that is open is parked.
 
-    Control work that has to wait for labels counts as waiting.
+    Control work that has to wait for labels counts as waiting, and so does what a budget has no money to begin.
     """
     stage = "label" if _any(connection, run_id, FEATURES.c.stage == "label") else "control"
-    return not _any(connection, run_id, FEATURES.c.stage == stage, FEATURES.c.parked.is_(False))
+    left = [FEATURES.c.stage == stage, FEATURES.c.parked.is_(False)]
+    if not _any(connection, run_id, *left):
+        return True
+    pace = pacing.pace(connection, run_id, stage)
+    if pace is None or pace.more or _any(connection, run_id, *left, FEATURES.c.begun):
+        return False
+    return pace.free is None or not _any(connection, run_id, *left, *pace.free)
 
 
 def claim(
@@ -96,9 +102,10 @@ def due(connection: Connection, *, now: float, run_ids: Sequence[str] | None) ->
 
 
 def requests(connection: Connection, batch: BatchRecord) -> list[PendingRecord]:
-    """The requests of a batch of which nothing has come yet."""
+    """The requests of a batch of which nothing has come yet, by feature: where money is short, some are had whole."""
     query = sa.select(*COLUMNS).where(REQUESTS.c.run_id == batch.run_id, REQUESTS.c.batch_id == batch.id)
-    return [PendingRecord(**row._mapping) for row in connection.execute(query.order_by(REQUESTS.c.key))]
+    in_order = query.order_by(REQUESTS.c.index, REQUESTS.c.key)
+    return [PendingRecord(**row._mapping) for row in connection.execute(in_order)]
 
 
 def drop_answered(connection: Connection, batch: BatchRecord, *, now: float) -> None:

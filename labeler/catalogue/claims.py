@@ -10,8 +10,10 @@ from typing import Any, Literal, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from labeler.catalogue import pacing
 from labeler.catalogue.records import Claim
 from labeler.catalogue.tables import FEATURES, RUNS, is_open
+from labeler.llm.errors import NO_ROOM
 
 T = TypeVar("T")
 
@@ -27,17 +29,19 @@ def claim(
 ) -> tuple[list[Claim], list[str]]:
     """Up to ``n`` features under a lease of the caller's, older runs first, and the runs that had none to give.
 
-    A feature is control work only where no label of its run is still to come.
+    A feature is control work only where no label of its run is still to come. Of a run with a budget no more are taken
+    than what is left of it is expected to finish.
     """
     claims: list[Claim] = []
     idle: list[str] = []
     for run_id in running(connection, run_ids):
-        if len(claims) >= n:
+        left = n - len(claims)
+        if left <= 0:
             break
-        taken = _take(connection, run_id, "label", n - len(claims), lease_seconds, now)
+        taken = _take_at_pace(connection, run_id, "label", left, lease_seconds, now)
         # The statement has the same condition; asking first spares it a walk over all rows that wait for control.
-        if len(claims) + len(taken) < n and not has_open(connection, run_id, "label"):
-            taken += _take(connection, run_id, "control", n - len(claims) - len(taken), lease_seconds, now)
+        if len(taken) < left and not has_open(connection, run_id, "label"):
+            taken += _take_at_pace(connection, run_id, "control", left - len(taken), lease_seconds, now)
         if not taken:
             idle.append(run_id)
         claims += taken
@@ -56,7 +60,12 @@ def claimable(connection: Connection, *, now: float, run_ids: Sequence[str] | No
         else:
             ended.append(run_id)
             continue
-        if connection.scalar(sa.select(sa.exists().where(*_free(run_id, stage, now)))):
+        pace = pacing.pace(connection, run_id, stage)
+        which: list[Sequence[sa.ColumnElement[bool]]] = [()]
+        if pace is not None and not pace.is_broke:  # who finds a run without money pauses it
+            which = [pace.paid if pace.more else [FEATURES.c.begun, *pace.paid]]
+            which += [] if pace.free is None else [pace.free]
+        if any(connection.scalar(sa.select(sa.exists().where(*_free(run_id, stage, now), *one))) for one in which):
             return True, ended
     return False, ended
 
@@ -116,13 +125,42 @@ def _free(run_id: str, stage: str, now: float) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
-def _take(
+def _take_at_pace(
     connection: Connection, run_id: str, stage: Literal["label", "control"], n: int, lease_seconds: float, now: float
 ) -> list[Claim]:
+    """Leases up to ``n`` features of one run and stage: what is begun first, and new ones as far as there is money.
+
+    A run that has money for none, with none under way, is paused.
+    """
+    pace = pacing.pace(connection, run_id, stage, alone=True)
+    if pace is None:
+        return _take(connection, run_id, stage, n, lease_seconds, now)
+    taken = _take(connection, run_id, stage, n, lease_seconds, now, [FEATURES.c.begun, *pace.paid])
+    new = min(n - len(taken), pace.more)
+    taken += _take(connection, run_id, stage, new, lease_seconds, now, [~FEATURES.c.begun, *pace.paid])
+    if pace.free is not None:
+        taken += _take(connection, run_id, stage, n - len(taken), lease_seconds, now, pace.free)
+    if not taken and pace.is_broke and connection.scalar(sa.select(sa.exists().where(*_free(run_id, stage, now)))):
+        same = [RUNS.c.id == run_id, RUNS.c.state == "running", RUNS.c.budget_usd == pace.budget_usd]
+        connection.execute(sa.update(RUNS).where(*same).values(state="paused", reason=NO_ROOM))
+    return taken
+
+
+def _take(
+    connection: Connection,
+    run_id: str,
+    stage: Literal["label", "control"],
+    n: int,
+    lease_seconds: float,
+    now: float,
+    which: Sequence[sa.ColumnElement[bool]] = (),
+) -> list[Claim]:
     """Leases up to ``n`` features of one run and stage, lowest index first, in one statement."""
+    if n <= 0:
+        return []
     picked = (
         sa.select(FEATURES.c.index)
-        .where(*_free(run_id, stage, now))
+        .where(*_free(run_id, stage, now), *which)
         .order_by(FEATURES.c.index)
         .limit(n)
         # PostgreSQL only. Being a CTE with a lock, it is run once: a plain subquery may be run again and lock more.
@@ -133,7 +171,7 @@ def _take(
     rows = connection.execute(
         sa.update(FEATURES)
         .where(FEATURES.c.run_id == run_id, FEATURES.c.index.in_(sa.select(picked.c.index)))
-        .values(lease_token=token, lease_until=now + lease_seconds, attempts=FEATURES.c.attempts + 1)
+        .values(lease_token=token, lease_until=now + lease_seconds, begun=True, attempts=FEATURES.c.attempts + 1)
         .returning(FEATURES.c.index, FEATURES.c.attempts)
     )
     return [

@@ -29,11 +29,12 @@ DUST = 1e-9
 def reserve(connection: Connection, calls: Sequence[CallRecord]) -> set[str]:
     """Puts down calls that are about to be made; the ids of those for which their run has no money.
 
-    A run takes them in order while its budget has room for their worst cases; one without a budget takes all, a paused
+    A run takes them by feature while its budget has room for their worst cases; one without a budget takes all, a paused
     one none. Of a run with a budget, calls of unknown price are refused. One that is there already is left as it is.
     """
     refused: set[str] = set()
-    for run_id, group in groupby(sorted(calls, key=lambda call: call.run_id), key=lambda call: call.run_id):
+    by_feature = sorted(calls, key=lambda call: (call.run_id, call.index))
+    for run_id, group in groupby(by_feature, key=lambda call: call.run_id):
         refused |= _reserve(connection, run_id, list(group))
     return refused
 

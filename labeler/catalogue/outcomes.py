@@ -26,6 +26,7 @@ def finish_label(connection: Connection, claim: Claim, outcome: LabelOutcome, *,
         .values(
             **FREE,
             stage="control" if controlled else "done",
+            begun=False,
             state=outcome.state,
             reason=outcome.reason,
             failure=(outcome.failure or LabelerError.kind) if outcome.state == "failed" else None,
@@ -61,7 +62,7 @@ def finish_control(connection: Connection, claim: Claim, outcome: ControlOutcome
     connection.execute(
         sa.update(FEATURES)
         .where(*_held(claim, "control"))
-        .values(**FREE, stage="done", not_before=0.0, controls=controls or None, finished_at=now)
+        .values(**FREE, stage="done", begun=False, not_before=0.0, controls=controls or None, finished_at=now)
     )
     _replace_scores(connection, claim, outcome.scores)
     return True

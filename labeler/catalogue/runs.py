@@ -152,7 +152,7 @@ def retry(connection: Connection, run_id: str, kinds: Collection[str] | None) ->
     changed = connection.scalars(
         sa.update(FEATURES)
         .where(*failed)
-        .values(**FREE, **anew, not_before=0.0, attempts=0)
+        .values(**FREE, **anew, begun=False, not_before=0.0, attempts=0)
         .returning(FEATURES.c.index)
     ).all()
     if changed:

@@ -21,6 +21,9 @@ from sqlmodel import Field, SQLModel
 from labeler.catalogue.columns import CleanFloat, CleanJSON, CleanText, WholeText
 
 _OPEN = text("stage <> 'done'")
+# Either as its database has a truth in a condition: only then does it see that the index is meant.
+_BEGUN_SQLITE = text("begun = 1 AND stage <> 'done'")
+_BEGUN_POSTGRES = text("begun AND stage <> 'done'")
 
 
 class Base(SQLModel):
@@ -66,6 +69,14 @@ class RunFeature(Base, table=True):
     __table_args__ = (
         ForeignKeyConstraint(["run_id"], ["runs.id"]),
         Index("ix_run_features_open", "run_id", "stage", "parked", "index", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        Index(
+            "ix_run_features_begun",
+            "run_id",
+            "stage",
+            "index",
+            sqlite_where=_BEGUN_SQLITE,
+            postgresql_where=_BEGUN_POSTGRES,
+        ),
     )
 
     run_id: str = Field(primary_key=True, sa_type=CleanText)
@@ -79,6 +90,8 @@ class RunFeature(Base, table=True):
     """Of what kind a failure is; null where it did not fail."""
     parked: bool = Field(False, sa_column_kwargs={"server_default": false()})
     """Whether it waits for answers (see ``waits``); nobody claims it meanwhile."""
+    begun: bool = Field(False, sa_column_kwargs={"server_default": false()})
+    """Whether it was ever claimed in this stage: money may have gone into it."""
     lease_token: str | None = Field(None, sa_type=CleanText, nullable=True)
     """Who holds it; null where nobody does."""
     lease_until: float | None = Field(None, sa_type=Float, nullable=True)

@@ -44,6 +44,14 @@ SCORER = Annotated[
 ]
 CONTEXTS = Annotated[int, typer.Option(help="Contexts that a paid simulator or scorer is asked about for a feature.")]
 PRECISION = Annotated[float, typer.Option(help="Half width of an interval above which a score is 'imprecise'.")]
+FOREIGN = Annotated[
+    int | None,
+    typer.Option(
+        help="Labels of other features that a paid simulator or scorer is tried with on up to 64 features, for the null; "
+        "0 for none. By default as many as cost a fifth of the run at most. What is free tries 40 on all, whatever this says.",
+        show_default=False,
+    ),
+]
 SEED = Annotated[int, typer.Option(help="Of every draw.")]
 DETACH = Annotated[bool, typer.Option(help="Store the run and return; the workers of the fleet see to it.")]
 EXPLAINER = Annotated[

@@ -11,13 +11,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from labeler.cli.display import clean, out, print_json
+from labeler.cli.display import clean, counted, out, print_json
 from labeler.cli.options import (
     BATCH,
     CONTEXTS,
     ESCALATE,
     EXPLAINER,
     FEATURES,
+    FOREIGN,
     JSON,
     PRECISION,
     PROMPT,
@@ -29,7 +30,7 @@ from labeler.cli.options import (
 from labeler.options import Options
 
 if TYPE_CHECKING:
-    from labeler.runs.planning import Span
+    from labeler.runs.planning import Plan, PlannedNull, Span
 
 
 def plan(
@@ -40,6 +41,7 @@ def plan(
     scorer: SCORER = None,
     contexts: CONTEXTS = Options.contexts,
     precision: PRECISION = Options.precision,
+    foreign: FOREIGN = Options.foreign,
     seed: SEED = Options.seed,
     escalate: ESCALATE = None,
     batch: BATCH = False,
@@ -63,6 +65,7 @@ def plan(
         scorers=scorer or Options.scorers,
         contexts=contexts,
         precision=precision,
+        foreign=foreign,
         seed=seed,
         escalate=escalate,
         prompts=read_prompts(prompt),
@@ -76,10 +79,10 @@ def plan(
     for column in ("calls", "prompt tokens", "answer tokens", "dollars", "time"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in plans:
-        cost = "unknown" if one.usd is None else span(one.usd, amount)
-        numbers = [span(s, rounded) for s in (one.calls, one.input_tokens, one.output_tokens)]
         hours = span(one.hours, duration)
-        table.add_row(*(Text(clean(cell)) for cell in (one.explainer, one.mode, *numbers, cost, hours)))
+        table.add_row(*(Text(clean(cell)) for cell in (one.explainer, one.mode, *figures(one), hours)))
+        if one.null is not None and one.null.calls.high:
+            table.add_row("  of this the null", "", *figures(one.null), "")
     out.print(table)
     first = plans[0]
     out.print(
@@ -87,8 +90,25 @@ def plan(
         "in brackets from the least to the most that is to be expected",
         highlight=False,
     )
+    if first.null is not None:
+        out.print(null_of(first.null, foreign), highlight=False, markup=False)
     for model in dict.fromkeys(model for one in plans for model in one.unpriced):
         out.print(f"the price of {clean(model)} is not known; LABELER_PRICES can say it", highlight=False, markup=False)
+
+
+def figures(one: Plan | PlannedNull) -> list[str]:
+    """Calls, tokens and dollars."""
+    numbers = [span(s, rounded) for s in (one.calls, one.input_tokens, one.output_tokens)]
+    return [*numbers, "unknown" if one.usd is None else span(one.usd, amount)]
+
+
+def null_of(null: PlannedNull, foreign: int | None) -> str:
+    """What the null by paid models is, in a line."""
+    if not null.features:
+        why = ": more than a fifth of so small a run; --foreign 1 takes one" if foreign is None else ""
+        return f"no null by paid models{why}"
+    each = counted(null.labels, "label")
+    return f"the null: {each} of other features on each of {null.features}; --foreign N takes another, 0 none"
 
 
 def span(value: Span, shown: Callable[[float], str]) -> str:

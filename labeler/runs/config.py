@@ -20,6 +20,7 @@ from labeler.features import SPLITS
 from labeler.judge import parse_scorer
 from labeler.llm.aliases import same_model
 from labeler.options import Mode, Options
+from labeler.runs.paid_null import paid_null, sample
 from labeler.simulate import NEEDS_LOGPROBS, parse_simulator
 from prompts import custom_prompt
 
@@ -28,9 +29,6 @@ STANDING = "catalogue"
 
 Given = Standing | Sequence[CandidateRecord]
 """What a run over labels that are there already starts from: a label that stands, or candidates from elsewhere."""
-
-NULL_FEATURES = 64
-"""Features of a run whose null is taken by a paid simulator; the percentiles of all others are read off these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +47,8 @@ class RunConfig:
     """Contexts that a paid simulator predicts; those that cost nothing predict everything at hand."""
     precision: float = Options.precision
     """A score whose interval reaches further to either side is ``imprecise``."""
-    foreign: int = Options.foreign
-    """Labels of other features that a paid simulator is tried with, for the null."""
+    foreign: int | None = Options.foreign
+    """Labels of other features that a paid simulator is tried with, for the null; None for what costs a fifth at most."""
     selector: str = "embedding"
     """The simulator that chooses between candidates; one that costs nothing."""
     guided: bool = True
@@ -203,7 +201,6 @@ def new_run(
             )
         )
     live = [feature.index for feature in features if feature.state is None]
-    sample = np.random.default_rng(config.seed).permutation(live)[:NULL_FEATURES]
     return NewRun(
         dictionary=config.dictionary,
         config={
@@ -214,7 +211,8 @@ def new_run(
             "evidence": store.manifest.fingerprint,
             "seed": config.seed,
             "labeler": __version__,
-            "null_sample": sorted(int(index) for index in sample),
+            "null_sample": sample(live, config.seed),
+            "paid_null": asdict(paid_null(live, config.seed, config.foreign)),
             "without_label": without_label,
             "empty_labels": list(empty_labels),
             "output_side": sum(

@@ -19,6 +19,7 @@ from labeler.llm.together import merged, together
 from labeler.runs.bench import Bench
 from labeler.runs.folds import halves, is_by_halves, nulls_of, of_half
 from labeler.runs.judging import foreign_judgements, questions
+from labeler.runs.paid_null import PaidNull
 from labeler.runs.scoring import Sample, again, foreign_scores, splits_of, whole
 from labeler.score import null_mean, null_percentile
 
@@ -83,20 +84,19 @@ async def control(
     index: int,
     labels: RunLabels,
     scores: Sequence[ScoreRecord],
-    null_sample: Sequence[int],
+    paid: PaidNull,
     recorder: Recorder,
 ) -> ControlOutcome:
     """Score labels of other features on this one's contexts, and say how many of them its own label beats.
 
-    A paid simulator or judge is asked only for the features of ``null_sample``, so that the null of a run costs a fixed
-    sum. A judge that is not told the label has no foreign ones; its null came with its score. Where a model gave nothing
+    A paid simulator or judge is asked about no more than ``paid`` says, so that the null costs a fixed share of a run. A
+    judge that is not told the label has no foreign ones; its null came with its score. Where a model gave nothing
     usable that null alone is missing, and the controls say so.
     """
     if not is_by_halves(scores):
-        return await _control(bench, index, labels, scores, null_sample, recorder)
+        return await _control(bench, index, labels, scores, paid, recorder)
     outcomes = await together(
-        _control(fold, index, labels, of_half(scores, half), null_sample, recorder)
-        for half, fold in enumerate(halves(bench))
+        _control(fold, index, labels, of_half(scores, half), paid, recorder) for half, fold in enumerate(halves(bench))
     )
     updated = [placed(score, null) for score in scores if (null := nulls_of(score, outcomes))]
     return ControlOutcome(scores=updated, controls=next((o.controls for o in outcomes if o.controls), {}))
@@ -107,7 +107,7 @@ async def _control(
     index: int,
     labels: RunLabels,
     scores: Sequence[ScoreRecord],
-    null_sample: Sequence[int],
+    paid: PaidNull,
     recorder: Recorder,
 ) -> ControlOutcome:
     own = labels.by_index.get(index)
@@ -119,7 +119,7 @@ async def _control(
     def wanted(free: bool) -> list[str]:
         if free:
             return texts[:FREE_FOREIGN]
-        return texts[: config.foreign] if index in null_sample else []
+        return texts[: paid.labels] if index in paid.features else []
 
     updated: list[ScoreRecord] = []
     missing: list[str] = []

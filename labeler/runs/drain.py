@@ -22,6 +22,7 @@ from labeler.runs.bench import Backends, Bench, open_bench
 from labeler.runs.control import RunLabels, control
 from labeler.runs.label import label
 from labeler.runs.ledger import Ledger
+from labeler.runs.paid_null import stored_null
 from labeler.runs.shipping import Shipping
 from labeler.settings import Settings
 
@@ -29,7 +30,7 @@ LEASE_SECONDS = 30.0
 """How long a killed worker's features stay its own."""
 
 IN_FLIGHT = 64
-"""Features that one process works on at once."""
+"""Features that one process works on at once, at most: of a run with a budget only those that it is expected to finish."""
 
 ATTEMPTS = 3
 """How often a feature is tried that ends in an error of ours."""
@@ -174,8 +175,8 @@ class Drain:
             run = await asyncio.to_thread(self._catalogue.run, claim.run_id)
             labels = await self._chosen(claim.run_id)
             scores = await asyncio.to_thread(self._catalogue.scores, claim.run_id, claim.index)
-            sample = run.config["null_sample"]
-            found = await control(bench, claim.index, labels, scores, sample, self._recorder(bench, claim))
+            paid = stored_null(run.config)
+            found = await control(bench, claim.index, labels, scores, paid, self._recorder(bench, claim))
         except (PendingError, SpentError):
             raise
         except LabelerError as error:  # the label and its scores stand; only its null is missing, and says so

@@ -11,22 +11,27 @@ from typing import Literal
 
 import numpy as np
 
+from labeler.catalogue.records import NewRun
 from labeler.errors import InputError
 from labeler.evidence.store import EvidenceStore
 from labeler.llm.bodies import text_of
 from labeler.llm.facts import load_facts
 from labeler.llm.limits import a_minute
+from labeler.llm.prices import BATCH_SHARE
 from labeler.llm.protocol import PendingRequest, Usage
 from labeler.models.counting import count_tokens
 from labeler.runs.bench import Backends, Bench
-from labeler.runs.config import NULL_FEATURES, RunConfig, new_run
+from labeler.runs.config import RunConfig, new_run
 from labeler.runs.drain import IN_FLIGHT
 from labeler.runs.money import keyless
+from labeler.runs.paid_null import PaidNull, sample, stored_null
 from labeler.runs.rehearsal import of_all_contexts, of_explainer, of_judge, of_simulator, rehearsing, stand_in
 from labeler.settings import Settings
 
 SAMPLE = 24
 """Features whose requests are made."""
+PRICED = 6
+"""The same where a run with a budget begins: enough to tell cents from dollars."""
 
 CALL_SECONDS = (1.0, 3.0, 10.0)
 """How long a call takes: quick, usual, slow."""
@@ -60,6 +65,21 @@ NOTHING = Span()
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlannedNull:
+    """What trying other features' labels would take, by simulators and scorers that have to be paid."""
+
+    features: int
+    """Those whose contexts they are tried on."""
+    labels: int
+    """How many on each."""
+    calls: Span
+    input_tokens: Span
+    output_tokens: Span
+    usd: Span | None
+    """None where a model has no known price."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What one way of labelling would take."""
 
@@ -76,6 +96,8 @@ class Plan:
     hours: Span = NOTHING
     unpriced: Sequence[str] = field(default_factory=tuple)
     """The models without a price."""
+    null: PlannedNull | None = None
+    """What the null takes of all that; None where nobody who has to be paid could be asked for one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +111,8 @@ class Asked:
     """Of each sampled feature."""
     rounds: int = 1
     """How often the work has to wait for answers, where they come in batches."""
+    of_null: bool = False
+    """Whether other features' labels are asked about."""
 
 
 Price = Callable[[str, Usage], float | None]
@@ -111,66 +135,108 @@ async def plans(
 
     Nothing is sent, and no key is needed. Raises InputError where none of the features would be asked about.
     """
-    live = [one.index for one in new_run(config, store, features).features if one.state is None]
+    run = new_run(config, store, features)
+    live = [one.index for one in run.features if one.state is None]
     if not live:
         raise InputError("none of these features would be asked about: all are dead or skipped")
     facts = load_facts(settings)
+    null = stored_null(run.config)
     backends = Backends(keyless(settings))
     modes: tuple[Literal["direct", "batch"], ...] = ("direct", "batch") if batch else ("direct",)
     try:
-        stages, seconds = await rehearse(Bench(config, store, backends), sample_of(live, config.seed), len(live))
+        asked, seconds = await rehearse(
+            Bench(config, store, backends), sample(live, config.seed, SAMPLE), len(live), null
+        )
         return [
             planned(
                 explainer,
                 mode,
-                asked,
+                [*explaining, *asked.besides],
                 features=len(live),
                 price=partial(backends.price, batch=mode == "batch"),
                 answered=answered,
                 seconds=seconds,
                 a_minute=lambda name: a_minute(facts.limits(name)),
+                null=null,
             )
-            for explainer, asked in stages.items()
+            for explainer, explaining in asked.explaining.items()
             for mode in modes
         ]
     finally:
         await backends.close()
 
 
-async def rehearse(bench: Bench, sample: Sequence[int], live: int) -> tuple[Mapping[str, list[Asked]], float]:
-    """What each explainer's way would ask about the sample, and the seconds that a feature takes here besides.
+async def expected_usd(
+    config: RunConfig, store: EvidenceStore, settings: Settings, run: NewRun, answered: Answered
+) -> dict[str, dict[str, float]]:
+    """The most that a ``feature`` of a run and a single ``call`` are expected to take, in US dollars, by stage.
+
+    In the stage ``control`` that is a feature of the null. Nothing is sent. A stage whose price nobody knows is left out.
+    """
+    live = [one.index for one in run.features if one.state is None]
+    null = stored_null(run.config)
+    backends = Backends(keyless(settings))
+    try:
+        drawn = sample(live, config.seed, PRICED)
+        asked, _ = await rehearse(Bench(config, store, backends), drawn, len(live), null)
+        price = partial(backends.price, batch=config.mode == "batch")
+        stages = [*(stage for explaining in asked.explaining.values() for stage in explaining), *asked.besides]
+        found = {}
+        for name, n in (("label", len(live)), ("control", len(null.features))):
+            wanted = [stage for stage in stages if stage.of_null is (name == "control")]
+            usd = taken(wanted, len(live), price, answered).usd
+            if usd is not None:
+                bounds = [one.bound.usd or 0.0 for stage in wanted for requests in stage.requests for one in requests]
+                share = BATCH_SHARE if config.mode == "batch" else 1.0
+                found[name] = {"feature": usd.high / max(1, n), "call": share * max(bounds, default=0.0)}
+        return found
+    finally:
+        await backends.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rehearsed:
+    """What a run would ask about the features of a sample."""
+
+    explaining: Mapping[str, Sequence[Asked]]
+    """By explainer."""
+    besides: Sequence[Asked]
+    """What is asked whoever explains."""
+
+
+async def rehearse(bench: Bench, drawn: Sequence[int], live: int, null: PaidNull) -> tuple[Rehearsed, float]:
+    """What each explainer's way would ask about some features, and the seconds that a feature takes here besides.
 
     Simulators look at half of the contexts and, where the interval is still too wide, at all: between the two lies what
-    they take. Their null is taken on a fixed number of features.
+    they take. Their null is taken on some features of the run.
     """
-    config = bench.config
     began = time.monotonic()
-    labels = [await stand_in(bench, index) for index in sample]
-    asked_by: dict[str, list[Asked]] = {}
+    labels = [await stand_in(bench, index) for index in drawn]
+    explaining: dict[str, list[Asked]] = {}
     for explainer in bench.explainers(rehearsing):
-        requests = [await of_explainer(bench, explainer, index) for index in sample]
-        asked_by[explainer.source] = [Asked(backend=explainer.source, share=(1.0, 1.0, 1.0), requests=requests)]
+        requests = [await of_explainer(bench, explainer, index) for index in drawn]
+        explaining[explainer.source] = [Asked(backend=explainer.source, share=(1.0, 1.0, 1.0), requests=requests)]
+    besides: list[Asked] = []
     for explainer in bench.stronger(rehearsing):
-        requests = [await of_explainer(bench, explainer, index) for index in sample]
-        for asked in asked_by.values():
-            asked.append(Asked(backend=explainer.source, share=ESCALATED_SHARE, requests=requests))
-    measured: list[Asked] = []
-    null = min(NULL_FEATURES, live) / live * config.foreign
+        requests = [await of_explainer(bench, explainer, index) for index in drawn]
+        besides.append(Asked(backend=explainer.source, share=ESCALATED_SHARE, requests=requests))
+    tried = len(null.features) * null.labels / live
     for simulator in bench.simulators(rehearsing):
         if simulator.free or simulator.source.startswith("local:"):
             continue
-        some = [await of_simulator(bench, simulator, at, text) for at, text in zip(sample, labels, strict=True)]
-        every = [await of_all_contexts(bench, simulator, at, text) for at, text in zip(sample, labels, strict=True)]
+        some = [await of_simulator(bench, simulator, at, text) for at, text in zip(drawn, labels, strict=True)]
+        every = [await of_all_contexts(bench, simulator, at, text) for at, text in zip(drawn, labels, strict=True)]
         # A second look asks about as many contexts again; foreign labels are tried on whatever was looked at, at once.
-        measured.append(Asked(backend=simulator.source, share=(1.0, 1.5, 2.0), requests=some, rounds=2))
-        measured.append(Asked(backend=simulator.source, share=(0.5 * null, 0.75 * null, null), requests=every))
+        besides.append(Asked(backend=simulator.source, share=(1.0, 1.5, 2.0), requests=some, rounds=2))
+        share = (0.5 * tried, 0.75 * tried, tried)
+        besides.append(Asked(backend=simulator.source, share=share, requests=every, of_null=True))
     for judge in bench.judges(rehearsing):
         if not judge.free:
-            put = [await of_judge(bench, judge, at, text) for at, text in zip(sample, labels, strict=True)]
-            own = 1 + null if judge.labelled else 1.0
-            measured.append(Asked(backend=judge.source, share=(own, own, own), requests=put))
-    seconds = (time.monotonic() - began) / max(1, len(sample))
-    return {source: [*asked, *measured] for source, asked in asked_by.items()}, seconds
+            put = [await of_judge(bench, judge, at, text) for at, text in zip(drawn, labels, strict=True)]
+            besides.append(Asked(backend=judge.source, share=(1.0, 1.0, 1.0), requests=put))
+            if judge.labelled:
+                besides.append(Asked(backend=judge.source, share=(tried, tried, tried), requests=put, of_null=True))
+    return Rehearsed(explaining=explaining, besides=besides), (time.monotonic() - began) / max(1, len(drawn))
 
 
 def planned(
@@ -183,18 +249,68 @@ def planned(
     answered: Answered,
     seconds: float,
     a_minute: Callable[[str], tuple[float | None, float | None]] = lambda name: (None, None),
+    null: PaidNull | None = None,
 ) -> Plan:
     """The sum over stages; a mean of the sample stands for all features, with its sampling error in the interval.
 
     ``seconds`` are what a feature takes beside its calls, ``a_minute`` gives the requests and the input tokens that a
-    model's provider allows.
+    model's provider allows. ``null`` is what the stages that are marked so are about.
     """
-    calls = input_tokens = output_tokens = usd = Span()
-    unpriced: list[str] = []
+    whole = taken(stages, features, price, answered)
     hours = Span(*(features * seconds / 3600,) * 3)
     for stage in stages:
-        n = _total([float(len(one)) for one in stage.requests], features).times(*stage.share)
-        read = _total([sum(map(tokens_of, one)) for one in stage.requests], features).times(*stage.share)
+        n, read = _asked(stage, features)
+        if not n.high:  # it asks nobody
+            continue
+        if mode == "direct":
+            hours = hours + _direct_hours(n, read, *a_minute(stage.backend))
+        else:
+            hours = hours + Span(*BATCH_HOURS).times(*(stage.rounds,) * 3)
+    of_null = [stage for stage in stages if stage.of_null]
+    part = taken(of_null, features, price, answered)
+    of = PaidNull() if null is None else null
+    return Plan(
+        explainer=explainer,
+        mode=mode,
+        features=features,
+        sampled=max((len(stage.requests) for stage in stages), default=0),
+        calls=whole.calls,
+        input_tokens=whole.input_tokens,
+        output_tokens=whole.output_tokens,
+        usd=whole.usd,
+        hours=hours,
+        unpriced=whole.unpriced,
+        null=PlannedNull(
+            features=len(of.features),
+            labels=of.labels,
+            calls=part.calls,
+            input_tokens=part.input_tokens,
+            output_tokens=part.output_tokens,
+            usd=part.usd,
+        )
+        if of_null
+        else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What some stages take of all features together."""
+
+    calls: Span = NOTHING
+    input_tokens: Span = NOTHING
+    output_tokens: Span = NOTHING
+    usd: Span | None = NOTHING
+    """None where a model has no known price."""
+    unpriced: Sequence[str] = ()
+
+
+def taken(stages: Sequence[Asked], features: int, price: Price, answered: Answered) -> Taken:
+    """The sum over stages of a run, off what each asks about the sample."""
+    calls = input_tokens = output_tokens = usd = Span()
+    unpriced: list[str] = []
+    for stage in stages:
+        n, read = _asked(stage, features)
         written = _written(stage, features, answered)
         calls, input_tokens, output_tokens = calls + n, input_tokens + read, output_tokens + written
         if not n.high:  # it asks nobody
@@ -204,22 +320,19 @@ def planned(
             unpriced.append(stage.backend)
         else:
             usd = usd + cost
-        if mode == "direct":
-            hours = hours + _direct_hours(n, read, *a_minute(stage.backend))
-        else:
-            hours = hours + Span(*BATCH_HOURS).times(*(stage.rounds,) * 3)
-    return Plan(
-        explainer=explainer,
-        mode=mode,
-        features=features,
-        sampled=max((len(stage.requests) for stage in stages), default=0),
+    return Taken(
         calls=calls,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         usd=None if unpriced else usd,
-        hours=hours,
         unpriced=tuple(dict.fromkeys(unpriced)),
     )
+
+
+def _asked(stage: Asked, features: int) -> tuple[Span, Span]:
+    """A stage's calls, and the tokens that they have to read."""
+    n = _total([float(len(one)) for one in stage.requests], features).times(*stage.share)
+    return n, _total([sum(map(tokens_of, one)) for one in stage.requests], features).times(*stage.share)
 
 
 def _total(values: Sequence[float], features: int) -> Span:
@@ -270,9 +383,3 @@ def _direct_hours(calls: Span, read: Span, requests: float | None, tokens: float
 def tokens_of(request: PendingRequest) -> int:
     """The tokens that a model would read of a request."""
     return count_tokens(text_of(request.body))
-
-
-def sample_of(live: Sequence[int], seed: int) -> list[int]:
-    """Some of the features, at random."""
-    order = np.random.default_rng(seed).permutation(list(live))
-    return sorted(int(index) for index in order[:SAMPLE])

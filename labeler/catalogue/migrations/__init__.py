@@ -11,7 +11,7 @@ from labeler.errors import InputError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
-HEAD = "0004"
+HEAD = "0006"
 """The newest revision. A database that has it needs no Alembic, whose import takes longer than most commands' work."""
 
 _ADVISORY_LOCK = 0x6C6162656C6572

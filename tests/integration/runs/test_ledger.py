@@ -66,6 +66,36 @@ async def test_a_call_waits_for_what_others_give_back(catalogue):
     await ledger.close()
 
 
+async def test_who_was_begun_first_is_served_first_and_nobody_overtakes(catalogue):
+    made = [NewFeature(index=index, statistics={}) for index in range(4)]
+    run_id = catalogue.create_run(NewRun(dictionary="d", config={}, features=made, budget_usd=0.1))
+    slept, served, go_on = [], [], asyncio.Event()
+
+    async def sleep(seconds):
+        slept.append(seconds)
+        await go_on.wait()
+
+    ledger = Ledger(catalogue, sleep=sleep)
+    first = call(run_id)
+    await ledger.reserve(first)
+
+    async def one(index, usd):
+        asked = CallRecord(run_id=run_id, index=index, stage="label", backend="b", outcome=OPEN, usd=usd, prompt="p@1")
+        await ledger.reserve(asked)
+        served.append(index)
+        await ledger.settle(settlement(asked, usd=0.0))
+
+    waiting = [asyncio.create_task(one(3, 0.08)), asyncio.create_task(one(1, 0.1))]
+    while len(slept) < 2:
+        await asyncio.sleep(0.01)
+    waiting.append(asyncio.create_task(one(2, 0.001)))  # there may be room for it at once, but not before the first
+    await ledger.settle(settlement(first, usd=0.0))
+    go_on.set()
+    await asyncio.gather(*waiting)
+    assert served == [1, 2, 3]
+    await ledger.close()
+
+
 async def test_with_nobody_to_give_back_the_money_is_spent(catalogue):
     run_id, ledger = begin(catalogue, budget=0.1), Ledger(catalogue)
     first = call(run_id)

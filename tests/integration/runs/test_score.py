@@ -106,12 +106,12 @@ def test_judges_stand_beside_simulators_in_a_run_that_labels(chosen, toy):
 
 
 def test_a_paid_judge_is_tried_with_foreign_labels_on_the_null_sample_alone(chosen, toy, monkeypatch):
-    monkeypatch.setattr("labeler.runs.config.NULL_FEATURES", 2)
+    monkeypatch.setattr("labeler.runs.paid_null.FEATURES", 2)
     with ProviderThread(judge_by_words) as provider:
-        run = toy.label(**LEXICAL, scorers=[f"openai:m@{provider.url}/v1"], contexts=10)
+        run = toy.label(**LEXICAL, scorers=[f"openai:m@{provider.url}/v1"], contexts=10, foreign=3)
         drain(chosen)
     tried = {i for i in range(4) for score in run.scores(i) if score.key == "detection" and "null" in score.details}
-    assert sorted(tried) == run.record.config["null_sample"]
+    assert sorted(tried) == run.record.config["paid_null"]["features"]
     assert len(tried) == 2
 
 

@@ -97,7 +97,8 @@ def key_of(index):
 
 def begin(catalogue, budget=None, n=N):
     made = [NewFeature(index=index, statistics={}) for index in range(n)]
-    config = {"labelling": {"mode": "batch"}}
+    free = {"feature": 0.0, "call": 0.0}  # so that all are begun, whatever the budget
+    config = {"labelling": {"mode": "batch"}, "expected_usd": {"label": free}}
     run_id = catalogue.create_run(NewRun(dictionary="d", config=config, features=made, budget_usd=budget))
     for claim in catalogue.claim(n, 60.0, 0.0):
         bound = Usage(input_tokens=100, output_tokens=50, usd=0.01)

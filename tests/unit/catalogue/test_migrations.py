@@ -50,3 +50,16 @@ def test_open_rows_are_found_by_their_partial_index(tmp_path):
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql} ORDER BY 1 LIMIT 5").all()
     assert "ix_run_features_open (run_id=? AND stage=? AND parked=?)" in str(plan)
     assert "TEMP B-TREE" not in str(plan)
+
+
+def test_features_that_were_begun_are_found_by_their_partial_index(tmp_path):
+    engine = open_engine(f"sqlite:///{tmp_path / 'labeler.db'}")
+    upgrade(engine)
+    query = sa.select(FEATURES.c.index).where(
+        FEATURES.c.run_id == "run", FEATURES.c.stage == "label", FEATURES.c.begun, is_open(FEATURES)
+    )
+
+    with engine.connect() as connection:
+        sql = str(query.compile(engine, compile_kwargs={"literal_binds": True}))
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql} ORDER BY 1 LIMIT 5").all()
+    assert "ix_run_features_begun (run_id=? AND stage=?)" in str(plan)

@@ -1,12 +1,15 @@
 """What a run would take, summed from a sample."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.llm.protocol import PendingRequest, Usage
 from labeler.models.counting import count_tokens
-from labeler.runs.planning import ANSWERED_SHARE, Asked, Span, planned, sample_of
+from labeler.runs.paid_null import PaidNull
+from labeler.runs.planning import ANSWERED_SHARE, Asked, Span, planned
 
 
 def request(text="some words", room=100, prompt="explain@1"):
@@ -85,12 +88,6 @@ def test_an_interval_holds_its_middle(counts, more):
         assert span.mid <= span.high + 1e-9
 
 
-def test_the_sample_is_of_the_features_and_the_same_for_the_same_seed():
-    assert sample_of(range(100, 110), 0) == list(range(100, 110))
-    some = sample_of(range(1_000), 0)
-    assert some == sorted(set(some)) == sample_of(range(1_000), 0) != sample_of(range(1_000), 1)
-
-
 def test_calls_are_priced_one_by_one():
     """Where long prompts cost more, a run of many short ones does not."""
 
@@ -99,3 +96,13 @@ def test_calls_are_priced_one_by_one():
 
     found = plan([asked([[request()]] * 4)], features=10_000, price=tiered)
     assert found.usd.mid == pytest.approx(found.input_tokens.mid * 1e-6)
+
+
+def test_what_the_null_takes_is_told_apart_and_is_in_the_sum():
+    own, null = asked([[request()]] * 4), asked([[request()]] * 4, share=(0.25, 0.25, 0.25))
+    null = replace(null, of_null=True)
+    found = plan([own, null], null=PaidNull(features=range(125), labels=2))
+    assert (found.null.features, found.null.labels) == (125, 2)
+    assert (found.calls, found.null.calls) == (Span(1_250, 1_250, 1_250), Span(250, 250, 250))
+    assert found.null.usd.mid == pytest.approx(found.usd.mid / 5)
+    assert plan([own]).null is None, "nobody who is paid could be asked for one"
