@@ -145,7 +145,6 @@ class Run:
             return self.progress()
         if self._settings.embedded:
             _check_tools(lambda backends: open_bench(self.record, self._settings, backends), self._settings)
-        check_broker(self._settings)
         with self._worker(), watching(watch, "labelling" if self.explains else "scoring") as look:
             return wait(self._catalogue, self.id, look)
 
@@ -196,12 +195,10 @@ class Run:
         ring(make_app(self._settings))
 
     def _worker(self) -> AbstractContextManager[object]:
-        if not self._settings.embedded:
-            from workers.app import make_app, ring
-
-            ring(make_app(self._settings))
-            return nullcontext()
-        return _embedded(self)
+        if self._settings.embedded:
+            return _embedded(self)
+        self.ring()
+        return nullcontext()
 
 
 @contextmanager

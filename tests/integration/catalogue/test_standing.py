@@ -21,7 +21,7 @@ from labeler.catalogue.records import (
     Standing,
 )
 from labeler.catalogue.sharing import Sharing
-from tests.integration.catalogue.building import LEASE, Clock, failed, labelled
+from tests.integration.catalogue.building import LEASE, Clock, failed, features, labelled
 
 CANDIDATES = [
     CandidateRecord(label="war", explainer="lexical", select={"simulation.embedding": 0.1}, contexts=[1]),
@@ -171,6 +171,21 @@ def test_only_labels_stand_those_of_the_newest_run_that_speaks(catalogue: Catalo
     assert list(catalogue.standing("sample")) == expected
     assert list(catalogue.standing("sample", [4, 1, 2])) == [expected[1], expected[3]]
     assert list(catalogue.standing("nothing")) == []
+
+
+def test_headline_scores_are_those_of_the_labels_that_stand(catalogue: Catalogue, clock: Clock):
+    older = label_all(catalogue, 3)
+    clock.now += 1
+    newer = catalogue.create_run(NewRun(dictionary="sample", config={"headline": "detection"}, features=features(2)))
+    values = {0: 0.75, 1: None}
+    for claim in catalogue.claim(9, LEASE, clock.now, [newer]):
+        found = ScoreRecord(key="detection", state="ok", value=values[claim.index])
+        other = ScoreRecord(key="fuzzing", state="ok", value=1.0)
+        catalogue.finish_label(claim, dataclasses.replace(labelled(), scores=[found, other]))
+
+    assert dict(catalogue.headlines("sample", older)) == dict.fromkeys(range(3), 0.3)
+    assert list(catalogue.headlines("sample", newer)) == [(0, 0.75)]
+    assert list(catalogue.headlines("sample")) == [(0, 0.75), (2, 0.3)]
 
 
 def test_labels_from_elsewhere_are_there_before_anybody_works_and_nobody_knows_what_made_them(catalogue: Catalogue):
