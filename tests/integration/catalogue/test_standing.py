@@ -31,7 +31,7 @@ CANDIDATES = [
     CandidateRecord(label="peace", explainer="lexical", contexts=[5]),
 ]
 EMBEDDING = ScoreRecord(
-    key="simulation.embedding", state="ok", value=0.3, details={"contexts": [7], "null": [0.1, 0.2, 0.1, 0.2, 0.1]}
+    key="simulation.embedding", state="ok", value=0.3, details={"contexts": [7], "null": [0.1, 0.2] * 5}
 )
 DETECTION = ScoreRecord(
     key="detection", state="ok", value=0.8, null_percentile=91.0, details={"prompt": "detection@bb"}
