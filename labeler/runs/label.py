@@ -42,9 +42,7 @@ async def label(bench: Bench, index: int, recorder: Recorder, given: Sequence[Ca
 
 def _takes_halves(config: RunConfig, given: Sequence[CandidateRecord]) -> bool:
     """Whether a label may not be scored on all that it was made of, or chosen on, so that few documents are halved."""
-    if given and given[0].contexts is None:
-        return len(fitting(given, config)) > 1
-    return config.labels in (None, STANDING)
+    return not given or given[0].contexts is not None or len(fitting(given, config)) > 1
 
 
 async def _by_halves(bench: Bench, index: int, recorder: Recorder, given: Sequence[CandidateRecord]) -> LabelOutcome:
@@ -57,6 +55,8 @@ async def _by_halves(bench: Bench, index: int, recorder: Recorder, given: Sequen
     async def of_half(half: int, fold: Bench) -> LabelOutcome:
         if not await asyncio.to_thread(lambda: fold.store.evidence(index).of("explain")):
             return LabelOutcome(state="unclear", reason="it fires in one document, which leaves nothing to score on")
+        if given and not elsewhere and half not in made:
+            return LabelOutcome(state="unclear", reason="no label was made of this half alone")
         here = given if elsewhere else [made[half]] if half in made else ()
         found = await _labelled(fold, index, recorder, here, anew=elsewhere)
         return await _scored(fold, index, found, recorder)

@@ -85,7 +85,7 @@ def test_a_label_that_was_made_here_is_known_again_when_it_comes_back(chosen, to
 
 def test_a_judge_draws_from_all_of_them_too(chosen, toy):
     with ProviderThread(judge_by_words) as provider:
-        run = toy.score(THEIRS, simulators=["lexical"], scorers=[f"openai:m@{provider.url}/v1"], contexts=80)
+        run = toy.score(THEIRS, simulators=["lexical"], scorers=[f"openai:m@{provider.url}/v1"], foreign=2)
         drain(chosen)
     found = stored(run, 1, "detection")
     assert found.details["splits"] == list(SPLITS)
@@ -189,3 +189,18 @@ def test_a_handful_of_documents_makes_no_difference_to_that(chosen, few):
     run = few.score({0: ["say 'penny'", "promotes coins"], 1: "march june"}, simulators=["lexical"])
     drain(chosen)
     assert rows_of(run)[0]["scores"]["simulation.lexical"]["state"] == "unscored"
+
+
+def test_a_label_that_comes_back_without_those_of_the_halves_has_nothing_to_be_scored_on(chosen, few, tmp_path):
+    few.label([0, 1], **LEXICAL)
+    drain(chosen)
+    few.export(tmp_path / "out.csv", "csv")
+    for labels in (tmp_path / "out.csv", None):  # and again as it stands
+        run = few.score(labels, simulators=["lexical"])
+        drain(chosen)
+        rows = rows_of(run)
+        assert {row["state"] for row in rows.values()} == {"labelled"}
+        assert rows[1]["scores"]["simulation.lexical"]["state"] == "ok"
+        score = rows[0]["scores"]["simulation.lexical"]
+        assert (score["state"], score["value"]) == ("undefined", None)
+        assert "no label was made of this half alone" in score["reason"]
