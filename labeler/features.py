@@ -161,6 +161,9 @@ class Evidence:
     statistics: Statistics
     contexts: tuple[Context, ...]
     """Firing contexts at hand, of every split, strongest first."""
+    scale: float | None = None
+    """What strengths are told as shares of: the strongest that the feature ever is; None where it is the strongest that
+    is shown, as with evidence that was there before (what was asked about it is asked in the same words again)."""
     population: IntArray
     """[n_splits, n_strata] contexts of the whole corpus by the split that their document's hash says, and by stratum;
     stratum 0 is silent."""

@@ -3,8 +3,8 @@
 The split of a document is a hash of its name, the same for all features. Of a feature that fires in a handful of documents
 chance may leave the explainer none of the strongest, or the score none that fires. So its documents are *dealt*: ordered
 by their strongest activation, a few consecutive ones at a time, each purpose gets its share of every such few; which one
-is whose, their hashes say. Where it fires in fewer than FEW documents no three-way split leaves enough for any purpose:
-they are dealt into two halves: a label is made of either and scored on the other, and the label that stands is made of
+is whose, their hashes say. Where it fires in fewer than FEW documents, or in fewer than STRONG of them at half its
+strength, no three-way split leaves enough for any purpose (``python -m eval scarce`` measures it): they are dealt into two halves: a label is made of either and scored on the other, and the label that stands is made of
 all (``labeler.runs.folds``).
 """
 
@@ -19,6 +19,9 @@ from labeler.features import IntArray
 
 FEW = 15
 """Documents in which a feature fires, below which they are dealt into halves."""
+
+STRONG = 5
+"""Documents in which it fires at half its strongest or more, below which so are all: one for each turn."""
 
 DEALT = 60
 """Documents in which a feature fires, from which on chance deals as well."""
@@ -72,7 +75,7 @@ def deal(document: IntArray, draw: NDArray[np.float64], maximum: NDArray[np.floa
         return None
     number = draw[at]
     order = np.lexsort((number, -strongest))
-    halves = n_firing < FEW
+    halves = n_firing < FEW or int((strongest >= strongest.max() / 2).sum()) < STRONG
     size = 2 if halves else len(TURNS)
     purpose = np.zeros(len(documents), dtype=np.uint8)
     for first in range(0, len(order), size):

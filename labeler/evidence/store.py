@@ -394,6 +394,7 @@ class EvidenceStore:
                 histogram=np.asarray(shard["histogram"][at]),
             ),
             contexts=contexts,
+            scale=float(self.summary["maximum"][place]) or None if self.manifest.splits == "dealt" else None,
             population=np.asarray(shard["population"][at], dtype=np.int64),
             promoted=self._tokens(shard, "promoted", at),
             suppressed=self._tokens(shard, "suppressed", at),

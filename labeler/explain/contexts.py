@@ -22,7 +22,7 @@ def within_budget(evidence: Evidence, tokens: int, seed: int) -> tuple[Context, 
     The strongest is shown whatever it costs.
     """
     every = evidence.of("explain")
-    maximum = max((context.maximum for context in every), default=1.0)
+    maximum = evidence.scale or max((context.maximum for context in every), default=1.0)
     costs = {context.id: _cost(excerpt(context), maximum) for context in every}
     n = math.ceil(len(every) * tokens / max(1, sum(costs.values())))  # as many as there were room for at the mean cost
     while n > 1:

@@ -98,7 +98,7 @@ class LlmExplainer:
 
     def request(self, evidence: Evidence, contexts: tuple[Context, ...]) -> Request:
         """What is asked of a model that answers by schema."""
-        maximum = max((context.maximum for context in contexts), default=1.0)
+        maximum = evidence.scale or max((context.maximum for context in contexts), default=1.0)
         active = [weighed(context.tokens, strengths(context, maximum)) for context in contexts]
         silent = [one_line(context.text).strip() for context in evidence.near_misses]
         promoted = ", ".join(repr(plain(token)) for token, _ in evidence.telling)

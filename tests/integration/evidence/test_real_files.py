@@ -1,9 +1,13 @@
 """Real files of other projects, where they are present: imported, labelled, scored."""
 
+import math
+
 import numpy as np
 import pytest
 
 from labeler import api
+from labeler.explain.contexts import strengths, within_budget
+from labeler.explain.llm import PROMPT_TOKENS
 from tests.fakes.foreign.real import shared_data
 from tests.fakes.foreign.sae_vis import convert
 
@@ -49,3 +53,15 @@ def test_batches_of_saedashboard_give_scores(tmp_path):
     assert len(scored) >= 3
     for row in scored:
         assert row["scores"]["simulation_top_and_random.embedding"]["state"] in ("ok", "imprecise")
+
+
+def test_a_feature_with_three_strong_contexts_shows_them_as_strong_as_they_are(tmp_path):
+    store = api.import_evidence(shared_data("saedashboard_gpt2_res_jb"), "gpt2", home=tmp_path).store
+    evidence = store.evidence(0)
+    strong = [context for context in evidence.contexts if context.maximum > evidence.statistics.max_activation / 2]
+    assert len(strong) == 3
+    shown = within_budget(evidence, PROMPT_TOKENS, seed=0)
+    assert {context.id for context in strong} <= {context.id for context in shown}
+    for context in shown:
+        told = max(strengths(context, evidence.scale))
+        assert told == math.ceil(10 * context.maximum / evidence.statistics.max_activation)

@@ -1,6 +1,7 @@
 import asyncio
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -138,3 +139,15 @@ def test_a_single_context_that_is_too_long_fails_in_the_words_of_the_provider(tm
     with pytest.raises(TooLongError, match="too long by far"):
         asyncio.run(LlmExplainer(backend, lambda *_: Unkept()).explain(evidence, {}, seed=0))
     assert len(lines(backend.asked[-1], "+ ")) == 1
+
+
+def test_strengths_are_told_of_the_strongest_that_the_feature_ever_is(tmp_path):
+    store = make_store(tmp_path)
+    weak = dataclasses.replace(store.evidence(0), scale=40.0)  # the strongest at hand is below 6
+    shown = lines(explained(weak)[1], "+ ")
+    told = [int(number) for line in shown for number in re.findall(r"⟧(\d+)", line)]
+    assert told
+    assert max(told) == 2
+    assert store.evidence(0).scale == store.evidence(0).statistics.max_activation
+    as_before = lines(explained(dataclasses.replace(weak, scale=None))[1], "+ ")
+    assert max(int(number) for line in as_before for number in re.findall(r"⟧(\d+)", line)) == 10
