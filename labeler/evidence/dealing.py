@@ -4,8 +4,9 @@ The split of a document is a hash of its name, the same for all features. Of a f
 chance may leave the explainer none of the strongest, or the score none that fires. So its documents are *dealt*: ordered
 by their strongest activation, a few consecutive ones at a time, each purpose gets its share of every such few; which one
 is whose, their hashes say. Where it fires in fewer than FEW documents, or in fewer than STRONG of them at half its
-strength, no three-way split leaves enough for any purpose (``python -m eval scarce`` measures it): they are dealt into two halves: a label is made of either and scored on the other, and the label that stands is made of
-all (``labeler.runs.folds``).
+strength, no three-way split leaves enough for any purpose (``python -m eval scarce`` measures it). They are dealt into two
+halves then: a label is made of either and scored on the other, and the label that stands is made of all
+(``labeler.runs.folds``).
 """
 
 from __future__ import annotations
