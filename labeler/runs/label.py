@@ -61,7 +61,8 @@ async def _by_halves(bench: Bench, index: int, recorder: Recorder, given: Sequen
         found = await _labelled(fold, index, recorder, here, anew=elsewhere)
         return await _scored(fold, index, found, recorder)
 
-    whole, *folds = await together([of_all(), *(of_half(half, fold) for half, fold in enumerate(halves(bench)))])
+    benches = halves(bench)
+    whole, *folds = await together([of_all(), *(of_half(half, fold) for half, fold in enumerate(benches))])
     found = joined(whole, folds, bench.config)
     return dataclasses.replace(found, candidates=whole.candidates) if elsewhere else found
 

@@ -78,13 +78,13 @@ def test_each_explainer_is_planned_by_itself_and_an_unknown_price_is_named(home)
 
 
 def test_a_budget_pauses_a_run_and_more_money_lets_it_go_on(home, provider):
-    done = home.run("label", "toy", *home.models, "--budget", "0.02")
+    done = home.run("label", "toy", *home.models, "--budget", "0.014")
     assert done.returncode == 1, done.stderr
     assert "paused" in done.stdout
-    assert 0 < provider.totals().usd <= 0.02
+    assert 0 < provider.totals().usd <= 0.014
     (found,) = home.said("status")
     assert found["state"] == "paused"
-    assert found["committed_usd"] <= 0.02
+    assert found["committed_usd"] <= 0.014
     refused = home.run("resume", found["run"])
     assert refused.returncode == 2
     assert "give a larger --budget" in refused.stderr

@@ -21,11 +21,11 @@ RULES = tuple(on(word) for word in dict.fromkeys(WORDS))
 
 
 class PricedHome:
-    """The first ``n`` of RULES as the dictionary ``toy``."""
+    """The first ``n`` of RULES as the dictionary ``toy``, on so many contexts, ten a document."""
 
-    def __init__(self, folder: Path, url: str, provider: Provider, n: int) -> None:
+    def __init__(self, folder: Path, url: str, provider: Provider, n: int, contexts: int = 600) -> None:
         self.model = f"openai:m@{provider.url}/v1"
-        make_store(folder, rules=RULES[:n], n=600)
+        make_store(folder, rules=RULES[:n], n=contexts)
         prices = folder / "prices.json"
         prices.write_text(json.dumps({self.model: {"input": 1.0, "cached": 0.1, "output": 5.0}}))
         self.settings = Settings(_env_file=None, home=folder, database_url=url, prices=prices)

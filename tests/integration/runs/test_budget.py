@@ -98,3 +98,24 @@ def test_only_what_the_budget_can_finish_is_begun(home, whole_usd):
     assert home.claims(some) == [], "what is begun counts"
     assert len(home.claims(home.label(foreign=0, budget=100 * whole_usd))) == N
     assert len(home.claims(home.label(foreign=0))) == N
+
+
+def test_features_of_few_documents_take_more_and_are_finished_all_the_same(tmp_path, monkeypatch, provider):
+    """By halves, a feature is explained three times and simulated twice."""
+    clean(monkeypatch)
+    provider.reset()
+    home = PricedHome(tmp_path / "home", f"sqlite:///{tmp_path / 'catalogue.db'}", provider, N, contexts=120)
+    assert all(home.dictionary.store.halves(index) for index in range(N))
+    (plan,) = home.dictionary.plan(**home.asked, foreign=0)
+    budget = plan.usd.mid / 2
+    run = home.label(foreign=0, budget=budget)
+    home.work(run, workers=2)
+    assert run.record.state == "paused"
+    assert provider.totals().usd <= budget
+    finished, begun = spent(run)
+    assert run.progress().by_state["labelled"] >= 2
+    assert begun <= 0.05 * (begun + finished)
+    run.resume(budget=10 * plan.usd.high)
+    home.work(run)
+    assert run.record.state == "finished"
+    assert provider.totals().rebought == 0

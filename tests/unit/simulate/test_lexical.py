@@ -39,7 +39,7 @@ def test_a_place_is_looked_for_within_a_context(tmp_path):
 
 
 def test_what_is_said_to_be_weak_is_predicted_so(tmp_path):
-    store = make_store(tmp_path, n=100)
+    store = make_store(tmp_path, n=400)
     found = predict(store, store.frame(0, "score"), '"march"; weakly "june"')
     assert set(np.unique(found)) == {0.0, WEAK, 1.0}
 
