@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 import time
@@ -115,12 +116,11 @@ class Leaks:
     def add(self, texts: list[str], splits: NDArray[np.uint8]) -> None:
         """Look at some contexts, each with its split."""
         for text, split in zip(texts, splits.tolist(), strict=True):
-            letters = np.frombuffer(_RULER.sub(r"\1", "".join(text.lower().split())).encode(), dtype=np.uint8).astype(
-                np.uint64
-            )
-            hashes = np.zeros(1, dtype=np.uint64)
-            if len(letters):
-                hashes = np.r_[hashed(letters, len(letters)), hashed(letters, min(REACH, len(letters)))]
+            whole = _RULER.sub(r"\1", "".join(text.lower().split())).encode()
+            letters = np.frombuffer(whole, dtype=np.uint8).astype(np.uint64)
+            hashes = np.frombuffer(hashlib.blake2b(whole, digest_size=8).digest(), dtype=np.uint64)
+            if len(letters) >= REACH:
+                hashes = np.r_[hashes, hashed(letters, REACH)]
             looked_at = np.r_[True, (hashes[1:] >> np.uint64(20)) % np.uint64(LOOKED_AT) == 0]
             self._hashes.append(hashes[looked_at])
             self._splits.append(np.full(looked_at.sum(), split, dtype=np.uint8))
