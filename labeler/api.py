@@ -345,8 +345,8 @@ class Dictionary:
         """Store a run over some features (all, by default); ``Run.work`` sees it through.
 
         ``features`` are an index, several in a list, a range or an array, or text such as ``"0-99,512"``; of names, too,
-        one may stand alone. ``budget`` is in US dollars and is never overshot: where it has no room for another call, the
-        run pauses, and no more features are under way than it is expected to finish. ``foreign`` says how many labels of
+        one may stand alone. ``budget`` is in US dollars and is never overshot: no more features are under way than it is
+        expected to finish, and where it finishes none the run pauses. ``foreign`` says how many labels of
         other features a paid simulator or scorer is tried with on a sample, for the null (0: none); None for as many as
         cost a fifth of the run at most. ``escalate`` names a stronger explainer for what the others leave unclear or
         ``below`` a score on ``select``; ``prompts`` are templates in the place of shipped ones, by name.
@@ -573,7 +573,7 @@ class Dictionary:
         self._try_prompts(config, stored)
         check_broker(self._settings)
         catalogue = open_catalogue(self._settings)
-        if budget is not None:
+        if budget is not None and any(feature.state is None for feature in stored.features):
             stored = self._priced(config, stored, catalogue)
         return Run(catalogue.create_run(stored), self.name, catalogue, self._settings)
 

@@ -68,7 +68,8 @@ OFFLINE = Annotated[
     typer.Option("--offline", help="Ask nobody: `labeler requests` writes what is to be asked and takes the answers."),
 ]
 BUDGET = Annotated[
-    float | None, typer.Option(help="US dollars that are never overshot: the run pauses where no call fits any more.")
+    float | None,
+    typer.Option(help="US dollars that are never overshot: the run pauses where they do not finish another feature."),
 ]
 ESCALATE = Annotated[
     str | None,

@@ -112,7 +112,7 @@ KINDS = (
 )
 """The kinds of failures, as features that failed are counted and tried again by."""
 
-NO_ROOM = "the budget has no room for the worst case of another call"
+NO_ROOM = "the budget has no room to finish another feature, with a call's worst case to spare"
 
 
 class SpentError(LabelerError):

@@ -55,6 +55,5 @@ def stored_null(config: Mapping[str, Any]) -> PaidNull:
     """The paid null out of a stored run's configuration."""
     if "paid_null" in config:
         return PaidNull(**config["paid_null"])
-    return PaidNull(
-        config["null_sample"], config["labelling"]["foreign"]
-    )  # of a run that was begun before there was one
+    # It was begun by a version that took every null on the whole sample.
+    return PaidNull(config["null_sample"], config["labelling"]["foreign"])

@@ -51,6 +51,14 @@ def test_every_feature_ends_in_a_state_and_the_run_finishes(chosen):
     assert rows[4]["reason"] == "never active on 8,278 tokens"
 
 
+def test_a_budget_for_features_that_ask_nobody_is_no_hindrance(chosen):
+    free = dictionary(chosen).label(budget=0.01, **LEXICAL)
+    dead = dictionary(chosen).label([4], budget=0.01, **LEXICAL)
+    assert dead.record.state == "finished"
+    drain(chosen)
+    assert (free.record.state, free.progress().by_state) == ("finished", {"labelled": 4, "dead": 1})
+
+
 def test_a_rule_that_is_a_list_of_words_is_found_and_scored(chosen):
     run = dictionary(chosen).label([3], **LEXICAL)
     drain(chosen)
