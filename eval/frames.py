@@ -22,7 +22,7 @@ from rich.table import Table
 
 from eval.estimator.command import every
 from eval.estimator.known import known
-from eval.results import save
+from eval.results import load, save
 from labeler import api
 from labeler.cli.display import out
 from labeler.cli.following import collecting
@@ -144,6 +144,24 @@ def summed(rows: Sequence[tuple[str, int, int, bool, bool, float]]) -> list[Cell
                         )
                     )
     return cells
+
+
+def readme_table() -> str:
+    """The saved figures as the README shows them, in Markdown: beside ten silent contexts."""
+    cells = [cell for cell in load("frames")["cells"] if (cell["kind"], cell["silent"]) == ("all", 10)]
+    wanted = [cell for cell in cells if cell["firing"] in (2, 3, 5, 8, 12, 20, 30, 50, 80)]
+
+    def row(name: str, values: Sequence[float | None]) -> str:
+        return f"| {name} | " + " | ".join("–" if value is None else f"{value:.2f}" for value in values) + " |"
+
+    return "\n".join(
+        [
+            "| contexts that fire | " + " | ".join(str(cell["firing"]) for cell in wanted) + " |",
+            "|---|" + "---|" * len(wanted),
+            row("intervals that hold", [cell["covered"] for cell in wanted]),
+            row("of those narrow enough for `ok`", [cell["narrow_covered"] for cell in wanted]),
+        ]
+    )
 
 
 def shown(cells: Sequence[Cell]) -> Table:

@@ -28,7 +28,7 @@ from rich.table import Table
 from eval.estimator.command import every
 from eval.labelled import bring as bring_labelled
 from eval.labelled import everything, read
-from eval.results import save
+from eval.results import load, save
 from labeler import api
 from labeler.cli.display import out
 from labeler.cli.following import collecting
@@ -184,8 +184,8 @@ def ways(store: EvidenceStore) -> Iterator[tuple[str, EvidenceStore]]:
         other = EvidenceStore(store.shelf.place)
         if arm == "by hash":
             other.manifest = dataclasses.replace(other.manifest, splits="document")
-        few = {"dealt": 0, "by halves": 10**6}.get(arm, dealing.FEW)
-        with mock.patch.object(dealing, "FEW", few):
+        few = 10**6 if arm == "by halves" else 0
+        with mock.patch.multiple(dealing, FEW=few, STRONG=0):
             yield arm, other
 
 
@@ -275,6 +275,20 @@ def _step(documents: int) -> int:
 
 def _mean(values: Sequence[float]) -> float | None:
     return round(float(np.mean(values)), 3) if len(values) else None
+
+
+def readme_table() -> str:
+    """The saved figures as the README shows them, in Markdown."""
+    rows = [row for row in load("scarce")["rows"] if row["source"] == "sample"]
+    found = {(row["documents"], row["arm"]): row for row in rows}
+    lines = [
+        "| documents | worth of labels: by hash | dealt | by halves | intervals that hold: by hash | dealt | by halves |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for n in dict.fromkeys(row["documents"] for row in rows):
+        cells = [found[n, arm][of] for of in ("worth", "covered") for arm in ARMS]
+        lines.append(f"| {n} | " + " | ".join("–" if cell is None else f"{cell:.2f}" for cell in cells) + " |")
+    return "\n".join(lines)
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Table:

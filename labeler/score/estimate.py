@@ -10,7 +10,7 @@ State = Literal["ok", "imprecise", "undefined", "failed", "unscored"]
 FEW, QUIET = 12, 5
 """Firing and silent contexts below which intervals of 95 % hold less often than 93 % of the time (``eval frames``)."""
 
-SURE = 50
+SURE = 60
 """Firing contexts at hand below which an interval that is narrow enough is so by luck: it holds less often than that."""
 
 TOO_FEW = "it rests on too few contexts"

@@ -133,8 +133,8 @@ def test_a_handful_that_is_all_hit_or_all_missed_is_not_taken_for_certain():
         (11, 50, False, TOO_FEW),
         (12, 4, True, TOO_FEW),
         (12, 5, True, None),
-        (49, 50, False, "49 contexts fire"),
-        (50, 5, False, None),
+        (59, 50, False, "59 contexts fire"),
+        (60, 5, False, None),
     ],
 )
 def test_a_narrow_interval_is_believed_where_enough_contexts_fire_and_enough_do_not(firing, silent, drawn, says):
