@@ -81,6 +81,7 @@ def test_a_budget_pauses_a_run_and_more_money_lets_it_go_on(home, provider):
     done = home.run("label", "toy", *home.models, "--budget", "0.014")
     assert done.returncode == 1, done.stderr
     assert "paused" in done.stdout
+    assert "Warning" not in done.stderr
     assert 0 < provider.totals().usd <= 0.014
     (found,) = home.said("status")
     assert found["state"] == "paused"
