@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,9 @@ REMEMBERED = 200_000
 
 AT_ONCE = 1_024
 """Words whose vectors are multiplied at once: a block of 1.5 MB."""
+
+WHOLE = 40_000
+"""Words up to which a store's vectors are held in single precision; 60 MB."""
 
 _BATCH = 256
 
@@ -68,9 +72,12 @@ class WordVectors:
         place = self._place[words]
         if self._stored is not None and 2 * (place >= 0).sum() > len(self._stored["vectors"]):
             # Most of all that there are: quicker than to pick these out.
-            vectors = self._stored["vectors"]
-            parts = [multiply(vectors[start : start + AT_ONCE].copy()) for start in range(0, len(vectors), AT_ONCE)]
-            found = np.concatenate(parts, axis=1)[:, np.maximum(place, 0)]
+            if len(self._stored["vectors"]) <= WHOLE:
+                found = (directions @ self._whole.T)[:, np.maximum(place, 0)]
+            else:
+                vectors = self._stored["vectors"]
+                parts = [multiply(vectors[start : start + AT_ONCE].copy()) for start in range(0, len(vectors), AT_ONCE)]
+                found = np.concatenate(parts, axis=1)[:, np.maximum(place, 0)]
             words, here = words[place < 0], np.flatnonzero(place < 0)
         else:
             found = np.empty((len(directions), len(words)), dtype=np.float32)
@@ -78,6 +85,12 @@ class WordVectors:
         for start in range(0, len(words), AT_ONCE):
             found[:, here[start : start + AT_ONCE]] = multiply(self(words[start : start + AT_ONCE]))
         return found
+
+    @functools.cached_property
+    def _whole(self) -> FloatArray:
+        """All vectors of the store as they are multiplied: no cast for every label."""
+        assert self._stored is not None
+        return self._stored["vectors"].astype(np.float32)
 
     def _make(self, words: IntArray) -> Half:
         with self._lock:
