@@ -83,7 +83,7 @@ def test_make_says_what_there_is():
 def test_the_readme_quotes_the_results_as_they_are():
     """Figures between markers are what ``python -m eval … --save`` wrote."""
     from eval import frames, labelled, reference, scarce
-    from eval.bench import evidence, free, sequential, start, supply, tokens
+    from eval.bench import copies, evidence, free, sequential, start, supply, tokens
     from eval.estimator import tables
     from eval.known import command as known
 
@@ -99,6 +99,7 @@ def test_the_readme_quotes_the_results_as_they_are():
     assert between("evidence") == evidence.readme_table().strip()
     assert between("scarce") == scarce.readme_table().strip()
     assert between("frames") == frames.readme_table().strip()
+    assert between("copies") == copies.readme_table().strip()
 
 
 def between(mark: str) -> str:
