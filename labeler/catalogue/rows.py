@@ -18,7 +18,7 @@ from labeler.catalogue.records import RunRecord
 from labeler.catalogue.sharing import Sharing
 from labeler.catalogue.speaking import speaking
 from labeler.catalogue.standing import CARRIED
-from labeler.catalogue.tables import CALLS, CANDIDATES, FEATURES, SCORES
+from labeler.catalogue.tables import CALLS, CANDIDATES, FEATURES, RUNS, SCORES
 from labeler.sides import side_of
 
 Export = dict[str, Any]
@@ -75,11 +75,24 @@ def _assemble(connection: Connection, run: RunRecord, indices: Sequence[int]) ->
         row._mapping["index"]: _cost(row)
         for row in connection.execute(of(CALLS, CALLS.c.index, *sums()).group_by(CALLS.c.index))
     }
+    features = list(connection.execute(of(FEATURES).where(FEATURES.c.state.is_not(None))))
+    moved = _on_other_evidence(connection, run, {feature.label_run for feature in features} - {None})
     rows: dict[int, Export] = {}
-    for feature in connection.execute(of(FEATURES).where(FEATURES.c.state.is_not(None))):
+    for feature in features:
         index = feature._mapping["index"]
         rows[index] = _row(run, feature, candidates[index], scores[index], costs.get(index, _NO_COST))
+        if feature.label_run in moved:
+            rows[index]["provenance"]["held_out"] = None
     return rows
+
+
+def _on_other_evidence(connection: Connection, run: RunRecord, label_runs: set[str]) -> set[str]:
+    """Those runs whose labels were made on other evidence than ``run`` scored them on, where more evidence may have dealt
+    documents anew: nobody knows then whether a label's maker was shown what it was scored on."""
+    if not label_runs or run.config.get("splits") != "dealt":
+        return set()
+    made = connection.execute(sa.select(RUNS.c.id, RUNS.c.config).where(RUNS.c.id.in_(label_runs)))
+    return {row.id for row in made if row.config.get("evidence") != run.config.get("evidence")}
 
 
 def _row(

@@ -209,6 +209,7 @@ def new_run(
             "hook": store.manifest.hook,
             "headline": config.headline,
             "evidence": store.manifest.fingerprint,
+            "splits": store.manifest.splits,
             "seed": config.seed,
             "labeler": __version__,
             "null_sample": sample(live, config.seed),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -117,6 +118,22 @@ def test_a_label_taken_over_twice_still_names_the_run_that_made_it(catalogue: Ca
     assert row["provenance"]["label_run"] == old
     assert set(row["provenance"]["carried"].values()) == {old}
     assert [other["label"] for other in row["alternatives"]] == ["war", "peace"]
+
+
+@pytest.mark.parametrize(("splits", "held_out"), [("dealt", None), ("document", True)])
+def test_a_label_that_was_made_on_other_evidence_is_not_said_to_be_held_out_where_documents_were_dealt_anew(
+    catalogue: Catalogue, clock: Clock, splits: str, held_out: bool | None
+):
+    label_all(catalogue)
+    taken = list(catalogue.standing("sample", None))
+    features = [NewFeature(index=one.index, statistics={}, standing=one, headline="fuzzing") for one in taken]
+    config = {"headline": "fuzzing", "evidence": "more of it", "splits": splits}
+    new = catalogue.create_run(NewRun(dictionary="sample", config=config, features=features))
+    [claim] = catalogue.claim(1, LEASE, 0.0, [new])
+    given = catalogue.candidates(new, 0)
+    catalogue.finish_label(claim, LabelOutcome(state="labelled", candidates=given, chosen=0))
+    [row] = catalogue.rows("sample", new)
+    assert row["provenance"]["held_out"] is held_out
 
 
 def test_what_was_carried_is_in_no_null_of_the_new_run(catalogue: Catalogue, clock: Clock):
