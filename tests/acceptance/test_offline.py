@@ -9,7 +9,16 @@ import pytest
 from tests.fakes.command import environment, run, said
 from tests.fakes.evidence import make_store
 
-MODELS = ["--explainer", "openai:gpt-5-nano", "--simulator", "anthropic:claude-haiku-4-5", "--contexts", "20"]
+MODELS = [
+    "--explainer",
+    "openai:gpt-5-nano",
+    "--simulator",
+    "anthropic:claude-haiku-4-5",
+    "--contexts",
+    "20",
+    "--foreign",
+    "3",
+]
 
 ANSWERER = """
 import json, pathlib, sys

@@ -46,12 +46,16 @@ def test_the_pool_is_the_contexts_with_the_smallest_numbers(stores):
 def test_weights_add_up_to_the_corpus(stores):
     whole, small = stores
     for index in (0, 2, 3):
-        for split in SPLITS:
-            counted = whole.evidence(index).population[SPLITS.index(split)]
-            frame = small.frame(index, split)
-            here = counted[np.unique(frame.stratum)].sum()
-            assert frame.weight.sum() == pytest.approx(here)
-            assert (frame.weight[frame.firing] >= 1).all()
+        population = whole.evidence(index).population
+        frames = [small.frame(index, split) for split in SPLITS]
+        if small.halves(index):  # a half explains and selects: nothing adds up over splits
+            assert frames[2].weight[~frames[2].firing].sum() == pytest.approx(population[2, 0], rel=0.3)
+            continue
+        # Documents that are few are dealt anew, from one split to another; together they are what they were.
+        assert sum(frame.weight[~frame.firing].sum() for frame in frames) == pytest.approx(population[:, 0].sum())
+        if small.splits(index) is small.rows.split:
+            for counted, frame in zip(population, frames, strict=True):
+                assert frame.weight.sum() == pytest.approx(counted[np.unique(frame.stratum)].sum())
 
 
 def test_a_split_keeps_what_it_was_allowed(stores):
