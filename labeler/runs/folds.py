@@ -19,10 +19,14 @@ from labeler.catalogue.records import CandidateRecord, ControlOutcome, LabelOutc
 from labeler.evidence.store import EvidenceStore
 from labeler.runs.bench import Bench
 from labeler.runs.config import RunConfig
-from labeler.score import doubt, why_imprecise
+from labeler.runs.scoring import EVERYTHING, UNCOUNTED
+from labeler.score import TOO_FEW, doubt, why_imprecise
 
 BY_HALVES = "mean of two halves, each scored with a label that was made of the other, or chosen on it"
 """How the catalogue says it."""
+
+ONE_DOCUMENT = f"{TOO_FEW}: it fires in one document, which leaves nothing to score on"
+"""Why there is no score of a feature one of whose halves is empty."""
 
 
 def halves(bench: Bench) -> tuple[Bench, Bench]:
@@ -63,7 +67,8 @@ def _mean(key: str, folds: Sequence[LabelOutcome], precision: float) -> ScoreRec
     )
     for outcome, score in zip(folds, found, strict=True):
         if score is None:
-            return replace(whole, reason=f"one of its two halves: {outcome.reason or 'it has no such score'}")
+            why = outcome.reason or "it has no such score"
+            return replace(whole, reason=why if why == ONE_DOCUMENT else f"one of its two halves: {why}")
     for score in here:
         if score.value is None:
             return replace(whole, state=score.state, reason=f"one of its two halves: {score.reason}")
@@ -72,7 +77,8 @@ def _mean(key: str, folds: Sequence[LabelOutcome], precision: float) -> ScoreRec
         return replace(whole, state="ok", value=value)
     counted = all("firing" in score.details for score in here)
     firing, silent = (sum(int(score.details.get(name, 0)) for score in here) for name in ("firing", "silent"))
-    reason = why_imprecise((high - low) / 2, precision, doubt(firing, silent) if counted else None)
+    drawn = like.sampling not in (EVERYTHING, UNCOUNTED)
+    reason = why_imprecise((high - low) / 2, precision, doubt(firing, silent, drawn) if counted else None)
     state: ScoreState = "imprecise" if reason else "ok"
     return replace(whole, state=state, value=value, low=low, high=high, reason=reason)
 

@@ -14,7 +14,7 @@ from labeler.llm.protocol import Recorder
 from labeler.llm.together import together
 from labeler.runs.bench import Bench
 from labeler.runs.config import STANDING, RunConfig
-from labeler.runs.folds import by_half, halves, joined
+from labeler.runs.folds import ONE_DOCUMENT, by_half, halves, joined
 from labeler.runs.measuring import measure, unfit
 from labeler.runs.scoring import Sample, point, whole
 from labeler.sides import OUTPUT_REASON
@@ -54,7 +54,7 @@ async def _by_halves(bench: Bench, index: int, recorder: Recorder, given: Sequen
 
     async def of_half(half: int, fold: Bench) -> LabelOutcome:
         if not await asyncio.to_thread(lambda: fold.store.evidence(index).of("explain")):
-            return LabelOutcome(state="unclear", reason="it fires in one document, which leaves nothing to score on")
+            return LabelOutcome(state="unclear", reason=ONE_DOCUMENT)
         if given and not elsewhere and half not in made:
             return LabelOutcome(state="unclear", reason="no label was made of this half alone")
         here = given if elsewhere else [made[half]] if half in made else ()

@@ -208,6 +208,12 @@ def said(splits: Splits) -> dict[str, object]:
     return {} if splits == SCORE else {"splits": list(splits)}
 
 
+def counted(frame: Frame) -> dict[str, object]:
+    """What is kept with a score of how many contexts it rests on, so that those of halves can be counted together."""
+    firing = int((frame.stratum > 0).sum())
+    return {"firing": firing, "silent": len(frame) - firing}
+
+
 def splits_of(found: ScoreRecord) -> Splits:
     """The splits that a stored score was made on."""
     return tuple(found.details.get("splits", SCORE))
@@ -233,7 +239,7 @@ def _headline(
     details: Mapping[str, object],
 ) -> list[ScoreRecord]:
     prompt = {} if simulator.prompt is None else {"prompt": simulator.prompt}
-    where = said(sampled.splits)
+    where = said(sampled.splits) | counted(sampled.frame)
     headline = record(config.key(simulator.name), simulator.source, found, sampled.design, **prompt, **where, **details)
     if config.sampling == UNCOUNTED:
         return [headline]
@@ -259,7 +265,7 @@ def _beside(
     sampled: Sample,
     config: RunConfig,
 ) -> list[ScoreRecord]:
-    frame, where = sampled.frame, said(sampled.splits)
+    frame, where = sampled.frame, said(sampled.splits) | counted(sampled.frame)
     share = variance_explained(
         frame.truth,
         brought,

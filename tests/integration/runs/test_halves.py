@@ -11,6 +11,7 @@ from labeler.features import SPLITS
 from labeler.home import open_store
 from labeler.runs.drain import Drain
 from labeler.runs.folds import BY_HALVES, mean_interval
+from labeler.score import TOO_FEW
 from labeler.settings import Settings
 from tests.fakes.environment import clean
 from tests.fakes.evidence import make_store, on
@@ -83,6 +84,22 @@ def test_the_label_is_made_of_all_and_the_score_is_the_mean_of_both_halves(chose
     assert documents(store, whole.contexts) == set.union(*(documents(store, one.contexts) for one in of_halves))
 
 
+def test_two_halves_together_are_as_few_contexts_as_they_are(chosen):
+    """A handful of firing contexts is no better for being scored in two parts: doubted, counted, and in no mean."""
+    store = dictionary(chosen).store
+    firing = len(store.evidence(0).contexts)
+    assert firing < 12
+    run = dictionary(chosen).label([0], **LEXICAL)
+    drain(chosen)
+    (row,) = run.rows([0])
+    for key in ("simulation.lexical", "auprc.lexical", "variance_explained.lexical"):
+        score = row["scores"][key]
+        assert score["state"] == "imprecise"
+        assert score["reason"].startswith(f"{TOO_FEW}: {firing} that fire")
+    (headline,) = dictionary(chosen).report().headlines
+    assert (headline.n_few, headline.score.n) == (1, 0)
+
+
 def candidates(chosen, run):
     catalogue = Catalogue(chosen.database)
     try:
@@ -135,7 +152,9 @@ def test_one_document_alone_is_labelled_and_says_why_it_has_no_score(tmp_path, m
     assert row["state"] == "labelled"
     score = row["scores"]["simulation.lexical"]
     assert (score["state"], score["value"]) == ("undefined", None)
+    assert score["reason"].startswith(TOO_FEW)
     assert "fires in one document" in score["reason"]
+    assert [headline.n_few for headline in dictionary(settings).report().headlines] == [1]
 
 
 def test_evidence_that_never_heard_of_dealing_keeps_its_splits_and_its_identity(chosen):
