@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.features import IntArray
+from labeler.features import SPLITS, IntArray
 
 FEW = 15
 """Documents in which a feature fires, below which they are dealt into halves."""
@@ -47,8 +47,7 @@ class Deal:
         Of halves the one numbered ``fold`` is explained and the other scored; without a fold all is explained.
         """
         found = by_hash.copy()
-        at = np.minimum(np.searchsorted(self.documents, document), len(self.documents) - 1)
-        here = self.documents[at] == document
+        at, here = self._among(document)
         if not self.halves:
             found[here] = self.purpose[at[here]]
         elif fold is None:
@@ -56,6 +55,18 @@ class Deal:
         else:
             found[here] = np.where(self.purpose[at[here]] == fold, 0, 2)
         return found
+
+    def purposes(self, document: IntArray, by_hash: NDArray[np.uint8]) -> tuple[IntArray, NDArray[np.bool_]]:
+        """Of contexts a number for what they serve, the same for those that are never apart, and whether they were dealt:
+        [n] each."""
+        found = by_hash.astype(np.int64)
+        at, here = self._among(document)
+        found[here] = self.purpose[at[here]] + (len(SPLITS) if self.halves else 0)
+        return found, here
+
+    def _among(self, document: IntArray) -> tuple[IntArray, NDArray[np.bool_]]:
+        at = np.minimum(np.searchsorted(self.documents, document), len(self.documents) - 1)
+        return at, self.documents[at] == document
 
 
 def is_dealt(document: IntArray, maximum: NDArray[np.floating]) -> bool:

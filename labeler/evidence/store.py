@@ -25,8 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.errors import InputError
-from labeler.evidence.copies import joined
+from labeler.evidence.copies import LEFT_OUT, joined
 from labeler.evidence.dealing import Deal, deal, is_dealt
+from labeler.evidence.echoes import Passages
 from labeler.evidence.keeping import Kept, kept_folder
 from labeler.evidence.lexicon import WORDS, Lexicon, lexicon_of, places_file, write_lexicon
 from labeler.evidence.manifest import Shard
@@ -114,6 +115,7 @@ class EvidenceStore:
         self.manifest = self.shelf.manifest()
         self._features: dict[int, Tensors] = {}
         self._deals: dict[int, Deal | None] = {}
+        self._echoes: dict[int, IntArray] = {}
         self._fold: int | None = None
         self._base: EvidenceStore | None = None
         self._folds: dict[int, EvidenceStore] = {}
@@ -343,10 +345,30 @@ class EvidenceStore:
         return replace(found, documents=documents, purpose=found.purpose[np.searchsorted(found.documents, one[at])])
 
     def splits(self, index: int) -> NDArray[np.uint8]:
-        """[n_kept] the split of every context where this feature is concerned, as a position in ``SPLITS``."""
+        """[n_kept] the split of every context where this feature is concerned, as a position in ``SPLITS``; LEFT_OUT for
+        silent ones that share a passage with what was dealt to another purpose."""
         found = self._deal(index)
         by_hash = self.rows.split
-        return by_hash if found is None else found.split(self.rows.documents, by_hash, self._fold)
+        if found is None:
+            return by_hash
+        splits = found.split(self.rows.documents, by_hash, self._fold)
+        splits[self._echoing(index, found)] = LEFT_OUT
+        return splits
+
+    @functools.cached_property
+    def _passages(self) -> Passages:
+        return Passages(self.rows, self.rows.in_pool)
+
+    def _echoing(self, index: int, found: Deal) -> IntArray:
+        if index not in self._echoes:
+            reading = self.read(index)
+            purpose, dealt = found.purposes(self.rows.documents, self.rows.split)
+            rows = self.whole._passages.at_odds(purpose, dealt, reading.contexts)
+            firing = reading.contexts[reading.activations.any(axis=1)]
+            if len(self._echoes) >= DEALS:
+                self._echoes.clear()
+            self._echoes[index] = np.setdiff1d(rows, firing)
+        return self._echoes[index]
 
     def read(self, index: int) -> Reading:
         """What lies here of one feature, as arrays; InputError where there is no such feature."""
