@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,14 @@ from sqlalchemy.engine import URL
 from tests import servers
 
 os.environ.pop("COLUMNS", None)  # pytest-xdist tells its workers of a terminal of 80, which there is not
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_its_own() -> Iterator[None]:
+    """What a test before this one set in the environment is not remembered."""
+    yield
+    if "labeler.settings" in sys.modules:
+        sys.modules["labeler.settings"].settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def size_text(n: int) -> str:
 def said(manifest: Manifest) -> dict[str, Any]:
     """A manifest for another program: what it says of the evidence, not of its files."""
     inside = ("shards", "tables", "states", "files", "progress")
-    return {k: v for k, v in vars(manifest).items() if k not in inside} | {"size": manifest.size}
+    return {k: v for k, v in manifest.stored().items() if k not in inside} | {"size": manifest.size}
 
 
 def facts(store: EvidenceStore) -> dict[str, Any]:

@@ -59,8 +59,8 @@ def test_a_row_has_the_fields_that_scripts_rely_on(collected):
     row = said(collected, "show", "mine", "20")["row"]
     assert row["provenance"]["run"] == reported["run"]
     assert set(row) == set(
-        "dictionary model hook index state reason label description confidence side explainer alternatives headline scores "
-        "controls statistics near_duplicates same_label cost provenance".split()
+        "dictionary model hook index state reason failure label description confidence side explainer alternatives headline "
+        "scores controls statistics near_duplicates same_label imported cost provenance".split()
     )
     assert set(row["provenance"]) == set("run label_run held_out carried prompts evidence seed labeler".split())
     assert row["headline"] == "simulation.embedding"

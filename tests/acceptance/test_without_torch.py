@@ -50,7 +50,8 @@ def chat(asked):
 def test_labels_are_made_over_an_api_and_exported(home):
     with ProviderThread(chat) as provider:
         name = f"openai:m@{provider.url}/v1"
-        done = bare(home, "label", "toy", "--explainer", name, "--simulator", name, "--contexts", "40", "--json")
+        models = ("--explainer", name, "--simulator", name, "--contexts", "40", "--foreign", "3")
+        done = bare(home, "label", "toy", *models, "--json")
         assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["by_state"] == {"labelled": 4, "dead": 1}
     assert bare(home, "export", "toy", "--out", "rows.jsonl").returncode == 0
