@@ -20,7 +20,7 @@ from labeler.evidence.store import EvidenceStore
 from labeler.runs.bench import Bench
 from labeler.runs.config import RunConfig
 from labeler.runs.scoring import EVERYTHING, UNCOUNTED
-from labeler.score import TOO_FEW, doubt, why_imprecise
+from labeler.score import TOO_FEW, doubt, few_first, why_imprecise
 
 BY_HALVES = "mean of two halves, each scored with a label that was made of the other, or chosen on it"
 """How the catalogue says it."""
@@ -69,14 +69,15 @@ def _mean(key: str, folds: Sequence[LabelOutcome], precision: float) -> ScoreRec
         if score is None:
             why = outcome.reason or "it has no such score"
             return replace(whole, reason=why if why == ONE_DOCUMENT else f"one of its two halves: {why}")
+    counted = all("firing" in score.details for score in here)
+    firing, silent = (sum(int(score.details.get(name, 0)) for score in here) for name in ("firing", "silent"))
     for score in here:
         if score.value is None:
-            return replace(whole, state=score.state, reason=f"one of its two halves: {score.reason}")
+            reason = f"one of its two halves: {score.reason}"
+            return replace(whole, state=score.state, reason=few_first(reason, firing, silent) if counted else reason)
     value, low, high = mean_interval([(score.value, score.low, score.high) for score in here])  # type: ignore[misc]
     if low is None or high is None:
         return replace(whole, state="ok", value=value)
-    counted = all("firing" in score.details for score in here)
-    firing, silent = (sum(int(score.details.get(name, 0)) for score in here) for name in ("firing", "silent"))
     drawn = like.sampling not in (EVERYTHING, UNCOUNTED)
     reason = why_imprecise((high - low) / 2, precision, doubt(firing, silent, drawn) if counted else None)
     state: ScoreState = "imprecise" if reason else "ok"

@@ -6,7 +6,7 @@ from labeler.score.average import Average, average, paired_difference
 from labeler.score.balanced_accuracy import balanced_accuracy
 from labeler.score.bootstrap import percentile_interval, replicate
 from labeler.score.classes import resampling_classes
-from labeler.score.estimate import FEW, QUIET, SURE, TOO_FEW, Estimate, State, doubt, why_imprecise
+from labeler.score.estimate import FEW, QUIET, SURE, TOO_FEW, Estimate, State, doubt, few_first, why_imprecise
 from labeler.score.moments import moments, pearson
 from labeler.score.null import null_mean, null_percentile
 from labeler.score.share import guessing_percentile, share
@@ -29,6 +29,7 @@ __all__ = [
     "balanced_accuracy",
     "doubt",
     "explained",
+    "few_first",
     "fit",
     "guessing_percentile",
     "moments",

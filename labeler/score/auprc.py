@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from labeler.score.bootstrap import percentile_interval, resample
 from labeler.score.classes import resampling_classes
-from labeler.score.estimate import Estimate, doubt, measured
+from labeler.score.estimate import Estimate, doubt, measured, undefined
 from labeler.score.moments import Floats, Lengths, Truth, check, mask
 from labeler.score.unseen import one_alarm
 
@@ -50,13 +50,13 @@ def auprc(
         raise ValueError("truth and prediction must be finite on every token")
     positive = activation > 0
     n = len(weight)
+    firing = int((stratum > 0).sum())
     if not positive.any() or positive.all():
-        return Estimate(n_contexts=n, state="undefined", reason="the feature is active on no token, or on all")
+        return undefined("the feature is active on no token, or on all", firing, n)
     context = np.broadcast_to(np.arange(n)[:, None], truth.shape)[on_tokens]
     found, which = np.unique(-predicted, return_inverse=True)
     value = float(_area(*_steps(which, len(found), positive, weight[context])))
 
-    firing = int((stratum > 0).sum())
     doubted = doubt(firing, n - firing, drawn)
     if firing < 2:
         reason = doubt(firing, n - firing)

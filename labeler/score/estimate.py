@@ -74,6 +74,17 @@ def measured(
     )
 
 
+def few_first(reason: str, firing: int, silent: int) -> str:
+    """Why there is no number; of too few contexts that comes first, for it then says nothing of the label."""
+    few = doubt(firing, silent)
+    return f"{few}; {reason}" if few is not None and few.startswith(TOO_FEW) else reason
+
+
+def undefined(reason: str, firing: int, n: int) -> Estimate:
+    """No number, for a reason; on ``n`` contexts, ``firing`` of them firing."""
+    return Estimate(n_contexts=n, state="undefined", reason=few_first(reason, firing, n - firing))
+
+
 def why_imprecise(half: float, precision: float, doubted: str | None, hidden: str = "") -> str | None:
     """The reason that an interval of this half width is imprecise; None where it is not."""
     if doubted is not None and (doubted.startswith(TOO_FEW) or half <= precision):

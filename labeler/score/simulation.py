@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from labeler.score.bootstrap import covariance, percentile_interval, replicate
 from labeler.score.classes import resampling_classes
-from labeler.score.estimate import Estimate, doubt, why_imprecise
+from labeler.score.estimate import Estimate, doubt, undefined, why_imprecise
 from labeler.score.moments import YY, Floats, Lengths, Truth, Y, influence, pearson, unit_moments, why_undefined
 from labeler.score.studentised import NEGLIGIBLE, studentised_interval
 from labeler.score.unseen import one_alarm, one_stranger
@@ -48,7 +48,7 @@ def simulation(
         raise ValueError("every context needs a positive, finite weight")
     n = len(found)
     if reason := why_undefined(weight @ found):
-        return Estimate(n_contexts=n, state="undefined", reason=reason)
+        return undefined(reason, int((stratum > 0).sum()), n)
     # One order for every caller: the same contexts give the same interval.
     order = np.lexsort((*found.T, weight, stratum))
     found, weight, stratum = found[order], weight[order], stratum[order]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from labeler.score.bootstrap import percentile_interval, resample
 from labeler.score.classes import resampling_classes
-from labeler.score.estimate import Estimate, doubt, measured
+from labeler.score.estimate import Estimate, doubt, measured, undefined
 from labeler.score.moments import TOKENS, Floats, Lengths, Truth, X, Y, centred, moments
 
 
@@ -46,12 +46,12 @@ def variance_explained(
     n = len(found)
     weighted = found * np.asarray(weight, np.float64)[:, None]
     value = None if line is None else explained(weighted.sum(0), *line)
+    firing = int((np.asarray(stratum) > 0).sum())
     if line is None or value is None:
-        return Estimate(n_contexts=n, state="undefined", reason="truth or prediction is constant")
+        return undefined("truth or prediction is constant", firing, n)
     totals = resample(weighted, resampling_classes(np.asarray(stratum)), seed=seed)
     shares = np.nan_to_num(_explained(totals, *line))
     low, high = percentile_interval(shares)
-    firing = int((np.asarray(stratum) > 0).sum())
     return measured(value, low, min(1.0, high), float(shares.std()), n, precision, doubt(firing, n - firing))
 
 

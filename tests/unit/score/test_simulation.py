@@ -211,3 +211,16 @@ def test_states_are_never_numbers_and_say_why(wrong):
 
 def test_a_score_that_failed_needs_no_more_than_a_reason():
     assert Estimate(n_contexts=0, state="failed", reason="the answer was cut short").value is None
+
+
+@pytest.mark.parametrize(("firing", "silent", "few"), [(11, 40, True), (12, 4, True), (12, 5, False), (0, 40, True)])
+def test_what_is_undefined_on_a_handful_says_first_that_it_is_a_handful(firing, silent, few):
+    """Such a score is in no mean, not even as the 0 of a label that predicts nothing."""
+    n = firing + silent
+    truth = np.zeros((n, 4))
+    truth[:firing, 1] = 1 + np.arange(firing)
+    frame = {"lengths": np.full(n, 4), "weight": np.ones(n), "stratum": (truth.max(axis=1) > 0).astype(int)}
+    found = simulation(truth, np.zeros_like(truth), **frame)
+    assert found.state == "undefined"
+    assert found.reason.startswith(TOO_FEW) == few
+    assert "on every token" in found.reason
