@@ -309,7 +309,7 @@ class Dictionary:
         """
         if not has_catalogue(self._settings):
             return {}
-        wanted = None if index is None else [self.store.check_index(index)]
+        wanted = None if index is None else [self.store.check_index(index_of(index))]
         return dict(open_catalogue(self._settings).imported_shown(self.name, wanted))
 
     def explainable(self) -> list[int]:
@@ -538,6 +538,10 @@ class Dictionary:
         if isinstance(labels, Mapping):
             by_index = {index_of(index): texts for index, texts in labels.items()}
             return of_mapping(by_index, self.store.check_index, wanted)
+        if not isinstance(labels, str | Path):
+            raise InputError(
+                f"labels is a {type(labels).__name__}; give a file's name, or labels by the features' indices"
+            )
         return read(Path(labels), self.store.check_index, wanted)
 
     def _config(self, options: Options, labels: str | None = None, output_labels: bool = False) -> RunConfig:

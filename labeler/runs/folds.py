@@ -73,8 +73,8 @@ def _mean(key: str, folds: Sequence[LabelOutcome], precision: float) -> ScoreRec
     firing, silent = (sum(int(score.details.get(name, 0)) for score in here) for name in ("firing", "silent"))
     for score in here:
         if score.value is None:
-            reason = f"one of its two halves: {score.reason}"
-            return replace(whole, state=score.state, reason=few_first(reason, firing, silent) if counted else reason)
+            why = f"one of its two halves: {score.reason}"
+            return replace(whole, state=score.state, reason=few_first(why, firing, silent) if counted else why)
     value, low, high = mean_interval([(score.value, score.low, score.high) for score in here])  # type: ignore[misc]
     if low is None or high is None:
         return replace(whole, state="ok", value=value)

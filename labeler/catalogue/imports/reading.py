@@ -56,11 +56,12 @@ def read(path: Path, check: Check, wanted: Container[int] | None = None) -> Labe
 
 def of_mapping(labels: Mapping[int, str | Sequence[str]], check: Check, wanted: Container[int] | None = None) -> Labels:
     """The same of labels that a program has at hand: feature -> label, or several to choose from."""
-    found = (
-        foreign_label("labels", index, text)
-        for index, texts in labels.items()
-        for text in ([texts] if isinstance(texts, str) else texts)
-    )
+    found = []
+    for index, texts in labels.items():
+        for text in texts if isinstance(texts, list | tuple) else [texts]:
+            if not isinstance(text, str):
+                raise InputError(one_line(f"labels, feature {index}: {text!r} is no text"))
+            found.append(foreign_label("labels", index, text))
     return _gather(found, "given", check, wanted)
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from labeler import api
@@ -58,6 +59,15 @@ BROUGHT = {
 
 def test_they_are_kept_with_the_dictionary(theirs):
     assert said(theirs.imported()) == BROUGHT
+    assert said(theirs.imported(np.int64(0))) == {0: BROUGHT[0]}
+    with pytest.raises(InputError, match="'0' is no feature index"):
+        theirs.imported("0")
+
+
+@pytest.mark.parametrize("labels", [3, ["the"], {0: 3}, {0: [3]}, {0: float("nan")}])
+def test_what_is_no_label_is_refused_by_name(theirs, labels):
+    with pytest.raises(InputError, match="labels"):
+        theirs.score(labels=labels)
     assert said(theirs.imported(10)) == {10: BROUGHT[10]}
     assert theirs.imported(20) == {}
 
