@@ -184,8 +184,11 @@ class Evidence:
 
     @property
     def telling(self) -> tuple[tuple[str, float], ...]:
-        """The promoted tokens, where such lists say anything; none where it was measured that they do not."""
-        return self.promoted if self.lens is None or self.lens.says else ()
+        """The promoted tokens, where it was measured that such lists say anything, and with evidence that was there before
+        this was measured at all."""
+        if self.lens is None:
+            return self.promoted if self.scale is None else ()
+        return self.promoted if self.lens.says else ()
 
     def __repr__(self) -> str:
         density = self.statistics.density

@@ -150,9 +150,10 @@ def imported(theirs: dict[str, Any]) -> Text:
 def neighbourhood(evidence: Evidence, row: dict[str, Any] | None) -> Iterator[Text]:
     """What its weights and its neighbours say, and the labels that were not chosen: lines."""
     if evidence.promoted and not evidence.telling:
-        assert evidence.lens is not None
-        auc = f"{evidence.lens.auc:.2f}".removeprefix("0")
-        yield Text(f"promoted tokens: not shown, they tell this feature from others at AUC {auc}", style="dim")
+        why = "too little is here to measure whether they say anything"
+        if evidence.lens is not None:
+            why = f"they tell this feature from others at AUC {evidence.lens.auc:.2f}".replace(" 0.", " .")
+        yield Text(f"promoted tokens: not shown, {why}", style="dim")
     for what, tokens in (("promotes", evidence.promoted), ("suppresses", evidence.suppressed)):
         if tokens and evidence.telling:
             listing = "  ".join(clean(token).strip() or "␣" for token, _ in tokens)

@@ -1,5 +1,6 @@
 """Whether promoted tokens say anything is measured: where they do not, nobody is shown them."""
 
+import dataclasses
 import json
 import random
 
@@ -82,10 +83,13 @@ def test_an_import_is_measured_and_shows_promoted_tokens_only_where_they_say_som
     assert evidence.telling == (evidence.promoted if foretells else ())
 
 
-def test_where_nobody_could_measure_they_are_shown_as_ever(tmp_path):
+def test_where_it_could_not_be_measured_they_are_kept_back_but_with_evidence_of_before(tmp_path):
     store = import_(tmp_path, False, n=3)
     assert store.manifest.lens is None
-    assert store.evidence(0).telling == store.evidence(0).promoted
+    evidence = store.evidence(0)
+    assert evidence.promoted
+    assert evidence.telling == ()
+    assert dataclasses.replace(evidence, scale=None).telling == evidence.promoted
 
 
 def test_evidence_that_was_never_measured_keeps_its_identity(tmp_path):
