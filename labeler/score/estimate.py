@@ -22,8 +22,10 @@ def doubt(firing: int, silent: int, drawn: bool = False) -> str | None:
 
     Contexts that were ``drawn`` with probabilities come of many more, the strongest with certainty: of them FEW suffice.
     """
-    if firing < FEW or silent < QUIET:
+    if firing < FEW:
         return f"{TOO_FEW}: {firing} that fire and {silent} that do not; an interval takes {FEW} and {QUIET}"
+    if silent < QUIET:  # of what fires nearly everywhere there are no more: its score stays in means
+        return f"{silent} contexts at hand are silent; an interval takes {QUIET}"
     if firing < SURE and not drawn:
         return f"{firing} contexts fire; among fewer than {SURE} an interval as narrow as this is luck"
     return None
