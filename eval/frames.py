@@ -27,6 +27,8 @@ from labeler import api
 from labeler.cli.display import out
 from labeler.cli.following import collecting
 from labeler.demo import collect_sample
+from labeler.evidence.drawing import Floats
+from labeler.features import Frame
 from labeler.score import pearson, simulation
 
 FIRING = (1, 2, 3, 5, 8, 10, 12, 15, 20, 30, 50, 80)
@@ -85,13 +87,11 @@ def study(dictionary: str, index: int) -> list[tuple[str, int, int, bool, bool, 
     for one in known(store, index, None, seed=0):
         frame = one.frame
         fires, quiet = np.flatnonzero(frame.firing), np.flatnonzero(~frame.firing)
-        totals = [
-            (one.moments[rows] * frame.weight[rows, None]).sum(0) / frame.weight[rows].sum() for rows in (fires, quiet)
-        ]
+        loud, silence = by_class(one.moments, frame)
         chance = [frame.weight[rows] / frame.weight[rows].sum() for rows in (fires, quiet)]
         for n in FIRING:
             for m in SILENT:
-                truth = float(pearson(n * totals[0] + m * totals[1]))
+                truth = float(pearson(n * loud + m * silence))
                 rng = np.random.default_rng([index, n, m])
                 for draw in range(DRAWS if not np.isnan(truth) else 0):
                     rows = np.r_[
@@ -108,18 +108,21 @@ def study(dictionary: str, index: int) -> list[tuple[str, int, int, bool, bool, 
                         seed=draw,
                     )
                     if made.low is not None and made.high is not None:  # else undefined, and no number is shown
-                        inside = made.low - 1e-9 <= truth <= made.high + 1e-9
-                        found.append(
-                            (
-                                one.kind,
-                                n,
-                                m,
-                                inside,
-                                (made.high - made.low) / 2 <= PRECISION,
-                                (made.high - made.low) / 2,
-                            )
-                        )
+                        inside, half = made.low - 1e-9 <= truth <= made.high + 1e-9, (made.high - made.low) / 2
+                        found.append((one.kind, n, m, inside, half <= PRECISION, half))
     return found
+
+
+def by_class(moments: Floats, frame: Frame) -> tuple[Floats, Floats]:
+    """The mean moments [6] of the contexts that fire and of those that are silent, each as often as it stands for others.
+
+    So many of the one and so many of the other, added up, are the moments of such a mix.
+    """
+    loud, quiet = (
+        (moments[rows] * frame.weight[rows, None]).sum(0) / frame.weight[rows].sum()
+        for rows in (frame.firing, ~frame.firing)
+    )
+    return loud, quiet
 
 
 def summed(rows: Sequence[tuple[str, int, int, bool, bool, float]]) -> list[Cell]:

@@ -26,6 +26,7 @@ from rich import box
 from rich.table import Table
 
 from eval.estimator.command import every
+from eval.frames import by_class
 from eval.labelled import bring as bring_labelled
 from eval.labelled import everything, read
 from eval.results import load, save
@@ -165,10 +166,7 @@ class Truth:
         frame = self.sample.frame
         prediction = asyncio.run(EmbeddingSimulator().predict([text], self.sample.material))[0]
         found = unit_moments(frame.truth, prediction, frame.lengths)
-        loud, quiet = (
-            (found[rows] * frame.weight[rows, None]).sum(0) / frame.weight[rows].sum()
-            for rows in (np.flatnonzero(frame.firing), np.flatnonzero(~frame.firing))
-        )
+        loud, quiet = by_class(found, frame)
         value = float(pearson(firing * loud + silent * quiet))
         return None if np.isnan(value) else value
 

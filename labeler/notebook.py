@@ -59,8 +59,7 @@ class Cell:
             begins = known is None or (known.over and done != total)
             one = Stage(stage, done) if begins or known is None else known
             news = begins or (done == total) != one.over
-            one.done, one.total, one.unit, one.facts, one.aside = done, total, unit, facts, aside
-            one.heard = time.monotonic()
+            one.hear(done, total, unit, facts, aside)
             self._stages[stage] = one
             if news or one.heard - self._drawn >= EVERY:
                 self._draw()

@@ -107,6 +107,11 @@ class Stage:
     began: float = field(default_factory=lambda: time.monotonic())
     heard: float = field(default_factory=lambda: time.monotonic())
 
+    def hear(self, done: int, total: int | None, unit: str, facts: Sequence[str], aside: bool) -> None:
+        """Takes in how far it is now."""
+        self.done, self.total, self.unit, self.facts, self.aside = done, total, unit, facts, aside
+        self.heard = time.monotonic()
+
     @property
     def over(self) -> bool:
         """Whether all of it is done."""

@@ -109,8 +109,7 @@ class Board:
                 return
             begins = known is None or known[0].over
             one, task = self._begun(stage, done, known) if begins or known is None else known
-            one.done, one.total, one.unit, one.facts, one.aside = done, total, unit, facts, aside
-            one.heard = time.monotonic()
+            one.hear(done, total, unit, facts, aside)
             self._draw(one, task)
             if not aside:
                 self._main = one

@@ -52,23 +52,25 @@ def near_misses(store: EvidenceStore, index: int, split: Split, n: int) -> list[
     counted = store.manifest.sampling == "population"
     if not len(silent):
         return []
-    found = []
+    found: list[NearMiss] = []
+    splits = store.splits(index)
     taken = np.zeros(len(silent), dtype=bool)
     holding = _holding(store, silent, _strongest_tokens(store, index))
-    for kind, drawn in (("token", holding), ("neighbour", ~holding & np.isin(silent, _fires_near(store, index)))):
+    near = ~holding & np.isin(silent, _fires_near(store, index))
+    kinds: tuple[tuple[Kind, NDArray[np.bool_]], ...] = (("token", holding), ("neighbour", near))
+    for kind, drawn in kinds:
         candidates = np.flatnonzero(drawn)
         number = permanent_number(store.rows.column("ordinal", silent[candidates]))
         chosen = candidates[np.argsort(number)[:n]]
         taken[chosen] = True
         stands_for = len(candidates) / max(1, len(chosen))
         for at in chosen:
-            found.append(
-                _near_miss(store, index, kind, int(silent[at]), float(weight[at]) * stands_for if counted else None)
-            )
+            stands = float(weight[at]) * stands_for if counted else None
+            found.append(NearMiss(kind=kind, context=_silent(store, int(silent[at]), splits), weight=stands))
     if store.manifest.states:
         rest = np.flatnonzero(~taken)
         for at in rest[_closest(store, index, silent[rest], n)]:
-            found.append(_near_miss(store, index, "embedding", int(silent[at]), None))
+            found.append(NearMiss(kind="embedding", context=_silent(store, int(silent[at]), splits), weight=None))
     return found
 
 
@@ -89,7 +91,8 @@ def evidence_with_near_misses(store: EvidenceStore, index: int, n: int = SHOWN) 
         if len(chosen) == n:
             break
         chosen.setdefault(store.rows.document(row), row)
-    return replace(store.evidence(index), near_misses=tuple(_silent(store, index, row) for row in chosen.values()))
+    splits = store.splits(index)
+    return replace(store.evidence(index), near_misses=tuple(_silent(store, row, splits) for row in chosen.values()))
 
 
 def _some_silent(store: EvidenceStore, index: int) -> IntArray:
@@ -107,16 +110,12 @@ def _some_silent(store: EvidenceStore, index: int) -> IntArray:
     return rows[np.argsort(permanent_number(store.rows.column("ordinal", rows)))]
 
 
-def _near_miss(store: EvidenceStore, index: int, kind: str, row: int, weight: float | None) -> NearMiss:
-    return NearMiss(kind=kind, context=_silent(store, index, row), weight=weight)  # type: ignore[arg-type]
-
-
-def _silent(store: EvidenceStore, index: int, row: int) -> Context:
+def _silent(store: EvidenceStore, row: int, splits: NDArray[np.uint8]) -> Context:
     tokens = store.rows.strings(row)
     return Context(
         id=row,
         document=store.rows.document(row),
-        split=SPLITS[int(store.splits(index)[row])],
+        split=SPLITS[int(splits[row])],
         tokens=tokens,
         activations=np.zeros(len(tokens), dtype=np.float32),
     )

@@ -265,11 +265,14 @@ class EvidenceStore:
     def _shard(self, place: int) -> tuple[Tensors, int]:
         place = int(self.summary["at"][place])
         number = int(np.searchsorted(self._first, place, side="right")) - 1
+        return self._file(number), place - int(self._first[number])
+
+    def _file(self, number: int) -> Tensors:
         if number not in self._features:
             with self._lock:
                 if number not in self._features:
                     self._features[number] = self._opened(self.manifest.shards[number])
-        return self._features[number], place - int(self._first[number])
+        return self._features[number]
 
     @property
     def whole(self) -> EvidenceStore:
@@ -308,9 +311,7 @@ class EvidenceStore:
         """[n_features] whether each fires in more than one document, by ascending index; all shards are read once."""
         found = []
         for number, shard in enumerate(self.manifest.shards):
-            if number not in self._features:
-                self._features[number] = self._opened(shard)
-            file = self._features[number]
+            file = self._file(number)
             fires = np.flatnonzero(file["count"] > 0)
             feature = np.searchsorted(file["offsets"], fires, side="right") - 1
             document = self.rows.documents[file["context"][fires].astype(np.int64)]

@@ -8,7 +8,6 @@ rather too low than too high.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
@@ -19,8 +18,9 @@ from labeler.catalogue.records import CandidateRecord, ControlOutcome, LabelOutc
 from labeler.evidence.store import EvidenceStore
 from labeler.runs.bench import Bench
 from labeler.runs.config import RunConfig
+from labeler.runs.measuring import controls
 from labeler.runs.scoring import EVERYTHING, UNCOUNTED
-from labeler.score import TOO_FEW, doubt, few_first, why_imprecise
+from labeler.score import TOO_FEW, doubt, few_first, mean_interval, why_imprecise
 
 BY_HALVES = "mean of two halves, each scored with a label that was made of the other, or chosen on it"
 """How the catalogue says it."""
@@ -49,7 +49,7 @@ def joined(whole: LabelOutcome, folds: Sequence[LabelOutcome], config: RunConfig
         return replace(whole, candidates=candidates)
     keys = dict.fromkeys(score.key for outcome in folds for score in outcome.scores)
     scores = [_mean(key, folds, config.precision) for key in keys or ([config.must] if config.must else [])]
-    return replace(whole, candidates=candidates, scores=scores, controls=_controls(folds, scores))
+    return replace(whole, candidates=candidates, scores=scores, controls=_controls(folds, scores, config))
 
 
 def _mean(key: str, folds: Sequence[LabelOutcome], precision: float) -> ScoreRecord:
@@ -75,7 +75,7 @@ def _mean(key: str, folds: Sequence[LabelOutcome], precision: float) -> ScoreRec
         if score.value is None:
             why = f"one of its two halves: {score.reason}"
             return replace(whole, state=score.state, reason=few_first(why, firing, silent) if counted else why)
-    value, low, high = mean_interval([(score.value, score.low, score.high) for score in here])  # type: ignore[misc]
+    value, low, high = mean_of_folds([(score.value, score.low, score.high) for score in here])  # type: ignore[misc]
     if low is None or high is None:
         return replace(whole, state="ok", value=value)
     drawn = like.sampling not in (EVERYTHING, UNCOUNTED)
@@ -84,37 +84,26 @@ def _mean(key: str, folds: Sequence[LabelOutcome], precision: float) -> ScoreRec
     return replace(whole, state=state, value=value, low=low, high=high, reason=reason)
 
 
-def mean_interval(
+def mean_of_folds(
     folds: Sequence[tuple[float, float | None, float | None]],
 ) -> tuple[float, float | None, float | None]:
-    """The mean of independent estimates, each (value, low, high), with the interval that theirs give.
-
-    Its ends are as far from the mean as those of the parts together, in quadrature (the method of variance estimates
-    recovery, Zou and Donner 2008), so that intervals that are longer to one side stay so.
-    """
-    n = len(folds)
-    value = sum(found for found, _, _ in folds) / n
+    """The mean of correlations, each (value, low, high), with its interval; without one where a part has none."""
     ends = [(found, low, high) for found, low, high in folds if low is not None and high is not None]
-    if len(ends) < n:
-        return value, None, None
-    below = math.sqrt(sum((found - low) ** 2 for found, low, _ in ends)) / n
-    above = math.sqrt(sum((high - found) ** 2 for found, _, high in ends)) / n
-    return value, max(-1.0, value - below), min(1.0, value + above)
+    if len(ends) < len(folds):
+        return sum(found for found, _, _ in folds) / len(folds), None, None
+    value, low, high = mean_interval(ends)
+    return value, max(-1.0, low), min(1.0, high)
 
 
-def _controls(folds: Sequence[LabelOutcome], scores: Sequence[ScoreRecord]) -> dict[str, Any] | None:
+def _controls(folds: Sequence[LabelOutcome], scores: Sequence[ScoreRecord], config: RunConfig) -> dict[str, Any] | None:
     found = [outcome.controls["lookup"] for outcome in folds if outcome.controls]
     if not found:
         return None
-    if len(found) < len(folds) or any(one["value"] is None for one in found):
-        return {"lookup": {"value": None, "low": None, "high": None}, "beats_lookup": None}
-    value, low, high = mean_interval([(one["value"], one["low"], one["high"]) for one in found])
-    compared = all(outcome.controls["beats_lookup"] is not None for outcome in folds if outcome.controls)
-    headline = scores[0].value if scores and compared else None
-    return {
-        "lookup": {"value": value, "low": low, "high": high},
-        "beats_lookup": None if headline is None else headline > value,
-    }
+    control = ScoreRecord(key="lookup", state="undefined")
+    if len(found) == len(folds) and all(one["value"] is not None for one in found):
+        value, low, high = mean_of_folds([(one["value"], one["low"], one["high"]) for one in found])
+        control = replace(control, state="ok", value=value, low=low, high=high)
+    return controls(control, scores, config)
 
 
 def is_by_halves(scores: Sequence[ScoreRecord]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +106,7 @@ def _unscored(key: str, scorer: Simulator | Judge, reason: str, design: str | No
     return ScoreRecord(key=key, state="unscored", reason=reason, simulator=scorer.source, sampling=design)
 
 
-def controls(control: ScoreRecord, scores: list[ScoreRecord], config: RunConfig) -> dict[str, Any]:
+def controls(control: ScoreRecord, scores: Sequence[ScoreRecord], config: RunConfig) -> dict[str, Any]:
     """What the look-up of tokens scores, and whether the headline beats it.
 
     None where either is undefined, or where the headline is no simulation and so nothing to compare with.

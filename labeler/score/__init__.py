@@ -6,7 +6,18 @@ from labeler.score.average import Average, average, paired_difference
 from labeler.score.balanced_accuracy import balanced_accuracy
 from labeler.score.bootstrap import percentile_interval, replicate
 from labeler.score.classes import resampling_classes
-from labeler.score.estimate import FEW, QUIET, SURE, TOO_FEW, Estimate, State, doubt, few_first, why_imprecise
+from labeler.score.estimate import (
+    FEW,
+    QUIET,
+    SURE,
+    TOO_FEW,
+    Estimate,
+    State,
+    doubt,
+    few_first,
+    mean_interval,
+    why_imprecise,
+)
 from labeler.score.moments import moments, pearson
 from labeler.score.null import null_mean, null_percentile
 from labeler.score.share import guessing_percentile, share
@@ -32,6 +43,7 @@ __all__ = [
     "few_first",
     "fit",
     "guessing_percentile",
+    "mean_interval",
     "moments",
     "null_mean",
     "null_percentile",

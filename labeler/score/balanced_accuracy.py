@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import hypot
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.score.estimate import Estimate, measured
+from labeler.score.estimate import Estimate, mean_interval, measured
 from labeler.score.share import Z, wilson
 
 Answered = Sequence[bool] | Sequence[int] | NDArray[np.bool_] | NDArray[np.integer[Any]]
@@ -22,7 +21,7 @@ def balanced_accuracy(truth: Answered, said: Answered, *, precision: float = 0.1
     an answer have to be left out by the caller, on both sides: they are neither right nor wrong.
 
     The two classes are drawn apart, so that each share has an interval of its own (`wilson`); the interval of their mean
-    follows from these by the square-and-add rule (Newcombe 1998; MOVER, Zou & Donner 2008). Unlike a bootstrap's it has
+    follows from these by the square-and-add rule (`mean_interval`). Unlike a bootstrap's it has
     a width where every answer was right, or a class has a single question. ``imprecise`` where half of it exceeds
     ``precision``, ``undefined`` where a class is missing. Raises ValueError where the lengths differ.
     """
@@ -38,8 +37,5 @@ def balanced_accuracy(truth: Answered, said: Answered, *, precision: float = 0.1
     for members in (yes, ~yes):
         hits, size = int((answered == yes)[members].sum()), int(members.sum())
         sides.append((hits / size, *wilson(hits, size)))
-    (hit, hit_low, hit_high), (rejected, rejected_low, rejected_high) = sides
-    value = (hit + rejected) / 2
-    low = value - hypot(hit - hit_low, rejected - rejected_low) / 2
-    high = value + hypot(hit_high - hit, rejected_high - rejected) / 2
+    value, low, high = mean_interval(sides)
     return measured(value, low, high, (high - low) / (2 * Z), n, precision)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -85,6 +87,19 @@ def few_first(reason: str, firing: int, silent: int) -> str:
 def undefined(reason: str, firing: int, n: int) -> Estimate:
     """No number, for a reason; on ``n`` contexts, ``firing`` of them firing."""
     return Estimate(n_contexts=n, state="undefined", reason=few_first(reason, firing, n - firing))
+
+
+def mean_interval(parts: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
+    """The mean of independent estimates, each (value, low, high), with the interval that theirs give.
+
+    Its ends are as far from the mean as those of the parts together, in quadrature (square-and-add, Newcombe 1998; the
+    method of variance estimates recovery, Zou & Donner 2008), so that intervals that are longer to one side stay so.
+    """
+    n = len(parts)
+    value = sum(found for found, _, _ in parts) / n
+    below = math.hypot(*(found - low for found, low, _ in parts)) / n
+    above = math.hypot(*(high - found for found, _, high in parts)) / n
+    return value, value - below, value + above
 
 
 def why_imprecise(half: float, precision: float, doubted: str | None, hidden: str = "") -> str | None:

@@ -8,22 +8,18 @@ import pytest
 
 from labeler import api
 from labeler.errors import InputError
-from labeler.evidence import passing
 from labeler.evidence.collect import CollectRequest, Wanted, collect
 from labeler.evidence.manifest import write_json
 from labeler.evidence.near_misses import evidence_with_near_misses
 from labeler.features import SPLITS
+from tests.fakes.collecting import quick_collections
 from tests.fakes.crawl import crawl, leaks
-from tests.fakes.shallow_encoder import shallow_encoder
 from tests.fakes.tiny_model import save_tiny_model
 
 
 @pytest.fixture(scope="module", autouse=True)
 def quick(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passing, "PIECE_TOKENS", 4_000)
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr("labeler.models.encoder.load_encoder", shallow_encoder)
+    with quick_collections(tmp_path_factory.mktemp("cache"), 4_000):
         yield
 
 

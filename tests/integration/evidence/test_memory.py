@@ -11,12 +11,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import labeler
 from labeler.errors import InputError
-from labeler.evidence import passing
 from labeler.models.given import given_model, identity
 from labeler.models.precision import precision
+from tests.fakes.collecting import quick_collections
 from tests.fakes.dictionary import save_dictionary, weights
 from tests.fakes.sae import SAE
-from tests.fakes.shallow_encoder import shallow_encoder
 from tests.fakes.tiny_model import save_tiny_model
 
 PROSE = "the cat sat on the mat and then they ate the other bread while a breath of air stood over there".split()
@@ -24,10 +23,7 @@ PROSE = "the cat sat on the mat and then they ate the other bread while a breath
 
 @pytest.fixture(scope="module", autouse=True)
 def quick(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passing, "PIECE_TOKENS", 3_000)
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr("labeler.models.encoder.load_encoder", shallow_encoder)
+    with quick_collections(tmp_path_factory.mktemp("cache"), 3_000):
         yield
 
 

@@ -10,7 +10,7 @@ from labeler.catalogue.repository import Catalogue
 from labeler.features import SPLITS
 from labeler.home import open_store
 from labeler.runs.drain import Drain
-from labeler.runs.folds import BY_HALVES, mean_interval
+from labeler.runs.folds import BY_HALVES, mean_of_folds
 from labeler.score import TOO_FEW
 from labeler.settings import Settings
 from tests.fakes.environment import clean
@@ -180,4 +180,4 @@ def test_evidence_that_never_heard_of_dealing_keeps_its_splits_and_its_identity(
     ],
 )
 def test_the_interval_of_a_mean(folds, expected):
-    assert mean_interval(folds) == pytest.approx(expected)
+    assert mean_of_folds(folds) == pytest.approx(expected)
