@@ -28,6 +28,7 @@ from labeler.options import (
     index_of,
     indices_of,
     names_of,
+    path_of,
     whole,
 )
 from labeler.progress import Progress
@@ -652,15 +653,21 @@ class Dictionary:
         }
         return Spent(runs=len(all_of_them), **summed)
 
-    def export(self, path: str | Path, format: str = "jsonl", *, run: str | None = None) -> int:
+    def export(
+        self, path: str | Path, format: str | None = None, *, run: str | None = None, force: bool = False
+    ) -> int:
         """Write the catalogue, or what one ``run`` made, to a file, and say how many rows that are.
 
-        InputError for an unknown format.
+        The file's ending says the ``format`` (``jsonl``, ``csv``) where nobody names one. InputError for one that is not
+        known, for an ending that is another format's, and where a file is there already, unless ``force`` replaces it.
         """
-        from labeler.catalogue.export import writer
+        from labeler.catalogue.export import check_free, format_for, writer
 
-        write = writer(format)
-        return write(self.catalogue(run=run), Path(path))
+        target = path_of(path, "path")
+        write = writer(format_for(target, format))
+        if not force:
+            check_free(target)
+        return write(self.catalogue(run=run), target)
 
 
 def open(name: str, home: str | Path | None = None) -> Dictionary:

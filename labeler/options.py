@@ -10,6 +10,7 @@ import inspect
 import math
 import numbers
 import operator
+import os
 import reprlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -140,6 +141,15 @@ def amount(given: object, option: str = "budget") -> float | None:
     if not is_number or not 0 < given < math.inf:  # type: ignore[operator]
         raise InputError(f"{option} {_shown(given)} is no amount to spend; give US dollars, more than 0")
     return float(given)  # type: ignore[arg-type]
+
+
+def path_of(given: object, option: str) -> Path:
+    """A file or folder by its name; InputError for anything else."""
+    if isinstance(given, str | os.PathLike):
+        place = os.fspath(given)
+        if isinstance(place, str) and place and "\0" not in place:
+            return Path(place)
+    raise InputError(f"{option} is {_shown(given)}; give the name of a file or a folder")
 
 
 def indices_of(given: Features | None, here: Sequence[int]) -> list[int]:

@@ -29,6 +29,7 @@ from labeler.cli import (
     work,
 )
 from labeler.cli.display import clean, write_anywhere
+from labeler.cli.options import in_the_commands_words
 from labeler.errors import LabelerError
 
 app = typer.Typer(
@@ -94,7 +95,7 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except LabelerError as error:
-        print(f"labeler: {clean(str(error))}", file=sys.stderr)
+        print(f"labeler: {clean(in_the_commands_words(str(error)))}", file=sys.stderr)
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)

@@ -197,7 +197,7 @@ def after(run: Run, rows: Sequence[dict[str, Any]], key: str) -> None:
     lines = [f"The catalogue is in {where} (run {run.id}). Try next:"]
     lines.append(f"  labeler show {run.dictionary} {best['index']}")
     lines.append(f"  labeler report {run.dictionary}")
-    lines.append(f"  labeler export {run.dictionary} --format csv --out labels.csv")
+    lines.append(f"  labeler export {run.dictionary} --out labels.csv")
     for secret, name in zip((chosen.anthropic_api_key, chosen.openai_api_key), PRICED_AS, strict=True):
         if secret is not None:
             first = ",".join(str(row["index"]) for row in rows[:10])

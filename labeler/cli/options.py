@@ -84,6 +84,19 @@ PROMPT = Annotated[
 ]
 
 
+_SPELLED = {
+    "`force=True`": "--force",
+    "`format`": "--format",
+}
+
+
+def in_the_commands_words(message: str) -> str:
+    """A message of the library as the command's user reads it: what it calls by Python's names has others here."""
+    for python, command in _SPELLED.items():
+        message = message.replace(python, command)
+    return message
+
+
 def mode_of(batch: bool, offline: bool) -> Any:
     """How hosted models are asked; InputError where both are wanted."""
     if batch and offline:

@@ -89,7 +89,7 @@ def test_what_it_tells_to_try_next_works(shown):
 
 
 def labels_in(folder):
-    told = run(folder, "export", NAME, "--out", "rows.jsonl")
+    told = run(folder, "export", NAME, "--out", "rows.jsonl", "--force")
     assert told.returncode == 0, told.stderr
     rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
     return {row["index"]: (row["label"], row["scores"].get("simulation.sparse")) for row in rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,3 +24,28 @@ def writer(name: str) -> Writer:
     if name not in FORMATS:
         raise InputError(f"'{name}' is not an export format; use one of: {', '.join(FORMATS)}")
     return FORMATS[name]
+
+
+def format_for(path: Path, named: str | None) -> str:
+    """The format of a file: the one that is named, else the one that it ends in; JSON lines where it has no ending.
+
+    InputError for a format that is not known, and for an ending that is another's or nobody's.
+    """
+    ending = path.suffix[1:].lower()
+    if named is not None:
+        writer(named)
+        if ending in FORMATS and ending != named:
+            raise InputError(f"'{path}' ends as {ending} does, and the format is {named}; leave one of them out")
+        return named
+    if ending and ending not in FORMATS:
+        known = " or ".join(f".{name}" for name in FORMATS)
+        raise InputError(
+            f"no export ends in .{ending} ('{path}'); name a file that ends in {known}, or give a `format`"
+        )
+    return ending or "jsonl"
+
+
+def check_free(path: Path) -> None:
+    """InputError where a file stands at the path already."""
+    if os.path.isfile(path):
+        raise InputError(f"'{path}' is there already; name another file, or replace it with `force=True`")

@@ -97,6 +97,21 @@ def test_a_report_and_an_export_are_of_the_run_that_is_asked_for(command, two_ru
     assert {row["provenance"]["run"] for row in rows} == {older}
 
 
+def test_an_export_is_what_its_file_ends_in_and_replaces_nothing_unasked(command, two_runs, home):
+    for name, begins in (("labels.csv", "index,state,label"), ("labels.jsonl", '{"dictionary"')):
+        assert command("export", "toy", "--out", name).out == f"4 rows in {name}\n"
+        assert (home / name).read_text().startswith(begins)
+    (home / "labels.csv").write_text("mine")
+    refused = command("export", "toy", "--out", "labels.csv")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == "labeler: 'labels.csv' is there already; name another file, or replace it with --force\n"
+    assert (home / "labels.csv").read_text() == "mine"
+    assert command("export", "toy", "--out", "labels.csv", "--force").code == 0
+    assert (home / "labels.csv").read_text().startswith("index,state,label")
+    assert command("export", "toy", "--out", "labels.csv", "--format", "jsonl", "--force").code == 2
+    assert "ends in .jsonl or .csv, or give a --format" in command("export", "toy", "--out", "labels.xlsx").err
+
+
 @pytest.mark.parametrize("arguments", [["show", "toy", "1"], ["report", "toy"], ["export", "toy", "--out", "rows"]])
 def test_an_unknown_run_is_answered_with_those_there_are(command, catalogue, two_runs, home, arguments):
     other = store_run(catalogue, {0: labelled("else", 0.1)}, dictionary="other")

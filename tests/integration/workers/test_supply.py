@@ -76,7 +76,7 @@ class Home:
         return self.rows()
 
     def rows(self):
-        assert run(self.folder, "export", "toy", "--out", "rows.jsonl").returncode == 0
+        assert run(self.folder, "export", "toy", "--out", "rows.jsonl", "--force").returncode == 0
         rows = [json.loads(line) for line in (self.folder / "rows.jsonl").read_text().splitlines()]
         assert [row["index"] for row in rows] == list(range(len(RULES)))
         told = [{key: row[key] for key in row if key not in ("cost", "provenance")} for row in rows]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeler.catalogue.columns import clean_text
-from labeler.catalogue.export import FORMATS, writer
+from labeler.catalogue.export import FORMATS, check_free, format_for, writer
 from labeler.errors import InputError
 
 hostile = st.text(st.characters(exclude_categories=())) | st.sampled_from(
@@ -139,3 +139,45 @@ def test_a_link_keeps_pointing_to_the_file_that_is_written(tmp_path):
 def test_an_unknown_format_is_said_with_those_that_are_known():
     with pytest.raises(InputError, match="'xlsx' is not an export format; use one of: jsonl, csv"):
         writer("xlsx")
+
+
+@pytest.mark.parametrize(
+    ("file", "named", "meant"),
+    [
+        ("rows.csv", None, "csv"),
+        ("rows.CSV", None, "csv"),
+        ("rows.jsonl", None, "jsonl"),
+        ("rows", None, "jsonl"),
+        ("rows", "csv", "csv"),
+        ("rows.csv", "csv", "csv"),
+        ("rows.txt", "csv", "csv"),
+        ("v1.2/rows", None, "jsonl"),
+    ],
+)
+def test_a_file_s_ending_says_its_format_where_nobody_does(file, named, meant):
+    assert format_for(Path(file), named) == meant
+
+
+@pytest.mark.parametrize(
+    ("file", "named", "says"),
+    [
+        ("rows.csv", "jsonl", "'rows.csv' ends as csv does, and the format is jsonl"),
+        ("rows.jsonl", "csv", "'rows.jsonl' ends as jsonl does, and the format is csv"),
+        ("rows.xlsx", None, "no export ends in .xlsx .*; name a file that ends in .jsonl or .csv"),
+        ("rows.csv.gz", None, "no export ends in .gz"),
+        ("rows.csv", "xml", "'xml' is not an export format"),
+    ],
+)
+def test_an_ending_that_is_another_s_or_nobody_s_is_refused(file, named, says):
+    with pytest.raises(InputError, match=says):
+        format_for(Path(file), named)
+
+
+def test_a_file_that_is_there_is_named(tmp_path):
+    check_free(tmp_path)
+    check_free(tmp_path / "rows.csv")
+    (tmp_path / "rows.csv").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "rows.csv")
+    for path in (tmp_path / "rows.csv", tmp_path / "link"):
+        with pytest.raises(InputError, match=f"'{path}' is there already"):
+            check_free(path)
