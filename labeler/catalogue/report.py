@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.score import TOO_FEW, Average, average
+from labeler.score import ONE_HALF, TOO_FEW, Average, average, left_out
 from labeler.score.share import wilson
 
 Kind = Literal["population", "top-and-random"]
@@ -57,6 +57,8 @@ class Headline:
     """``ok|imprecise|undefined|failed|unscored``; the last two are in no mean."""
     n_few: int
     """Those that rest on too few contexts for an interval; they are in no mean either."""
+    n_half: int
+    """Nor are those that rest on one of two halves, as no label was made of the other."""
     score: Average
     deciles: Sequence[Decile]
     """By density, of those features whose density is known."""
@@ -76,6 +78,8 @@ class ScoreMean:
     """Those where the scorer gave nothing usable; they are in no mean."""
     n_few: int
     """Those that rest on too few contexts for an interval; they are in no mean either."""
+    n_half: int
+    """Nor are those that rest on one of two halves, as no label was made of the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +106,7 @@ class _Column:
     values: array[float] = field(default_factory=lambda: array("d"))
     densities: array[float] = field(default_factory=lambda: array("d"))
     states: Counter[str] = field(default_factory=Counter)
-    n_few: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
     beats_lookup: Counter[bool] = field(default_factory=Counter)
     above_null: Counter[bool] = field(default_factory=Counter)
 
@@ -149,7 +153,12 @@ def report(rows: Iterable[Mapping[str, Any]]) -> Report:
         headlines=[_headline(*which, column) for which, column in sorted(headlines.items())],
         scores=[
             ScoreMean(
-                key=key, kind=kind, score=_mean(column.values), n_failed=column.states["failed"], n_few=column.n_few
+                key=key,
+                kind=kind,
+                score=_mean(column.values),
+                n_failed=column.states["failed"],
+                n_few=column.left_out[TOO_FEW],
+                n_half=column.left_out[ONE_HALF],
             )
             for (key, kind), column in sorted(scores.items())
         ],
@@ -190,8 +199,8 @@ def _add(column: _Column, score: Mapping[str, Any], density: float | None) -> No
     column.states[score["state"]] += 1
     if score["state"] in ("failed", "unscored"):
         return
-    if (score.get("reason") or "").startswith(TOO_FEW):
-        column.n_few += 1
+    if why := left_out(score.get("reason")):
+        column.left_out[why] += 1
         return
     column.values.append(float("nan") if score["value"] is None else score["value"])
     column.densities.append(float("nan") if density is None else density)
@@ -203,7 +212,8 @@ def _headline(key: str, kind: Kind, column: _Column) -> Headline:
         key=key,
         kind=kind,
         states=dict(column.states),
-        n_few=column.n_few,
+        n_few=column.left_out[TOO_FEW],
+        n_half=column.left_out[ONE_HALF],
         score=_mean(values),
         deciles=deciles(values, densities),
         beats_lookup=share(column.beats_lookup),

@@ -95,8 +95,11 @@ def means(found: Report) -> Table:
 
 
 def few(found: Headline | ScoreMean) -> str:
-    """How many scores are in no mean because they rest on too few contexts."""
-    return f"; {found.n_few:,} left out: too few contexts" if found.n_few else ""
+    """How many scores are in no mean, and why."""
+    from labeler.score import LEFT_OUT, ONE_HALF, TOO_FEW
+
+    counts = {TOO_FEW: found.n_few, ONE_HALF: found.n_half}
+    return "".join(f"; {n:,} left out: {LEFT_OUT[why]}" for why, n in counts.items() if n)
 
 
 def mean(average: Average) -> str:

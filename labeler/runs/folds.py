@@ -4,6 +4,13 @@ The label that stands is made of all its evidence; of either half a label is mad
 the other (cross-validation by halves, Stone 1974). The score is the mean of the two: what labels made in this way are
 worth on text that their explainer did not see. A label of all the evidence is made of twice as much, so the mean is
 rather too low than too high.
+
+Where the explainer sees no pattern in one half, no label was made of it, and there is nothing to score on the other. That
+is an answer ("unclear") and no label that predicts nothing: as a feature that is unclear has no score and is in no mean,
+so this half has none. The score then stands on the half that there is, ``imprecise`` and out of means, which count it
+(``ONE_HALF``): from one half alone the mean of both is not known, and to count the other as 0 would hold against the label
+that stands what another label would have been. A label of a half that was made, and predicts nothing on the other, is as
+undefined as any that predicts nothing. Where neither half has a label, nothing was scored.
 """
 
 from __future__ import annotations
@@ -20,7 +27,8 @@ from labeler.runs.bench import Bench
 from labeler.runs.config import RunConfig
 from labeler.runs.measuring import controls
 from labeler.runs.scoring import EVERYTHING, UNCOUNTED
-from labeler.score import TOO_FEW, doubt, few_first, mean_interval, why_imprecise
+from labeler.score import ONE_HALF, TOO_FEW, doubt, few_first, mean_interval, why_imprecise
+from labeler.score.top_and_random import NO_INTERVAL
 
 BY_HALVES = "mean of two halves, each scored with a label that was made of the other, or chosen on it"
 """How the catalogue says it."""
@@ -65,10 +73,17 @@ def _mean(key: str, folds: Sequence[LabelOutcome], precision: float) -> ScoreRec
         sampling=f"{like.sampling}; {BY_HALVES}" if like.sampling else BY_HALVES,
         details={"folds": [None if score is None else asdict(score) for score in found], **prompt},
     )
-    for outcome, score in zip(folds, found, strict=True):
-        if score is None:
-            why = outcome.reason or "it has no such score"
-            return replace(whole, reason=why if why == ONE_DOCUMENT else f"one of its two halves: {why}")
+    missing = [
+        outcome.reason or "it has no such score" for outcome, score in zip(folds, found, strict=True) if score is None
+    ]
+    if ONE_DOCUMENT in missing:
+        return replace(whole, reason=ONE_DOCUMENT)
+    if not here:
+        return replace(whole, state="unscored", reason=f"neither of its two halves has a label to score: {missing[0]}")
+    if missing and like.state in ("ok", "imprecise", "undefined"):
+        alone = {name: getattr(like, name) for name in ("value", "low", "high", "uniform_equivalent_n")}
+        state: ScoreState = "undefined" if like.value is None else "imprecise"
+        return replace(whole, state=state, reason=f"{ONE_HALF}; of the other: {missing[0]}", **alone)
     counted = all("firing" in score.details for score in here)
     firing, silent = (sum(int(score.details.get(name, 0)) for score in here) for name in ("firing", "silent"))
     for score in here:
@@ -77,11 +92,10 @@ def _mean(key: str, folds: Sequence[LabelOutcome], precision: float) -> ScoreRec
             return replace(whole, state=score.state, reason=few_first(why, firing, silent) if counted else why)
     value, low, high = mean_of_folds([(score.value, score.low, score.high) for score in here])  # type: ignore[misc]
     if low is None or high is None:
-        return replace(whole, state="ok", value=value)
+        return replace(whole, state="imprecise", value=value, reason=few_first(NO_INTERVAL, firing, silent))
     drawn = like.sampling not in (EVERYTHING, UNCOUNTED)
     reason = why_imprecise((high - low) / 2, precision, doubt(firing, silent, drawn) if counted else None)
-    state: ScoreState = "imprecise" if reason else "ok"
-    return replace(whole, state=state, value=value, low=low, high=high, reason=reason)
+    return replace(whole, state="imprecise" if reason else "ok", value=value, low=low, high=high, reason=reason)
 
 
 def mean_of_folds(
@@ -100,7 +114,7 @@ def _controls(folds: Sequence[LabelOutcome], scores: Sequence[ScoreRecord], conf
     if not found:
         return None
     control = ScoreRecord(key="lookup", state="undefined")
-    if len(found) == len(folds) and all(one["value"] is not None for one in found):
+    if all(one["value"] is not None for one in found):
         value, low, high = mean_of_folds([(one["value"], one["low"], one["high"]) for one in found])
         control = replace(control, state="ok", value=value, low=low, high=high)
     return controls(control, scores, config)
@@ -119,10 +133,12 @@ def of_half(scores: Sequence[ScoreRecord], half: int) -> list[ScoreRecord]:
 
 
 def nulls_of(score: ScoreRecord, outcomes: Sequence[ControlOutcome]) -> list[float | None] | None:
-    """The foreign labels' mean scores over the halves, one a label; None where a half has none."""
+    """The foreign labels' mean scores over the halves that the score is of, one a label; None where one of them has none."""
     found = [
-        next((one.details.get("null") for one in outcome.scores if one.key == score.key), None) for outcome in outcomes
+        next((one.details.get("null") for one in outcome.scores if one.key == score.key), None)
+        for outcome, fold in zip(outcomes, score.details.get("folds", ()), strict=True)
+        if fold is not None
     ]
-    if any(not null for null in found):
+    if not found or any(not null for null in found):
         return None
     return [float(np.mean([0.0 if v is None else v for v in pair])) for pair in zip(*found, strict=True)]  # type: ignore[arg-type]

@@ -8,6 +8,8 @@ from labeler.score.bootstrap import percentile_interval, replicate
 from labeler.score.classes import resampling_classes
 from labeler.score.estimate import (
     FEW,
+    LEFT_OUT,
+    ONE_HALF,
     QUIET,
     SURE,
     TOO_FEW,
@@ -15,6 +17,7 @@ from labeler.score.estimate import (
     State,
     doubt,
     few_first,
+    left_out,
     mean_interval,
     why_imprecise,
 )
@@ -27,6 +30,8 @@ from labeler.score.variance_explained import explained, fit, variance_explained
 
 __all__ = [
     "FEW",
+    "LEFT_OUT",
+    "ONE_HALF",
     "QUIET",
     "SURE",
     "TOO_FEW",
@@ -43,6 +48,7 @@ __all__ = [
     "few_first",
     "fit",
     "guessing_percentile",
+    "left_out",
     "mean_interval",
     "moments",
     "null_mean",

@@ -16,7 +16,14 @@ SURE = 60
 """Firing contexts at hand below which an interval that is narrow enough is so by luck: it holds less often than that."""
 
 TOO_FEW = "it rests on too few contexts"
-"""How the reason begins of a score that is in no mean."""
+ONE_HALF = "it rests on one of its two halves"
+LEFT_OUT = {TOO_FEW: "too few contexts", ONE_HALF: "one half without a label"}
+"""How the reasons begin of scores that are in no mean, and how a table says it that counts them."""
+
+
+def left_out(reason: str | None) -> str | None:
+    """Why a score with this reason is in no mean, as ``LEFT_OUT`` begins it; None where it is in one."""
+    return next((why for why in LEFT_OUT if (reason or "").startswith(why)), None)
 
 
 def doubt(firing: int, silent: int, drawn: bool = False) -> str | None:
@@ -58,6 +65,8 @@ class Estimate:
             raise ValueError(f"a score that is {self.state} has no interval")
         if self.state != "ok" and not self.reason:
             raise ValueError(f"a score that is {self.state} says why")
+        if self.state == "ok" and (self.low is None or self.high is None):
+            raise ValueError("a score that is ok has an interval")
 
 
 def measured(

@@ -10,6 +10,7 @@ from labeler.features import SPLITS
 from labeler.home import open_store
 from labeler.runs.folds import BY_HALVES
 from labeler.runs.scoring import foreign_scores, point, whole
+from labeler.score import ONE_HALF
 from labeler.simulate import lexical
 from tests.fakes.evidence import make_store
 from tests.fakes.foreign.toy import save_toy_contexts
@@ -191,7 +192,7 @@ def test_a_handful_of_documents_makes_no_difference_to_that(chosen, few):
     assert rows_of(run)[0]["scores"]["simulation.lexical"]["state"] == "unscored"
 
 
-def test_a_label_that_comes_back_without_those_of_the_halves_has_nothing_to_be_scored_on(chosen, few, tmp_path):
+def test_a_label_that_comes_back_without_that_of_a_half_is_scored_on_the_other_alone(chosen, few, tmp_path):
     few.label([0, 1], **LEXICAL)
     drain(chosen)
     few.export(tmp_path / "out.csv", "csv")
@@ -202,5 +203,6 @@ def test_a_label_that_comes_back_without_those_of_the_halves_has_nothing_to_be_s
         assert {row["state"] for row in rows.values()} == {"labelled"}
         assert rows[1]["scores"]["simulation.lexical"]["state"] == "ok"
         score = rows[0]["scores"]["simulation.lexical"]
-        assert (score["state"], score["value"]) == ("undefined", None)
-        assert "no label was made of this half alone" in score["reason"]
+        assert score["state"] == "imprecise"
+        assert score["reason"] == f"{ONE_HALF}; of the other: no label was made of this half alone"
+        assert [(one.n_half, one.score.n_undefined) for one in few.report().headlines] == [(1, 0)]

@@ -2,16 +2,21 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
 from labeler import api
+from labeler.catalogue.records import CandidateRecord, LabelOutcome, ScoreRecord
 from labeler.catalogue.repository import Catalogue
 from labeler.features import SPLITS
 from labeler.home import open_store
+from labeler.runs import label
+from labeler.runs.config import RunConfig
 from labeler.runs.drain import Drain
-from labeler.runs.folds import BY_HALVES, mean_of_folds
-from labeler.score import TOO_FEW
+from labeler.runs.folds import BY_HALVES, joined, mean_of_folds
+from labeler.score import ONE_HALF, TOO_FEW
+from labeler.score.top_and_random import NO_INTERVAL
 from labeler.settings import Settings
 from tests.fakes.environment import clean
 from tests.fakes.evidence import make_store, on
@@ -98,6 +103,77 @@ def test_two_halves_together_are_as_few_contexts_as_they_are(chosen):
         assert score["reason"].startswith(f"{TOO_FEW}: {firing} that fire")
     (headline,) = dictionary(chosen).report().headlines
     assert (headline.n_few, headline.score.n) == (1, 0)
+
+
+@pytest.fixture
+def silent_halves(monkeypatch):
+    """The numbers of the halves in which the explainer sees no pattern; a test puts them in."""
+    which: set[int] = set()
+    real = label.explain
+
+    async def explain(bench, explainers, index):
+        found = await real(bench, explainers, index)
+        return [replace(one, label="", description="") for one in found] if bench.store._fold in which else found
+
+    monkeypatch.setattr(label, "explain", explain)
+    return which
+
+
+@pytest.mark.parametrize("silent", [0, 1])
+def test_where_one_half_is_unclear_the_score_stands_on_the_other_and_in_no_mean(chosen, silent_halves, silent):
+    both = dictionary(chosen).label([0, 1, 2], **LEXICAL)
+    drain(chosen)
+    kept = next(one for one in both.scores(0) if one.key == "simulation.lexical").details["folds"][1 - silent]
+    silent_halves.add(silent)
+    run = dictionary(chosen).label([0, 1, 2], **LEXICAL)
+    drain(chosen)
+    (row,) = run.rows([0])
+    score = row["scores"]["simulation.lexical"]
+    assert (score["value"], score["low"], score["high"]) == (kept["value"], kept["low"], kept["high"])
+    assert score["n_contexts"] == kept["n_contexts"]
+    assert score["state"] == "imprecise"
+    assert score["reason"] == f"{ONE_HALF}; of the other: no explainer saw a clear pattern"
+    assert row["controls"]["lookup"]["value"] is not None
+    (stored,) = [one for one in run.scores(0) if one.key == "simulation.lexical"]
+    assert stored.details["folds"][silent] is None
+    assert len(stored.details["null"]) == 2, "on the half that there is"
+    (headline,) = dictionary(chosen).report(run.id).headlines
+    assert (headline.n_half, headline.n_few, headline.score.n, headline.score.n_undefined) == (1, 0, 2, 0)
+    again = dictionary(chosen).score(simulators=["lexical"], features=[0])
+    drain(chosen)
+    (after,) = again.rows([0])
+    assert after["scores"]["simulation.lexical"]["value"] == pytest.approx(kept["value"])
+    assert after["scores"]["simulation.lexical"]["reason"].startswith(ONE_HALF)
+
+
+def test_where_both_halves_are_unclear_nothing_was_scored(chosen, silent_halves):
+    silent_halves.update((0, 1))
+    run = dictionary(chosen).label([0, 1], **LEXICAL)
+    drain(chosen)
+    (row,) = run.rows([0])
+    score = row["scores"]["simulation.lexical"]
+    assert (row["state"], score["state"], score["value"]) == ("labelled", "unscored", None)
+    assert score["reason"] == "neither of its two halves has a label to score: no explainer saw a clear pattern"
+    (headline,) = dictionary(chosen).report(run.id).headlines
+    assert (headline.score.n, headline.score.n_undefined) == (1, 0)
+    again = dictionary(chosen).score(simulators=["lexical"], features=[0])
+    drain(chosen)
+    (after,) = again.rows([0])
+    assert after["scores"]["simulation.lexical"]["state"] == "unscored"
+    assert after["scores"]["simulation.lexical"]["reason"] == score["reason"]
+
+
+@pytest.mark.parametrize(("firing", "few"), [(5, True), (6, False)])
+def test_of_halves_top_and_random_has_no_interval_either(firing, few):
+    made = CandidateRecord(label="penny", explainer="lexical")
+    one = LabelOutcome(state="labelled", candidates=[made], chosen=0)
+    details = {"firing": firing, "silent": 40}
+    score = ScoreRecord(key="top", state="imprecise", value=0.5, reason=NO_INTERVAL, details=details)
+    config = RunConfig(dictionary="toy", explainers=("lexical",), simulators=("lexical",))
+    (found,) = joined(one, [replace(one, scores=[score])] * 2, config).scores
+    assert (found.state, found.value, found.low) == ("imprecise", 0.5, None)
+    assert found.reason.startswith(TOO_FEW) == few
+    assert found.reason.endswith(NO_INTERVAL)
 
 
 def candidates(chosen, run):

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from labeler.catalogue.report import report, share
+from labeler.score import ONE_HALF, TOO_FEW
 
 
-def scored(value, *, state="ok", percentile=None, sampling="everything at hand"):
-    return {"value": value, "state": state, "null_percentile": percentile, "sampling": sampling}
+def scored(value, *, state="ok", percentile=None, sampling="everything at hand", reason=None):
+    return {"value": value, "state": state, "null_percentile": percentile, "sampling": sampling, "reason": reason}
 
 
 def row(index, value=0.5, *, headline="simulation.embedding", density=0.01, beats=None, same=(), near=(), **score):
@@ -46,6 +47,15 @@ def test_undefined_counts_as_nothing_and_is_said_but_failed_is_no_number_at_all(
     assert (headline.score.mean, headline.score.n, headline.score.n_undefined) == (pytest.approx(0.3), 3, 1)
     [mean] = report(rows).scores
     assert (mean.score.n, mean.n_failed) == (3, 1)
+
+
+def test_what_rests_on_too_few_contexts_or_on_one_half_is_counted_and_in_no_mean():
+    why = {"state": "imprecise", "reason": f"{ONE_HALF}; of the other: no explainer saw a clear pattern"}
+    few = {"state": "undefined", "reason": f"{TOO_FEW}: 3 that fire and 9 that do not"}
+    found = report([row(0, 0.6), row(1, 0.2, **why), row(2, 0.1, **why), row(3, None, **few)])
+    for one in (*found.headlines, *found.scores):
+        assert (one.n_half, one.n_few) == (2, 1)
+        assert (one.score.mean, one.score.n, one.score.n_undefined) == (0.6, 1, 0)
 
 
 def test_the_two_kinds_of_sampling_and_different_headlines_are_never_averaged_together():

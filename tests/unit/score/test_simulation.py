@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeler.score import QUIET, SURE, TOO_FEW, Estimate, doubt, moments, pearson, simulation, simulation_top_and_random
+from labeler.score import (
+    QUIET,
+    SURE,
+    TOO_FEW,
+    Estimate,
+    doubt,
+    left_out,
+    moments,
+    pearson,
+    simulation,
+    simulation_top_and_random,
+)
 from tests.unit.score.corpora import corpora, corpus
 
 FEW = settings(max_examples=25, deadline=None)
@@ -186,7 +197,22 @@ def test_top_and_random_is_the_plain_correlation_of_the_rows():
     assert estimate.value == pytest.approx(
         pearson(moments(of.truth[rows], of.prediction[rows], of.lengths[rows]).sum(0)), abs=1e-9
     )
-    assert (estimate.n_contexts, estimate.state, estimate.low, estimate.high) == (5, "ok", None, None)
+    assert (estimate.n_contexts, estimate.low, estimate.high) == (5, None, None)
+
+
+@pytest.mark.parametrize(("firing", "silent", "few"), [(11, 40, True), (12, 40, False), (300, 40, False), (5, 5, True)])
+def test_top_and_random_has_no_interval_and_so_is_never_ok(firing, silent, few):
+    """What it says first is what the scores beside it, on all that is at hand, say first as well."""
+    n = firing + silent
+    truth = np.zeros((n, 4))
+    truth[:firing, 1] = 1 + np.arange(firing)
+    prediction = truth + np.eye(n, 4)
+    found = simulation_top_and_random(truth, prediction, np.full(n, 4), [0, 1, n - 1])
+    assert (found.state, found.low) == ("imprecise", None)
+    assert found.reason.startswith(TOO_FEW) == few
+    assert "no sample of the corpus" in found.reason
+    beside = simulation(truth, prediction, np.full(n, 4), np.ones(n), (truth.max(axis=1) > 0).astype(int))
+    assert (left_out(beside.reason) is not None) == few
 
 
 def test_top_and_random_of_a_constant_is_undefined():
@@ -198,6 +224,8 @@ def test_top_and_random_of_a_constant_is_undefined():
     "wrong",
     [
         {"state": "ok"},
+        {"state": "ok", "value": 0.5},
+        {"state": "ok", "value": 0.5, "low": 0.4},
         {"state": "imprecise", "value": 0.5},
         {"state": "undefined", "value": 0.0, "reason": "constant"},
         {"state": "failed", "low": 0.0, "reason": "no answer"},
