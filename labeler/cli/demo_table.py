@@ -90,14 +90,14 @@ class FeatureTable:
                 yield _beside(index, line.label, label, line.figures, widths)
             else:
                 yield _beside(index, line.label, width - INDENT, [], [])
-                yield Padding(_below(self.names, line.figures, width - INDENT), (0, 0, 0, INDENT))
+                yield Padding(_below(self.names, line.figures, width - INDENT), (0, 0, 0, INDENT), expand=False)
             if line.beneath is not None:
                 inside = width - INDENT
                 beneath = line.beneath
                 shown = beneath.fitted(inside, coloured(console)) if isinstance(beneath, Snippet) else beneath
-                yield Padding(Constrain(shown, inside), (0, 0, 0, INDENT))
+                yield Padding(Constrain(shown, inside), (0, 0, 0, INDENT), expand=False)
         if self.left_out:
-            yield Padding(Text(f"… and {self.left_out} more features", style="dim"), (0, 0, 0, INDENT))
+            yield Padding(Text(f"… and {self.left_out} more features", style="dim"), (0, 0, 0, INDENT), expand=False)
         yield Text()
         notes = Table.grid(padding=(0, 2, 0, 0))
         for name, meaning in self.notes:

@@ -20,8 +20,11 @@ _columns = os.environ.get("COLUMNS", "")
 if not (_columns.isdecimal() and int(_columns)):  # as if nobody had said it: at a width of 0 rich prints nothing
     os.environ.pop("COLUMNS", None)
 
-# Without a terminal rich assumes 80 columns, too few for a table; a file can be as wide as it likes.
-out = Console() if sys.stdout.isatty() else Console(width=int(os.environ.get("COLUMNS", 120)))
+ENDLESS = 10_000
+"""Columns of a terminal on which everything has room."""
+
+# Without a terminal rich assumes 80 columns; a file can be as wide as it likes, where nobody says how wide it is to be.
+out = Console() if sys.stdout.isatty() else Console(width=int(os.environ.get("COLUMNS", ENDLESS)))
 """Where results go."""
 
 err = Console(stderr=True)

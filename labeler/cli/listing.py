@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.measure import Measurement
-from rich.table import Table
 from rich.text import Text
 
 from labeler.cli.display import by_kind, clean, dollars, out, print_json, say, when
 from labeler.cli.options import JSON
 from labeler.cli.running import facts as run_facts
 from labeler.cli.running import report
+from labeler.cli.tables import Cell, Column, print_table
 
 if TYPE_CHECKING:
     from labeler.catalogue.glance import Glance
@@ -39,20 +36,33 @@ def dictionaries(
             "no dictionaries yet; make one with `labeler demo`, `labeler collect` or `labeler import`", highlight=False
         )
         return damaged
-    table = Table(box=box.SIMPLE_HEAD)
-    right = ("features", "tokens", "contexts", "size")
-    for column in ("name", "model", "hook", "from", *right, "made (UTC)", "health"):
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for name, m, health in found:
-        state = Text("ok", style="green") if health is None else Text(clean(health), style="red")
-        if m is None:
-            table.add_row(Text(name), *[Text("?")] * 8, state)
-            continue
-        numbers = (f"{m.n_features:,}", f"{m.n_tokens:,}" if m.n_tokens else "?", f"{m.n_kept:,}", size_text(m.size))
-        cells = (name, m.model, m.hook, m.source, *numbers, m.created[:16].replace("T", " "))
-        table.add_row(*(Text(clean(cell)) for cell in cells), state)
-    out.print(table)
+    print_table(EVIDENCE, [evidence_cells(*one) for one in found])
     return damaged
+
+
+EVIDENCE = (
+    Column("name"),
+    Column("model"),
+    Column("hook"),
+    Column("from"),
+    Column("features", right=True),
+    Column("tokens", right=True),
+    Column("contexts", right=True),
+    Column("size", right=True),
+    Column("made (UTC)"),
+    Column("health", sentences=True),
+)
+
+
+def evidence_cells(name: str, manifest: Manifest | None, health: str | None) -> list[Cell]:
+    """A dictionary in a row of ``EVIDENCE``."""
+    state = Text("ok", style="green") if health is None else Text(clean(health), style="red")
+    if manifest is None:
+        return [name, *["?"] * (len(EVIDENCE) - 2), state]
+    m = manifest
+    tokens = f"{m.n_tokens:,}" if m.n_tokens else "?"
+    numbers = (f"{m.n_features:,}", tokens, f"{m.n_kept:,}", size_text(m.size))
+    return [name, m.model, m.hook, m.source, *numbers, m.created[:16].replace("T", " "), state]
 
 
 def size_text(n: int) -> str:
@@ -93,59 +103,27 @@ def status(
     if not found:
         say("no runs yet; start one with `labeler label NAME`")
         return
-    table = runs_table(found)
-    # What has no room is cut, and words are broken; an id has to be copied whole.
-    if Measurement.get(out, out.options.update(max_width=ENDLESS), table).minimum > out.width:
-        for each in found:
-            say(run_line(each))
-    else:
-        out.print(table)
+    print_table(RUNS, [run_cells(each) for each in found])
     for each in found:
         if each.progress.failures:
             say(f"{each.record.id} failed: {by_kind(each.progress.failures)}")
 
 
-ENDLESS = 10_000
-"""Columns of a terminal on which everything has room."""
-
-COLUMNS = (
-    "run",
-    "dictionary",
-    "state",
-    "labelled",
-    "unclear",
-    "failed",
-    "open",
-    "to the null",
-    "of",
-    "spent",
-    "begun (UTC)",
+RUNS = (
+    Column("run"),
+    Column("dictionary"),
+    Column("state"),
+    *(Column(name, right=True) for name in ("labelled", "unclear", "failed", "open", "to the null", "of", "spent")),
+    Column("begun (UTC)"),
 )
 
 
-def runs_table(found: Sequence[Glance]) -> Table:
-    """Runs, one a row: ``open`` are features without a label, ``to the null`` labels that are still to be compared."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in COLUMNS:
-        table.add_column(column, no_wrap=column == "run", overflow="fold")
-    for each in found:
-        record, progress = each.record, each.progress
-        counts = [progress.by_state.get(state, 0) for state in ("labelled", "unclear", "failed")]
-        numbers = [*counts, progress.open, progress.in_control, progress.total]
-        cells = [record.id, clean(record.dictionary), record.state, *map(str, numbers)]
-        table.add_row(*map(Text, (*cells, dollars(progress.usd), when(record.created_at))))
-    return table
-
-
-def run_line(each: Glance) -> str:
-    """The same of one run, for a terminal that is too narrow for a table."""
+def run_cells(each: Glance) -> list[Cell]:
+    """A run in a row of ``RUNS``: ``open`` are features without a label, ``to the null`` labels still to be compared."""
     record, progress = each.record, each.progress
-    states = [f"{n} {state}" for state, n in sorted(progress.by_state.items())]
-    left = [f"{n} {what}" for n, what in ((progress.open, "open"), (progress.in_control, "to the null")) if n]
-    counts = ", ".join([*states, *left])
-    return (
-        f"{record.id} {record.dictionary} {record.state}: {counts}; {dollars(progress.usd)}; {when(record.created_at)}"
-    )
+    counts = [progress.by_state.get(state, 0) for state in ("labelled", "unclear", "failed")]
+    numbers = [f"{n:,}" for n in (*counts, progress.open, progress.in_control, progress.total)]
+    return [record.id, record.dictionary, record.state, *numbers, dollars(progress.usd), when(record.created_at)]
 
 
 def _runs() -> list[Glance]:

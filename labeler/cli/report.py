@@ -6,12 +6,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
 from labeler.cli.display import by_kind, clean, dollars, out, print_json
 from labeler.cli.options import JSON, OF_RUN
+from labeler.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
     from labeler.api import Spent
@@ -20,6 +18,14 @@ if TYPE_CHECKING:
 
 KINDS = {"population": "", "top-and-random": " (of the contexts at hand)"}
 """How the two kinds of scores, which are never averaged together, are told apart."""
+
+DENSITY = (Column("active on", right=True), Column("features", right=True), Column("mean [95 %]", right=True))
+SCORES = (
+    Column("score"),
+    Column("features", right=True),
+    Column("mean [95 %]", right=True),
+    Column("failed", right=True),
+)
 
 
 def report(
@@ -49,7 +55,7 @@ def report(
     for headline in found.headlines:
         about(headline)
     if found.scores:
-        out.print(means(found))
+        print_table(SCORES, means(found))
     if found.near_duplicates:
         line(
             f"{found.same_label:,} of {found.near_duplicates:,} labels with near-duplicates are shared with one of them"
@@ -67,31 +73,29 @@ def about(headline: Headline) -> None:
     if headline.above_null.n:
         line(f"  {percent(headline.above_null)} are above the 95th percentile of other features' labels")
     if headline.deciles:
-        out.print(by_density(headline))
+        print_table(DENSITY, by_density(headline))
 
 
-def by_density(headline: Headline) -> Table:
+def by_density(headline: Headline) -> list[list[str]]:
     """Mean scores by tenths of the features, the rarest first."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("active on", "features", "mean [95 %]"):
-        table.add_column(column, justify="right")
-    for decile in headline.deciles:
-        low, high = decile.density
-        table.add_row(f"{low:.4%} to {high:.4%}", f"{decile.score.n:,}", mean(decile.score))
-    return table
+    return [
+        [f"{low:.4%} to {high:.4%}", f"{decile.score.n:,}", mean(decile.score)]
+        for decile in headline.deciles
+        for low, high in [decile.density]
+    ]
 
 
-def means(found: Report) -> Table:
+def means(found: Report) -> list[list[str]]:
     """The mean of every score."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("score", "features", "mean [95 %]", "failed"):
-        table.add_column(column, justify="left" if column == "score" else "right")
-    for each in found.scores:
-        name = Text(clean(each.key + KINDS[each.kind]))
-        table.add_row(
-            name, f"{each.score.n:,}", mean(each.score) + few(each), f"{each.n_failed:,}" if each.n_failed else "–"
-        )
-    return table
+    return [
+        [
+            each.key + KINDS[each.kind],
+            f"{each.score.n:,}",
+            mean(each.score) + few(each),
+            f"{each.n_failed:,}" if each.n_failed else "–",
+        ]
+        for each in found.scores
+    ]
 
 
 def few(found: Headline | ScoreMean) -> str:

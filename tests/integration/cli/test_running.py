@@ -56,8 +56,8 @@ def test_ids_are_whole_at_any_width(command, catalogue, wide, width):
     ids = [store_run(catalogue, {0: labelled("months", 0.5)}, dictionary="d" * length) for length in (3, 40)]
     wide(width)
     said = command("status").out
-    lines = {run_id: next(line for line in said.splitlines() if run_id in line) for run_id in ids}
-    assert all("running" in line for line in lines.values())  # nor are words broken
+    assert all(sum(run_id in line for line in said.splitlines()) == 1 for run_id in ids)
+    assert said.count("running") == said.count("$0.00") == 2  # nor are words broken
     assert all(f"run {run_id} is running" in command("status", run_id).out for run_id in ids)
     cancelled = command("cancel", ids[0]).out
     assert cancelled == f"run {ids[0]} is cancelled; to go on: labeler resume {ids[0]}\n"
