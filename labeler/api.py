@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from labeler.catalogue.repository import Catalogue
     from labeler.evidence.dictionaries import Dictionary as WeightsOfDictionary
     from labeler.evidence.dictionaries.saelens import Autoencoder
-    from labeler.evidence.manifest import Manifest
+    from labeler.evidence.manifest import Collected, Manifest
     from labeler.evidence.near_misses import NearMiss
     from labeler.evidence.store import EvidenceStore
     from labeler.features import Evidence, Split
@@ -312,6 +312,14 @@ class Dictionary:
             return {}
         wanted = None if index is None else [self.store.check_index(index_of(index))]
         return dict(open_catalogue(self._settings).imported_shown(self.name, wanted))
+
+    @property
+    def collected(self) -> Collected | None:
+        """What was read of the corpus: tokens, documents, contexts left out as copies, and whether it ended there.
+
+        None where the evidence was not collected here.
+        """
+        return self.store.manifest.collected
 
     def explainable(self) -> list[int]:
         """The features that a run can explain: they fire in contexts that labels may be made from."""
@@ -714,8 +722,9 @@ def collect(
     ``model`` is a name or folder, or a causal model of transformers that is loaded, with its ``tokenizer``;
     ``dictionary`` is a folder, a file, a name, or an autoencoder of SAELens in memory. What is in memory is told by its
     weights: the same ones go on, others are refused under this name. ``corpus`` is a file, a folder, ``sample``, or a
-    data set on the Hugging Face hub. ``hook`` names the hook point where the dictionary does not. Called for more
-    ``tokens`` than are there, it adds them. Raises InputError.
+    data set on the Hugging Face hub. ``hook`` names the hook point where the dictionary does not. It stops in the window
+    in which ``tokens`` are there; called for more than that, it adds them. What it read, and what it left out as copies,
+    ``Dictionary.collected`` tells. Raises InputError.
     """
     return collect_together(
         model=model,

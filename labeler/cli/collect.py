@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeler.cli.display import err, out, print_json, say
+from labeler.cli.display import counted, err, out, print_json, say
 from labeler.cli.following import collecting
 from labeler.cli.hints import to_label
 from labeler.cli.listing import facts
 from labeler.errors import InputError
+
+if TYPE_CHECKING:
+    from labeler.evidence.manifest import Collected
 
 
 def collect(
@@ -32,7 +36,7 @@ def collect(
         typer.Option(help="The hook point, where the weights do not say it (layers.12, blocks.12.hook_mlp_out, …)."),
     ] = None,
     tokens: Annotated[
-        int | None, typer.Option(help="Stop after about so many tokens; the whole corpus otherwise.")
+        int | None, typer.Option(help="Stop in the window in which so many are there; the whole corpus otherwise.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Report for another program.")] = False,
 ) -> None:
@@ -65,7 +69,8 @@ def collect(
         err.print("stopped; the same command goes on from here")
         raise
     if json:
-        print_json([facts(each.store) for each in made] if len(made) > 1 else facts(made[0].store))
+        said = [facts(each.store) | {"collected": each.collected and asdict(each.collected)} for each in made]
+        print_json(said if len(said) > 1 else said[0])
         return
     for each in made:
         manifest = each.store.manifest
@@ -77,5 +82,22 @@ def collect(
             highlight=False,
             markup=False,
         )
+    for line in dict.fromkeys(line for each in made if each.collected for line in notes(each.collected, tokens)):
+        say(line)
     if hint := to_label(made[0]):
         say(f"next: {hint}")
+
+
+def notes(found: Collected, tokens: int | None) -> list[str]:
+    """What there is to know of a collection beside its size: that the corpus was too short, and what was left out of it."""
+    lines = []
+    documents = f" ({counted(found.documents, 'document')})" if found.documents is not None else ""
+    if found.ended and tokens is not None and found.tokens < tokens:
+        lines.append(f"the corpus{documents} ended before the {tokens:,} tokens that were asked for")
+    if found.left_out:
+        every = found.contexts + found.left_out
+        lines.append(
+            f"{found.left_out:,} of {counted(every, 'context')}{'' if lines else documents} were left out: copies of text "
+            "that another split has, by which a label could be scored on what it was made from"
+        )
+    return lines

@@ -40,9 +40,16 @@ class Building:
         """Pieces taken in so far, those of a ``base`` not counted."""
         self.seen = Seen.load(self._path(self.n_pieces - 1)) if self.n_pieces else seen or Seen()
 
-    def add(self, contexts: Contexts, pairs: Pairs, after: tuple[int, int] | None = None) -> None:
-        """Take in the corpus's next contexts with everything that is active in them."""
-        seen = self.seen.plus(contexts, after)
+    def add(
+        self,
+        contexts: Contexts,
+        pairs: Pairs,
+        after: tuple[int, int] | None = None,
+        n_documents: int | None = None,
+        n_left_out: int | None = None,
+    ) -> None:
+        """Take in the corpus's next contexts with everything that is active in them; the rest is as in ``Seen.plus``."""
+        seen = self.seen.plus(contexts, after, n_documents, n_left_out)
         self._pieces.append(Piece.write(self._path(self.n_pieces), contexts, pairs, seen))
         self.n_pieces += 1
         self.seen = seen

@@ -67,7 +67,7 @@ class CollectRequest:
     corpus: str
     """A file or folder of text, or ``sample``."""
     tokens: int | None = None
-    """Stop after about this many; None takes the whole corpus."""
+    """Stop in the window in which there are so many; None takes the whole corpus."""
     loaded: Loaded | None = None
     """The model itself, where it is in memory already; ``model`` is then what it is called."""
 
@@ -245,7 +245,12 @@ def _finish(
     progress: Progress,
 ) -> EvidenceStore:
     building, work = each.building, each.building.folder.parent
-    going_on = {"settings": each.settings, "seen": dataclasses.asdict(building.seen), "exhausted": exhausted}
+    going_on = {
+        "settings": each.settings,
+        "seen": dataclasses.asdict(building.seen),
+        "asked": request.tokens,
+        "exhausted": exhausted,
+    }
     if not building.n_pieces:  # a store that was to be gone on with, and its corpus had no more
         manifest = dataclasses.replace(EvidenceStore(each.target).manifest, progress=going_on)
         write_json(each.target / MANIFEST, manifest.stored())

@@ -48,6 +48,8 @@ class Splits:
         """``most`` places of 8 bytes for marks: beyond, short passages may go unseen."""
         self._marks = Owners(most)
         self._documents = Owners()
+        self.n_documents = 0
+        """Documents so far."""
 
     def of(self, document: str, texts: list[str]) -> NDArray[np.uint8]:
         """The splits of one passage's contexts, by their texts in turn: [n]; ``LEFT_OUT`` where none may have it."""
@@ -60,6 +62,7 @@ class Splits:
         if split == NOBODY:
             split = _followed(owner, document)
             self._documents.claim(name, split)
+            self.n_documents += 1
         self._marks.claim(marks[owner == NOBODY], split)
         found = np.full(len(texts), split, dtype=np.uint8)
         foreign = place[(owner != NOBODY) & (owner != split)]

@@ -41,6 +41,23 @@ class Shard:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Collected:
+    """What a collection read of its corpus."""
+
+    tokens: int
+    """Tokens that were taken in; those of contexts that were left out are not among them."""
+    asked: int | None
+    """How many were asked for; None for all there are, and where nobody noted it."""
+    ended: bool
+    """Whether the corpus has no more."""
+    contexts: int
+    documents: int | None
+    """None where nobody counted, as in evidence of earlier versions."""
+    left_out: int | None
+    """Contexts with a passage of a document of another split: copies, which no split may have. None as above."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """A store's identity, sizes, and the checksum of every file."""
 
@@ -103,6 +120,21 @@ class Manifest:
     def size(self) -> int:
         """Bytes of all files."""
         return sum(file.bytes for file in self.files.values())
+
+    @property
+    def collected(self) -> Collected | None:
+        """What was read of the corpus; None of evidence that was not collected here."""
+        seen = self.progress.get("seen")
+        if self.source != "collected" or seen is None:
+            return None
+        return Collected(
+            tokens=self.n_tokens,
+            asked=self.progress.get("asked"),
+            ended=bool(self.progress.get("exhausted")),
+            contexts=self.n_contexts,
+            documents=seen.get("n_documents"),
+            left_out=seen.get("n_left_out"),
+        )
 
     def stored(self) -> dict[str, Any]:
         """As JSON keeps it."""

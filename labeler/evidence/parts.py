@@ -28,15 +28,27 @@ class Seen:
     """Contexts by split."""
     after: tuple[int, int] | None = None
     """The last window that was taken in: its passage in the corpus and its first token there."""
+    n_documents: int | None = None
+    """Documents up to there; None where nobody counted."""
+    n_left_out: int | None = None
+    """Contexts up to there that no split may have, for they are copies; None where nobody counted."""
 
-    def plus(self, contexts: Contexts, after: tuple[int, int] | None) -> Seen:
-        """After some more contexts."""
+    def plus(
+        self,
+        contexts: Contexts,
+        after: tuple[int, int] | None,
+        n_documents: int | None = None,
+        n_left_out: int | None = None,
+    ) -> Seen:
+        """After some more contexts; ``n_documents`` and ``n_left_out`` count from the first on."""
         new = np.bincount(contexts.split, minlength=len(SPLITS))
         return Seen(
             n_contexts=self.n_contexts + len(contexts),
             n_tokens=self.n_tokens + contexts.n_tokens,
             splits=tuple(int(a + b) for a, b in zip(self.splits, new, strict=True)),
             after=after,
+            n_documents=n_documents,
+            n_left_out=n_left_out,
         )
 
     def metadata(self) -> dict[str, str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from labeler.evidence.activity import activity, cut
@@ -14,7 +15,7 @@ from labeler.evidence.building import Building
 from labeler.evidence.corpus import read_corpus
 from labeler.evidence.dictionaries import Dictionary
 from labeler.evidence.dictionaries.base import WINDOW
-from labeler.evidence.windows import activations, batches, placed, windows
+from labeler.evidence.windows import Window, activations, batches, placed, windows
 from labeler.models.hooks import HookPoint
 from labeler.models.language import LanguageModel
 from labeler.progress import Progress
@@ -49,24 +50,34 @@ class Collection:
         """Whether so many tokens have been taken in."""
         return tokens is not None and self.building.seen.n_tokens >= tokens
 
+    def new(self, piece: Sequence[Window], tokens: int | None) -> slice:
+        """The windows of a piece that are still to be taken in, up to the one with which so many tokens are."""
+        seen = self.building.seen
+        begin = 0 if seen.after is None else sum(window.place <= seen.after for window in piece)
+        if tokens is None:
+            return slice(begin, len(piece))
+        held = seen.n_tokens + np.cumsum([window.n_kept for window in piece[begin:]])
+        return slice(begin, begin + int(np.searchsorted(held, tokens)) + 1)
+
 
 def read_through(
     collections: Sequence[Collection], model: LanguageModel, corpus: str, tokens: int | None, progress: Progress
 ) -> bool:
     """Run the model over the corpus, or over what earlier calls left of it; whether its end was reached.
 
-    All dictionaries of a pass see the same pieces of text, in windows of the same size; one that is ahead of the others
-    waits. Raises InputError where an activation is NaN or infinite.
+    A dictionary has enough with the window with which it has so many ``tokens``, those that are left out not counted. All of
+    a pass see the same pieces of text, in windows of the same size, and where a piece ends does not depend on what was
+    asked for: a batch of another shape rounds otherwise, and what comes in steps is to be what comes at once.
+    Raises InputError where an activation is NaN or infinite.
     """
     on_device = {each.name: each.dictionary.to(model.device) for each in collections}
     behind = [each for each in collections if not each.done(tokens)]
     if not behind:
         return False
-    start = min((each.building.seen for each in behind), key=lambda seen: seen.n_contexts)
-    first = start.n_contexts
-    done = min(each.building.seen.n_tokens for each in collections)
-
-    expected = None if tokens is None else done + -(-(tokens - done) // PIECE_TOKENS) * PIECE_TOKENS  # whole pieces
+    begun = min(each.building.seen.n_tokens for each in behind)
+    # The last piece is run whole, however little of it is wanted.
+    expected = None if tokens is None else begun + -(-(tokens - begun) // PIECE_TOKENS) * PIECE_TOKENS
+    done = begun
 
     def read(more: int) -> None:
         progress("reading the corpus", done + more, expected, "tokens")
@@ -74,25 +85,31 @@ def read_through(
     read(0)
     # What was taken in before is read, and tokenised, again: it decides which splits copies of it belong to.
     stream = placed(windows(read_corpus(corpus), model, collections[0].window), LENGTH)
-    rest = (each for each in stream if start.after is None or (each.passage, each.start) > start.after)
-    for batch in batches(rest, PIECE_TOKENS):
-        contexts, kept = cut(batch, first, LENGTH)
-        if not len(contexts):
-            continue
-        due = [each for each in behind if each.building.seen.n_contexts == first]
-        first += len(contexts)
+    last: Window | None = None
+    for piece in batches(stream, PIECE_TOKENS):
+        last = piece[-1]
+        ends = np.cumsum([0, *(len(window.ids) for window in piece)])
+        parts = {each.name: each.new(piece, tokens) for each in behind}
+        due = [each for each in behind if any(window.n_kept for window in piece[parts[each.name]])]
         begins = {each.name: first_id(each.dictionary, model) for each in due}
         for begin in dict.fromkeys(begins.values()):
             alike = [each for each in due if begins[each.name] == begin]
             hooks = list(dict.fromkeys(each.hook for each in alike))
-            hidden = dict(zip(hooks, activations(model, hooks, batch, told=read, first=begin), strict=True))
+            hidden = dict(zip(hooks, activations(model, hooks, piece, told=read, first=begin), strict=True))
             for each in alike:
-                found = activity(contexts, hidden[each.hook][torch.from_numpy(kept)], on_device[each.name])
-                each.building.add(contexts, found, (batch[-1].passage, batch[-1].start))
+                part = parts[each.name]
+                new = piece[part]
+                contexts, kept = cut(new, each.building.seen.n_contexts, LENGTH)
+                here = hidden[each.hook][ends[part.start] : ends[part.start + len(new)]][torch.from_numpy(kept)]
+                found = activity(contexts, here, on_device[each.name])
+                each.building.add(contexts, found, new[-1].place, new[-1].n_documents, new[-1].n_left_out)
+        done += int(ends[-1]) if due else 0
         behind = [each for each in behind if not each.done(tokens)]
-        done = min(each.building.seen.n_tokens for each in collections)
         if not behind:
             break
+    if last is not None:
+        for each in behind:  # the corpus is at its end, where copies may stand behind the last context
+            each.building.seen = replace(each.building.seen, n_documents=last.n_documents, n_left_out=last.n_left_out)
     progress("reading the corpus", done, done, "tokens")
     return bool(behind)
 

@@ -16,6 +16,7 @@ from labeler.evidence.copies import Splits
 from labeler.evidence.corpus import Passage
 from labeler.evidence.dictionaries.base import WINDOW
 from labeler.evidence.formats.marks import is_mark
+from labeler.features import SPLITS
 from labeler.models.hooks import HookPoint
 from labeler.models.language import LanguageModel
 
@@ -40,6 +41,17 @@ class Window:
     """Its first token's place in the passage."""
     splits: NDArray[np.uint8] | None = None
     """[n_contexts] the split of each of its contexts, beyond ``SPLITS`` where it is left out; None where nobody said."""
+    n_kept: int = 0
+    """Tokens of those of its contexts that have a split."""
+    n_documents: int = 0
+    """Documents of the corpus so far, its own the last."""
+    n_left_out: int = 0
+    """Contexts of the corpus that are left out so far, its own included."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its passage, and its first token there."""
+        return self.passage, self.start
 
     def cut(self, start: int, stop: int) -> Window:
         """The tokens from ``start`` to ``stop``, with their text."""
@@ -67,14 +79,23 @@ def windows(passages: Iterable[Passage], model: LanguageModel, size: int = WINDO
 def placed(stream: Iterable[Window], length: int) -> Iterator[Window]:
     """Windows with the split of each of their contexts of ``length`` tokens; all windows of a corpus from the first on."""
     known = Splits()
+    left_out = 0
     for _, run in groupby(stream, key=lambda window: window.passage):
         held = list(run)
         texts = [window.cut(at, at + length).text for window in held for at in range(0, len(window.ids), length)]
         found = known.of(held[0].document, texts)
         for window in held:
-            n = -(-len(window.ids) // length)
-            yield replace(window, splits=found[:n])
-            found = found[n:]
+            sizes = np.diff(np.r_[0 : len(window.ids) : length, len(window.ids)])
+            splits, found = found[: len(sizes)], found[len(sizes) :]
+            kept = splits < len(SPLITS)
+            left_out += int((~kept).sum())
+            yield replace(
+                window,
+                splits=splits,
+                n_kept=int(sizes[kept].sum()),
+                n_documents=known.n_documents,
+                n_left_out=left_out,
+            )
 
 
 def _marks(tokenizer: Any) -> NDArray[np.int64]:

@@ -133,7 +133,7 @@ def test_several_dictionaries_in_one_pass_give_what_each_gives_alone(own, whole,
 
 def test_more_tokens_are_added_to_what_is_there(own, whole, tmp_path):
     [some] = collect(request(own, ("sae", "growing", None), tokens=4_000), tmp_path)
-    assert 4_000 <= some.manifest.n_tokens < whole.manifest.n_tokens
+    assert 4_000 <= some.manifest.n_tokens < 4_000 + 128  # a window at most
     [same] = collect(request(own, ("sae", "growing", None), tokens=2_000), tmp_path)
     assert same.manifest == some.manifest
     [all_of_it] = collect(request(own, ("sae", "growing", None)), tmp_path)
@@ -141,6 +141,25 @@ def test_more_tokens_are_added_to_what_is_there(own, whole, tmp_path):
     [again] = collect(request(own, ("sae", "growing", None)), tmp_path)
     assert again.manifest == all_of_it.manifest
     assert [path.name for path in tmp_path.iterdir()] == ["growing"]
+
+
+@pytest.mark.parametrize("tokens", [2_900, 3_001])
+def test_what_was_asked_for_is_read_and_no_window_more(own, tmp_path, tokens):
+    [store] = collect(request(own, ("sae", "some", None), tokens=tokens), tmp_path)
+    found = store.manifest.collected
+    assert (found.tokens, found.asked, found.ended) == (store.manifest.n_tokens, tokens, False)
+    assert tokens <= found.tokens < tokens + 128
+    assert 0 < found.documents < 120
+
+
+def test_dictionaries_with_different_amounts_go_on_together(own, whole, tmp_path):
+    collect(request(own, ("sae", "more", None), tokens=4_321), tmp_path)
+    collect(request(own, ("second", "less", None), tokens=1_234), tmp_path)
+    both = collect(request(own, ("second", "less", None), ("sae", "more", None), tokens=5_555), tmp_path)
+    assert {5_555 <= store.manifest.n_tokens < 5_555 + 128 for store in both} == {True}
+    assert both[0].manifest.collected == both[1].manifest.collected
+    both = collect(request(own, ("second", "less", None), ("sae", "more", None)), tmp_path)
+    assert content(both[1]) == content(whole)
 
 
 def test_one_that_is_ahead_waits_for_the_others(own, whole, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from labeler.evidence.collect import CollectRequest, Wanted, collect
 from labeler.evidence.manifest import write_json
 from labeler.evidence.near_misses import evidence_with_near_misses
 from labeler.features import SPLITS
+from labeler.models.language import load_language_model
 from tests.fakes.collecting import quick_collections
 from tests.fakes.crawl import crawl, leaks
 from tests.fakes.tiny_model import save_tiny_model
@@ -63,6 +65,19 @@ def test_what_is_left_out_is_counted_nowhere(whole):
         assert sum(frame.weight.sum() for frame in frames) == pytest.approx(whole.manifest.n_contexts)
 
 
+def test_what_is_left_out_is_told(own, whole, tmp_path):
+    texts = [json.loads(line)["text"] for line in (own / "corpus.jsonl").read_text().splitlines()]
+    ids = [load_language_model(str(own / "model")).encode(text) for text in texts]
+    every = sum(-(-min(128, len(one) - at) // 32) for one in ids for at in range(0, len(one), 128))
+    found = whole.manifest.collected
+    assert found.left_out == every - whole.manifest.n_contexts > 0
+    assert (found.documents, found.contexts, found.ended) == (len(texts), whole.manifest.n_contexts, True)
+    collect(request(own, "steps", 3_000), tmp_path)
+    [in_steps] = collect(request(own, "steps", 10**6), tmp_path)
+    assert in_steps.manifest.collected == replace(found, asked=10**6)
+    assert api.Dictionary("steps", in_steps, None).collected == in_steps.manifest.collected
+
+
 def test_a_collection_in_steps_parts_copies_as_one_in_one_go_does(own, whole, tmp_path):
     for tokens in (3_000, None):
         [store] = collect(request(own, "steps", tokens), tmp_path)
@@ -75,8 +90,12 @@ def test_evidence_that_went_by_name_alone_is_opened_but_not_added_to(own, tmp_pa
     [store] = collect(request(own, "old", 3_000), tmp_path)
     stated = store.manifest.stored()
     del stated["progress"]["settings"]["splits"]
+    for nobody_counted in ("n_documents", "n_left_out"):
+        del stated["progress"]["seen"][nobody_counted]
     write_json(tmp_path / "old" / "manifest.json", stated)
-    assert collect(request(own, "old", 3_000), tmp_path)[0].manifest.n_tokens == store.manifest.n_tokens
+    opened = collect(request(own, "old", 3_000), tmp_path)[0].manifest
+    assert opened.n_tokens == store.manifest.n_tokens
+    assert opened.collected == replace(store.manifest.collected, documents=None, left_out=None)
     with pytest.raises(InputError, match=r"'old' exists and was collected from something else \(splits differ\)"):
         collect(request(own, "old", 8_000), tmp_path)
 
