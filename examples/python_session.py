@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,12 +44,19 @@ def session(model: Any, tokenizer: Any, sae: Any, corpus: str, *, tokens: int, f
     return mine.to_pandas()
 
 
+def at_least_one(text: str) -> int:
+    """A whole number above 0."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
 def main() -> None:
     """The session on the sample."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--corpus", default="sample", help="a file, a folder, or a data set on the hub")
-    options.add_argument("--tokens", type=int, default=16_000, help="of the corpus, about")
-    options.add_argument("--features", type=int, default=16, help="that are labelled")
+    options.add_argument("--tokens", type=at_least_one, default=16_000, help="of the corpus, about")
+    options.add_argument("--features", type=at_least_one, default=16, help="that are labelled")
     options.add_argument("--home", default=".labeler", help="where evidence and labels rest")
     given = options.parse_args()
 
@@ -58,7 +66,13 @@ def main() -> None:
         AutoTokenizer.from_pretrained(folder),
     )
     sae = autoencoder(sample_dictionary())
-    table = session(model, tokenizer, sae, given.corpus, tokens=given.tokens, features=given.features, home=given.home)
+    try:
+        table = session(
+            model, tokenizer, sae, given.corpus, tokens=given.tokens, features=given.features, home=given.home
+        )
+    except labeler.InputError as error:  # a corpus that is not there, too little text for so many features
+        print(f"{Path(__file__).name}: {error}", file=sys.stderr)
+        sys.exit(2)
     labelled = table[table["state"] == "labelled"].sort_values("score", ascending=False)
     print(labelled[["index", "label", "score", "low", "high", "density"]].to_string(index=False))
 

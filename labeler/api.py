@@ -13,24 +13,26 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, SupportsIndex, TypeVar, overload
 
-from labeler.errors import InputError, LabelerError
-from labeler.models.names import check_name, encoder_available, torch_available
-from labeler.notebook import shown, watching
-from labeler.options import (
+from labeler.arguments import (
     Features,
-    Mode,
     Names,
-    Options,
+    among_slice,
     amount,
-    in_the_commands_words,
     index_of,
     indices_of,
+    name_of,
     names_of,
+    one_of,
     path_of,
     whole,
 )
+from labeler.arguments import shown as quoted
+from labeler.errors import InputError, LabelerError
+from labeler.models.names import check_name, encoder_available, torch_available
+from labeler.notebook import shown, watching
+from labeler.options import Mode, Options, in_the_commands_words
 from labeler.progress import Progress
 from labeler.settings import Settings, settings
 from labeler.views import Feature, overview, table
@@ -103,7 +105,7 @@ class Run:
         """Write what waits for an answer to files in OpenAI's batch form; InputError where nothing does."""
         from labeler.runs.files import export_requests
 
-        return export_requests(self._catalogue, self.record, Path(folder))
+        return export_requests(self._catalogue, self.record, path_of(folder, "folder"))
 
     def import_answers(self, folder: str | Path) -> Taken:
         """Take answers from a folder's files of the same form; call ``work`` next.
@@ -114,15 +116,19 @@ class Run:
         from labeler.runs.files import import_answers
 
         opened = functools.cache(lambda name: open_offline(name, self._settings))
-        return import_answers(self._catalogue, self.record, Path(folder), lambda name, reply: opened(name).heard(reply))
+        place = path_of(folder, "folder")
+        return import_answers(self._catalogue, self.record, place, lambda name, reply: opened(name).heard(reply))
 
     def progress(self) -> RunProgress:
         """How far it is and what it has cost."""
         return self._catalogue.progress(self.id)
 
     def rows(self, indices: Features | None = None) -> Iterator[dict[str, Any]]:
-        """The run's exported rows, in index order; of some features, where they are given."""
-        wanted = None if indices is None else indices_of(indices, self.indices())
+        """The run's exported rows, in index order; of some features, where they are given.
+
+        InputError for a feature that it is not about.
+        """
+        wanted = None if indices is None else self._its(indices)
         return self._catalogue.rows(self.dictionary, run_id=self.id, indices=wanted)
 
     def indices(self) -> list[int]:
@@ -130,8 +136,16 @@ class Run:
         return self._catalogue.indices(self.id)
 
     def scores(self, index: int) -> list[ScoreRecord]:
-        """Everything that is stored of one feature's scores."""
-        return self._catalogue.scores(self.id, index_of(index))
+        """Everything that is stored of one feature's scores; InputError where the run is not about it."""
+        (one,) = self._its([index_of(index)])
+        return self._catalogue.scores(self.id, one)
+
+    def _its(self, features: Features) -> list[int]:
+        mine = self.indices()
+        wanted = indices_of(features, mine)
+        if foreign := sorted(set(wanted).difference(mine)):
+            raise InputError(f"run {self.id} is not about feature {foreign[0]}")
+        return wanted
 
     def work(self, watch: Watch | None = None) -> RunProgress:
         """See the run to its end: with a worker in this process, or, where a broker is set, by the workers of the fleet.
@@ -142,6 +156,8 @@ class Run:
         from labeler.runs.bench import open_bench
         from labeler.runs.waiting import wait
 
+        if watch is not None and not callable(watch):
+            raise InputError(f"watch is {quoted(watch)}; give a function that takes where the run is")
         if self.record.state == "finished":
             return self.progress()
         if self._settings.embedded:
@@ -174,7 +190,7 @@ class Run:
             record = self.record
             if not record.committed_usd < budget < float("inf"):
                 raise InputError(
-                    f"run {self.id} has spent or reserved ${record.committed_usd:.4f} already; give a larger --budget"
+                    f"run {self.id} has spent or reserved ${record.committed_usd:.4f} already; give a larger `budget`"
                 )
             _check_tools(lambda backends: open_bench(record, self._settings, backends), self._settings, budget)
         self._catalogue.resume(self.id, budget=budget)
@@ -249,16 +265,33 @@ class Dictionary:
     def __len__(self) -> int:
         return self.store.n_features
 
-    def __getitem__(self, index: int) -> Feature:
-        """A feature by its index, whatever its place; InputError where it is not here."""
-        at = self.store.check_index(index_of(index))
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Feature: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Feature]: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Feature | list[Feature]:
+        """A feature by its index, whatever its place, and the last one as -1; or those that are here of a range of them.
+
+        InputError where it is not here.
+        """
+        here: list[int] = self.store.indices.tolist()
+        if isinstance(index, slice):
+            among = among_slice(index, here)
+            return list(self._features(among, self._standing(among)))
+        at = index_of(index)
+        at = self.store.check_index(here[at] if -len(here) <= at < 0 else at)
         return Feature(self.store, at, next(self._standing([at]), None))
 
     def __iter__(self) -> Iterator[Feature]:
         """All features in the order of their indices, each with its label where it has one."""
-        rows = self._standing()
+        return self._features(self.store.indices.tolist(), self._standing())
+
+    def _features(self, indices: Sequence[int], rows: Iterator[dict[str, Any]]) -> Iterator[Feature]:
+        """Features by their indices (ascending), each with its row of those that there are."""
         row = next(rows, None)
-        for index in self.store.indices.tolist():
+        for index in indices:
             while row is not None and row["index"] < index:  # labelled once, and no longer here
                 row = next(rows, None)
             yield Feature(self.store, index, row if row is not None and row["index"] == index else None)
@@ -294,14 +327,16 @@ class Dictionary:
     def near_misses(self, index: int, split: Split, n: int) -> list[NearMiss]:
         """At most n contexts of each kind that were looked up and found silent, though something speaks for them."""
         from labeler.evidence.near_misses import near_misses
+        from labeler.features import SPLITS
 
-        return near_misses(self.store, index_of(index), split, n)
+        one_of(split, "split", SPLITS)
+        return near_misses(self.store, index_of(index), split, whole(n, "n", 0))
 
     def spread(self, n: int) -> list[int]:
         """n features at equal steps through the live ones by density."""
         from labeler.runs.config import spread_by_density
 
-        return spread_by_density(self.store, n)
+        return spread_by_density(self.store, whole(n, "n", 1))
 
     def imported(self, index: int | None = None) -> dict[int, list[dict[str, Any]]]:
         """Labels that came with the evidence, by feature: of all that have any, or of one.
@@ -439,7 +474,7 @@ class Dictionary:
         What is simulated or judged is ``label``, else the catalogue's, else one of token statistics. The other options
         are those of ``label``. Raises InputError where the stage asks no model.
         """
-        from labeler.runs.rehearsal import requests_of
+        from labeler.runs.rehearsal import STAGES, requests_of
 
         options = Options(
             explainers=explainers,
@@ -452,6 +487,9 @@ class Dictionary:
             prompts=prompts,
         )
         at = self.store.check_index(index_of(index))
+        one_of(stage, "stage", STAGES)
+        if not (label is None or isinstance(label, str)):
+            raise InputError(f"label is {quoted(label)}; give what the feature is said to mean, as text")
         text = label or self._standing_text(at)
         found = asyncio_run(requests_of(self._config(options), self.store, self._settings, at, stage, text))
         if not found:
@@ -514,7 +552,8 @@ class Dictionary:
         wanted = None if features is None else {self.store.check_index(index) for index in self._indices(features)}
         given: Mapping[int, Given]
         empty: Sequence[str] = ()
-        if labels == IMPORTED:
+        theirs_too = isinstance(labels, str) and labels == IMPORTED
+        if theirs_too:
             source, here = IMPORTED, set(self.store.indices.tolist())
             named = None if wanted is None else sorted(wanted)
             theirs = open_catalogue(self._settings).imported(self.name, named)
@@ -528,7 +567,7 @@ class Dictionary:
             source, empty = brought.source, brought.empty
             given = open_catalogue(self._settings).recognised(self.name, brought.candidates)
         if not given:
-            if labels == IMPORTED:
+            if theirs_too:
                 raise InputError(
                     f"no label of those features came with '{self.name}'; the explanations/ of an export are imported with it"
                 )
@@ -617,6 +656,7 @@ class Dictionary:
 
     def run(self, id: str) -> Run:
         """One of its runs by its id, or by enough of its beginning; InputError, naming those there are, otherwise."""
+        name_of(id, "run", "a run, or enough of its beginning")
         if not has_catalogue(self._settings):
             raise InputError(f"there is no run '{id}' of '{self.name}' (runs: none yet)")
         catalogue = open_catalogue(self._settings)
@@ -625,7 +665,7 @@ class Dictionary:
     def catalogue(self, indices: Features | None = None, *, run: str | None = None) -> Iterator[dict[str, Any]]:
         """The exported rows, in index order: of each feature the newest run's that has one, or those of one ``run``."""
         of = None if run is None else self.run(run).id
-        wanted = None if indices is None else self._indices(indices)
+        wanted = None if indices is None else [self.store.check_index(index) for index in self._indices(indices)]
         return open_catalogue(self._settings).rows(self.name, run_id=of, indices=wanted)
 
     def report(self, run: str | None = None) -> Report:
@@ -640,6 +680,7 @@ class Dictionary:
         The best (the worst) comes first; a label whose score is no number has no place among them.
         """
         of = None if run is None else self.run(run).id
+        n = whole(n, "n", 0)
         scored = open_catalogue(self._settings).headlines(self.name, of)
         pick = heapq.nsmallest if worst else heapq.nlargest
         return [index for index, _ in pick(n, scored, key=lambda one: one[1])]
@@ -647,6 +688,7 @@ class Dictionary:
     def drawn(self, n: int, *, run: str | None = None) -> list[int]:
         """n features at random, of those with a label that stands (or one ``run``'s); of all, where none has one."""
         of = None if run is None else self.run(run).id
+        n = whole(n, "n", 0)
         labelled = [label.index for label in open_catalogue(self._settings).standing(self.name, run_id=of)]
         among = labelled if labelled or of else self.store.indices.tolist()
         return sorted(random.sample(among, min(n, len(among))))
@@ -683,6 +725,7 @@ def open(name: str, home: str | Path | None = None) -> Dictionary:
     from labeler.home import open_store
 
     chosen = _settings(home)
+    name_of(name, "name", "a dictionary that is here")
     with chosen.blaming("dictionaries"):
         return Dictionary(name, open_store(chosen.shelf, name), chosen)
 
@@ -728,7 +771,7 @@ def collect(
     """
     return collect_together(
         model=model,
-        wanted={name: (dictionary, hook)},
+        wanted={name_of(name, "name", "the new dictionary"): (dictionary, hook)},
         corpus=corpus,
         tokens=tokens,
         tokenizer=tokenizer,
@@ -759,6 +802,10 @@ def collect_together(
     from labeler.evidence.collect import collect as run_collection
 
     chosen = _settings(home)
+    for name, (_, hook) in wanted.items():
+        name_of(name, "name", "the new dictionary")
+        if hook is not None:
+            name_of(hook, "hook", "a hook point, such as 'blocks.12.hook_resid_post'")
     if not isinstance(corpus, str | Path):
         raise InputError(f"corpus is a {type(corpus).__name__}; give a file, a folder, 'sample', or a data set's name")
     asked = tuple(memory.wanted(name, given, hook) for name, (given, hook) in wanted.items())
@@ -792,14 +839,14 @@ def find_evidence(path: str | Path) -> Path:
     """
     from labeler.evidence.finding import find_export
 
-    return find_export(Path(path))
+    return find_export(path_of(path, "path"))
 
 
 def import_evidence(
     path: str | Path,
     name: str,
     *,
-    model: str | None = None,
+    model: str | Path | None = None,
     home: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Dictionary:
@@ -814,6 +861,9 @@ def import_evidence(
     from labeler.evidence.bringing import bring
 
     chosen = _settings(home)
+    name_of(name, "name", "the new dictionary")
+    if model is not None:
+        model = name_of(str(model) if isinstance(model, Path) else model, "model", "a language model, or its folder")
     shelf, found = writable_shelf(chosen), find_evidence(path)
     folder = beside(Path(path), found)
     theirs = read(folder, lambda index: None).candidates if folder else {}
@@ -844,6 +894,7 @@ def look(name: str, *, verify: bool = False, home: str | Path | None = None) -> 
     """
     from labeler.home import open_store
 
+    name_of(name, "name", "a dictionary that is here")
     try:
         store = open_store(_settings(home).shelf, name)
     except InputError as error:
@@ -854,6 +905,7 @@ def look(name: str, *, verify: bool = False, home: str | Path | None = None) -> 
 def run(id: str, home: str | Path | None = None) -> Run:
     """A run by its id, or by enough of its beginning; InputError where there is none or several."""
     chosen = _settings(home)
+    name_of(id, "run", "a run, or enough of its beginning")
     if not has_catalogue(chosen):
         raise InputError(f"there is no run '{id}' (runs: none yet)")
     catalogue = open_catalogue(chosen)
@@ -930,4 +982,4 @@ _CATALOGUES: dict[tuple[int, str | Path], Catalogue] = {}
 
 
 def _settings(home: str | Path | None) -> Settings:
-    return settings() if home is None else settings().at(Path(home))
+    return settings() if home is None else settings().at(path_of(home, "home"))

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from labeler.arguments import one_of
 from labeler.errors import InputError
 
 Split = Literal["explain", "select", "score"]
@@ -196,7 +197,8 @@ class Evidence:
         return f"Evidence(feature {self.index} of {self.dictionary!r}, {len(self.contexts)} firing contexts{often})"
 
     def of(self, split: Split) -> tuple[Context, ...]:
-        """The firing contexts of one split, strongest first."""
+        """The firing contexts of one split, strongest first; InputError where it is none."""
+        one_of(split, "split", SPLITS)
         return tuple(context for context in self.contexts if context.split == split)
 
 

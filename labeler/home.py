@@ -20,7 +20,7 @@ def open_store(shelf: str, name: str) -> EvidenceStore:
         here = ", ".join(names(shelf)) or "none yet"
         raise InputError(
             f"no dictionary '{name}' in '{shown(shelf)}' (here: {here}){meant(name, names(shelf))}; "
-            "make one with `labeler collect` or `labeler import`"
+            "make one with `labeler.collect` or `labeler.import_evidence`"
         )
     if is_remote(shelf):
         place = f"{shelf.rstrip('/')}/{name}"

@@ -148,7 +148,7 @@ class ScoreRecord:
     reason: str | None = None
     sampling: str | None = None
     """How the contexts were drawn."""
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,6 +311,11 @@ class Progress:
     first_finished_at: float | None
     """When the first feature, and when the last one, came out of a stage; those born done are left out."""
     last_finished_at: float | None
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{n:,} {state}" for state, n in self.by_state.items())
+        held = f" ({states})" if states else ""
+        return f"Progress({self.done:,} of {self.total:,} features done{held}, {self.calls:,} calls, ${self.usd:.4f})"
 
     @property
     def open(self) -> int:

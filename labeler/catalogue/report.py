@@ -98,6 +98,11 @@ class Report:
     same_label: int
     """Those of them that share their label with one."""
 
+    def __repr__(self) -> str:
+        states = ", ".join(f"{n:,} {state}" for state, n in self.states.items())
+        means = [f"{one.key} {one.score}" for one in self.headlines]
+        return f"Report({'; '.join([f'{self.n:,} features' + (f': {states}' if states else ''), *means])})"
+
 
 @dataclass
 class _Column:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from labeler.arguments import amount
 from labeler.cli.options import (
     BATCH,
     BELOW,
@@ -28,7 +29,7 @@ from labeler.cli.options import (
     read_prompts,
 )
 from labeler.cli.running import begin
-from labeler.options import Options, amount
+from labeler.options import Options
 
 
 def label(

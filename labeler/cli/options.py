@@ -85,13 +85,22 @@ PROMPT = Annotated[
 
 
 _SPELLED = {
-    "`force=True`": "--force",
+    "`name`": "--as",
+    "`hook`": "--hook",
+    "`model`": "--model",
+    "`budget`": "--budget",
+    "`escalate`": "--escalate",
     "`format`": "--format",
+    "`force=True`": "--force",
+    "`mode='offline'`": "--offline",
+    "`labeler.collect`": "`labeler collect`",
+    "`labeler.import_evidence`": "`labeler import`",
 }
+"""What the library calls by Python's names, between backticks, and what it is on the command line."""
 
 
 def in_the_commands_words(message: str) -> str:
-    """A message of the library as the command's user reads it: what it calls by Python's names has others here."""
+    """A message of the library as the command's user reads it."""
     for python, command in _SPELLED.items():
         message = message.replace(python, command)
     return message

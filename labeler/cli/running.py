@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from labeler.arguments import amount
 from labeler.cli.display import by_kind, counted, dollars, print_json, say, tell
 from labeler.cli.following import Following
 from labeler.cli.options import BUDGET, DETACH, JSON, KIND, RUN, check_detach
 from labeler.errors import InputError
 from labeler.llm.errors import NO_ROOM
-from labeler.options import amount
 
 if TYPE_CHECKING:
     from labeler.api import Run

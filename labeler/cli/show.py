@@ -12,11 +12,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from labeler.arguments import parse_features
 from labeler.cli.display import clean, coloured, out, print_json, score_text
 from labeler.cli.hints import to_label
 from labeler.cli.options import JSON, OF_RUN
 from labeler.errors import InputError
-from labeler.options import parse_features
 
 if TYPE_CHECKING:
     from labeler.api import Dictionary

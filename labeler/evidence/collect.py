@@ -133,14 +133,14 @@ def _load(wanted: Wanted) -> tuple[Dictionary | None, HookPoint]:
     """A dictionary and its hook point; none yet for ``neurons``, whose width only the model knows."""
     if wanted.dictionary == NEURONS and wanted.loaded is None:
         if wanted.hook is None:
-            raise InputError("the dictionary 'neurons' is the basis of a hook point; name it with --hook")
+            raise InputError("the dictionary 'neurons' is the basis of a hook point; name it with `hook`")
         return None, HookPoint.parse(wanted.hook)
     dictionary = wanted.loaded if wanted.loaded is not None else load_dictionary(wanted.dictionary)
     if wanted.hook is not None:
         dictionary = dataclasses.replace(dictionary, hook=wanted.hook)
     if not dictionary.hook:
         raise InputError(
-            f"dictionary '{wanted.dictionary}' does not say which hook point it reads; name it with --hook"
+            f"dictionary '{wanted.dictionary}' does not say which hook point it reads; name it with `hook`"
         )
     return dictionary, HookPoint.parse(dictionary.hook)
 
@@ -297,12 +297,12 @@ def _check_seen(seen: Seen, corpus: str) -> None:
 def check_same(there: object, settings: dict[str, Any], name: str, place: Path) -> None:
     """InputError where what stands under a name was made from something else."""
     if not isinstance(there, dict):
-        raise InputError(f"'{name}' exists, but was not collected here; choose another --as")
+        raise InputError(f"'{name}' exists, but was not collected here; choose another `name`")
     different = [key for key, value in settings.items() if _meant(key, there.get(key)) != _meant(key, value)]
     if different:
         raise InputError(
             f"'{name}' exists and was collected from something else ({', '.join(different)} differ); "
-            f"choose another --as, or delete '{place}'"
+            f"choose another `name`, or delete '{place}'"
         )
 
 

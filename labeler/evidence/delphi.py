@@ -181,7 +181,7 @@ def import_cache(
         old = EvidenceStore(target)
         same_model = old.manifest.model == (model or cache.model)
         if old.manifest.corpus_fingerprint != fingerprint or not same_model:
-            raise InputError(f"'{target.name}' exists and is something else; choose another --as")
+            raise InputError(f"'{target.name}' exists and is something else; choose another `name`")
         return old
     name = model or cache.model
     part = CachePart(cache, *vocabulary(name, str(cache.folder)))
@@ -226,7 +226,7 @@ def vocabulary(model: str, where: str) -> tuple[list[str], NDArray[np.bool_]]:
     Raises InputError where its tokenizer cannot be had.
     """
     if not model:
-        raise InputError(f"{where}: nothing says which model's tokens these are; name it with --model")
+        raise InputError(f"{where}: nothing says which model's tokens these are; name it with `model`")
     if not torch_available():
         raise MissingExtraError("reading the token ids of a Delphi cache", "local")
     from transformers import AutoTokenizer
@@ -235,7 +235,7 @@ def vocabulary(model: str, where: str) -> tuple[list[str], NDArray[np.bool_]]:
         tokenizer = AutoTokenizer.from_pretrained(resolve(model))
     except (OSError, ValueError, KeyError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"cannot load the tokenizer of '{model}': {reason}; name another with --model") from error
+        raise InputError(f"cannot load the tokenizer of '{model}': {reason}; name another with `model`") from error
     tokens = [token or "" for token in tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))]
     spelling = Spelling([(token,) for token in tokens])
     own = {tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token}

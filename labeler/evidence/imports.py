@@ -217,6 +217,6 @@ def _appendable(target: Path, foreign: Foreign, fingerprint: str) -> EvidenceSto
     if there != (foreign.origin.format, foreign.origin.model, foreign.origin.hook):
         raise InputError(
             f"'{target.name}' exists and is something else ({there[0]}: {there[1] or '?'}, {there[2] or '?'}); "
-            "choose another --as"
+            "choose another `name`"
         )
     return old

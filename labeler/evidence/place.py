@@ -34,7 +34,7 @@ def alone(dictionaries: Path, name: str) -> Iterator[None]:
                 raise OSError
         except OSError:
             raise InputError(
-                f"'{name}' is being made by another process; wait for it, or choose another --as"
+                f"'{name}' is being made by another process; wait for it, or choose another `name`"
             ) from None
         try:
             yield

@@ -65,7 +65,7 @@ class AnthropicBatchBackend(AnthropicBackend):
         except RejectionError as rejection:
             if rejection.status not in (404, 405):
                 raise
-            line = self._failures.line("this server has no batches; leave out --batch")
+            line = self._failures.line("this server has no batches; ask it directly")
             raise RejectedError(line) from None
 
     async def find(self, batch_id: str, n_requests: int, since: float, known: Sequence[str]) -> str | None:

@@ -57,9 +57,7 @@ class OfflineBackend:
 
     async def ask(self, request: Request) -> Reply:
         """Raises RejectedError: nobody is asked here."""
-        raise RejectedError(
-            self._failures.line("is not asked from here; its answers come with `labeler requests import`")
-        )
+        raise RejectedError(self._failures.line("is not asked from here; its answers come from files"))
 
     def bound(self, request: Request) -> Usage:
         """The most that one answer can take; its price is not known, for nobody here pays it."""

@@ -77,7 +77,7 @@ class OpenAIBatchBackend(OpenAIBackend):
         except RejectionError as rejection:
             if rejection.status not in (404, 405):
                 raise
-            line = self._failures.line("this server has no batches; leave out --batch")
+            line = self._failures.line("this server has no batches; ask it directly")
             raise RejectedError(line) from None
         return id_of(batch, self._failures)
 

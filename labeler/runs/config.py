@@ -79,7 +79,7 @@ class RunConfig:
             parse_explainer(name)
         if self.escalate is not None:
             if self.labels is not None:
-                raise InputError("labels that are given are not explained again; leave out --escalate")
+                raise InputError("labels that are given are not explained again; leave out `escalate`")
             parse_explainer(self.escalate)
         if not -1 <= self.below <= 1:
             raise InputError(f"{self.below} is no score; features are escalated below a number from -1 to 1")

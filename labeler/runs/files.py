@@ -60,7 +60,7 @@ def export_requests(catalogue: Catalogue, run: RunRecord, folder: Path) -> list[
     """
     if RunConfig.of(run.config).mode != "offline":
         raise InputError(
-            f"run {run.id} asks its models by itself; begin one with --offline to have its requests as files"
+            f"run {run.id} asks its models by itself; begin one with `mode='offline'` to have its requests as files"
         )
     folder.mkdir(parents=True, exist_ok=True)
     stale = set(folder.glob(f"{run.id}-requests-*.jsonl"))

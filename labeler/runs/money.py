@@ -28,7 +28,7 @@ def hosted(config: RunConfig) -> list[str]:
 def check_prices(config: RunConfig, backends: Backends) -> None:
     """InputError where a budget is to be kept and nobody knows what a model costs."""
     if config.mode == "offline":
-        raise InputError("a budget cannot be kept for answers that others get; leave out --budget, or --offline")
+        raise InputError("a budget cannot be kept for answers that others get; leave out `budget`, or `mode='offline'`")
     for name in hosted(config):
         if backends(name).bound(Request(prompt="")).usd is None:
             raise InputError(f"a budget needs the price of {name}, which is not known; put it in LABELER_PRICES")

@@ -53,6 +53,9 @@ class Span:
     mid: float = 0.0
     high: float = 0.0
 
+    def __str__(self) -> str:
+        return f"{self.mid:.3g}" if self.low == self.high else f"{self.mid:.3g} [{self.low:.3g} {self.high:.3g}]"
+
     def __add__(self, other: Span) -> Span:
         return Span(self.low + other.low, self.mid + other.mid, self.high + other.high)
 
@@ -98,6 +101,10 @@ class Plan:
     """The models without a price."""
     null: PlannedNull | None = None
     """What the null takes of all that; None where nobody who has to be paid could be asked for one."""
+
+    def __repr__(self) -> str:
+        cost = "price unknown" if self.usd is None else f"${self.usd}"
+        return f"Plan({self.explainer!r}, {self.mode}: {self.features:,} features, {self.calls} calls, {cost}, {self.hours} h)"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,7 +90,7 @@ class Shipping:
     async def _see_to(self, batch: BatchRecord) -> None:
         backend = cast(BatchBackend, self._backends(batch.backend))
         if not hasattr(backend, "submit"):
-            raise InputError(f"{batch.backend} has no batches; leave out --batch")
+            raise InputError(f"{batch.backend} has no batches; ask it directly")
         if batch.state == "new":
             await self._send_new(batch, backend)
         elif batch.state == "sending":

@@ -29,6 +29,12 @@ class Average:
     n_undefined: int
     """How many of them are undefined and counted as 0."""
 
+    def __str__(self) -> str:
+        if self.mean is None:
+            return "unknown"
+        interval = "" if self.low is None else f" [{self.low:.2f} {self.high:.2f}]"
+        return f"{self.mean:.2f}{interval} of {self.n:,}"
+
 
 def average(values: Sequence[float | None], seed: int = 0) -> Average:
     """The mean score over features, with a bootstrap interval over features; undefined scores (None) count as 0."""

@@ -127,6 +127,25 @@ def executed(kernel, code):
     raise TimeoutError(code)
 
 
+def test_what_is_wrong_with_its_arguments_is_told_in_a_line(tmp_path, monkeypatch, capsys):
+    session = example()
+    built_in = parts(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(session, "smollm2_folder", lambda: tmp_path / "model")
+    monkeypatch.setattr(session, "autoencoder", lambda folder: built_in["sae"])
+    for arguments, told in (
+        (["--corpus", "nowhere.txt"], "python_session.py: no corpus at 'nowhere.txt'"),
+        (["--features", "-1"], "argument --features: '-1' is no whole number above 0"),
+        (["--tokens", "0"], "argument --tokens: '0' is no whole number above 0"),
+        (["--tokens", "many"], "argument --tokens: 'many' is no whole number above 0"),
+    ):
+        monkeypatch.setattr(sys, "argv", [str(EXAMPLE), *arguments])
+        with pytest.raises(SystemExit) as ended:
+            session.main()
+        assert ended.value.code == 2
+        assert told in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.mark.long
 def test_the_example_labels_the_sample(tmp_path):
     passages = islice(sample_corpus(), 12)

@@ -51,7 +51,8 @@ def test_whatever_comes_out_of_it_is_shown_on_one_short_line_without_arrays(tmp_
     }
     assert all(found == expected for found, expected in shown.items())
     for thing in (
-        *(evidence, evidence.contexts[0], evidence.statistics, frame, run.record, sae.spent()),
+        *(evidence, evidence.contexts[0], evidence.statistics, frame, run.record, sae.spent(), run.work()),
+        *(sae.plan(3, explainers="openai:gpt-5-nano")[0], sae.report(), run.scores(3)[0]),
         *(sae.store.manifest, sae.store.read(3), sae.store.material(frame.contexts), sae.near_misses(3, "explain", 1)),
     ):
         text = repr(thing)

@@ -5,19 +5,17 @@ import inspect
 
 import numpy as np
 import pytest
-import torch
 
 import labeler
 from labeler import api
 from labeler.cli import label as command
 from labeler.errors import InputError
-from labeler.options import Options, indices_of
+from labeler.options import Options
 from labeler.runs.config import RunConfig
 from labeler.settings import Settings
 from tests.fakes.environment import clean
 from tests.fakes.evidence import make_store
 
-HERE = range(10)
 LEXICAL = {"explainers": "lexical", "simulators": "lexical"}
 
 
@@ -26,50 +24,6 @@ def toy(tmp_path, monkeypatch):
     clean(monkeypatch)
     store = make_store(tmp_path)
     return api.Dictionary("toy", store, Settings(_env_file=None, home=tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("given", "meant"),
-    [
-        (None, list(range(10))),
-        (3, [3]),
-        (np.int32(3), [3]),
-        (torch.tensor(3), [3]),
-        (np.arange(5), [0, 1, 2, 3, 4]),
-        (torch.arange(2, 4), [2, 3]),
-        (range(2), [0, 1]),
-        ([1, np.int64(7)], [1, 7]),
-        ((at for at in (4, 2)), [4, 2]),
-        ({5, 1}, [1, 5]),
-        ("0-2,9", [0, 1, 2, 9]),
-    ],
-)
-def test_features_may_be_one_several_an_array_or_text(given, meant):
-    found = indices_of(given, HERE)
-    assert found == meant
-    assert all(type(index) is int for index in found)
-
-
-@pytest.mark.parametrize(
-    ("given", "named"),
-    [
-        (1.5, "features is 1.5"),
-        (True, "features is True"),
-        (b"12", "features is"),
-        ({3: "x"}, "features is"),
-        ([1, 2.0], "features holds 2.0"),
-        (np.array([1.0, 2.0]), "features holds 1.0"),
-        (np.eye(3, dtype=int), r"features holds \[1, 0, 0\]"),
-        (np.array([True, False]), "features is a mask"),
-        (["3"], "features holds '3'"),
-        ([None], "features holds None"),
-        ("3-1", "'3-1' is no range"),
-    ],
-)
-def test_what_are_no_features_is_refused_by_name(given, named):
-    with pytest.raises(InputError, match=named) as caught:
-        indices_of(given, HERE)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_name_is_as_good_as_a_list_of_one():

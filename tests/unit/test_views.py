@@ -46,7 +46,14 @@ def test_a_feature_without_a_label_says_so(toy):
     assert toy[4].reason.startswith("never active")
 
 
-@pytest.mark.parametrize("index", [5, -1, 1.0, "3", slice(0, 2), None])
+def test_several_are_had_by_a_range_of_indices_and_the_last_by_a_negative_one(toy):
+    assert [one.index for one in toy[1:3]] == [1, 2]
+    assert [(one.index, one.state) for one in toy[-3:]] == [(2, "labelled"), (3, "labelled"), (4, "dead")]
+    assert [one.index for one in toy[::2]] == [0, 2, 4]
+    assert (toy[-1].index, toy[-5].index, toy[7:], toy[3:3]) == (4, 0, [], [])
+
+
+@pytest.mark.parametrize("index", [5, -6, 1.0, "3", slice(0, "2"), None])
 def test_what_is_no_feature_is_named(toy, index):
     with pytest.raises(InputError, match=r"is out of range|is no feature index"):
         toy[index]

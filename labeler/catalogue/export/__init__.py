@@ -21,7 +21,7 @@ FORMATS: dict[str, Writer] = {
 
 def writer(name: str) -> Writer:
     """The writer of a format; InputError where it is not known."""
-    if name not in FORMATS:
+    if not isinstance(name, str) or name not in FORMATS:
         raise InputError(f"'{name}' is not an export format; use one of: {', '.join(FORMATS)}")
     return FORMATS[name]
 

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from labeler.errors import InputError
@@ -77,8 +80,9 @@ def of_object(sae: Any) -> Dictionary:
     weights are those of now. Raises InputError where configuration and weights do not fit each other.
     """
     name = f"{type(sae).__name__} in memory"
-    tensors = {key: value for key in _TENSORS if isinstance(value := getattr(sae, key, None), Tensor)}
-    weights = Weights(name, {key: tensor.detach().cpu() for key, tensor in tensors.items()})
+    held = {key: value for key in _TENSORS if (value := getattr(sae, key, None)) is not None}
+    tensors = {key: _tensor(value) for key, value in held.items() if isinstance(value, Tensor | np.ndarray)}
+    weights = Weights(name, tensors)
     stated = _stated(sae.cfg)
     stated["metadata"] = _stated(stated.get("metadata", {}))
     if "W_enc" in tensors and tensors["W_enc"].ndim == 2:  # the sizes are the weights', where nothing else is said
@@ -87,6 +91,16 @@ def of_object(sae: Any) -> Dictionary:
     if "W_dec" in tensors:
         stated.setdefault("d_out", int(tensors["W_dec"].shape[-1]))
     return _dictionary(Config(name, stated), weights, name)
+
+
+def _tensor(weights: Tensor | NDArray[Any]) -> Tensor:
+    """Weights as they are now; InputError for an array of numpy that holds no numbers."""
+    if isinstance(weights, Tensor):
+        return weights.detach().cpu()
+    try:
+        return torch.tensor(weights)
+    except TypeError as error:
+        raise InputError(f"weights are an array of {weights.dtype}; give one of floats") from error
 
 
 _TENSORS = ("W_enc", "W_dec", "b_enc", "b_dec", "threshold", "topk_threshold", "b_gate", "r_mag", "b_mag")

@@ -230,7 +230,7 @@ def test_a_hook_point_can_be_named_and_must_fit(own, tmp_path):
         collect(request(own, ("sae", "wrong", "blocks.0.mlp.hook_post")), tmp_path)
     with pytest.raises(InputError, match="layers 0 to 1"):
         collect(request(own, ("sae", "wrong", "layers.9")), tmp_path)
-    with pytest.raises(InputError, match="name it with --hook"):
+    with pytest.raises(InputError, match="name it with `hook`"):
         collect(request(own, ("neurons", "wrong", None)), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["moved"]
 

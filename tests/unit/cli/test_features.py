@@ -1,8 +1,8 @@
 import pytest
 
+from labeler.arguments import parse_features
 from labeler.cli.display import clean, dollars
 from labeler.errors import InputError
-from labeler.options import parse_features
 
 
 def test_ranges_single_indices_and_files(tmp_path):

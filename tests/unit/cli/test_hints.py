@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labeler.arguments import parse_features
 from labeler.cli.hints import FIRST, PIECES, spelled
-from labeler.options import parse_features
 
 
 @pytest.mark.parametrize(

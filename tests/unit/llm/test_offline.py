@@ -54,7 +54,7 @@ async def test_a_question_has_the_same_key_whoever_asks_it():
 
 async def test_nobody_is_asked():
     backend = open_offline("openai:m")
-    with pytest.raises(RejectedError, match="labeler requests import"):
+    with pytest.raises(RejectedError, match="answers come from files"):
         await backend.ask(REQUEST)
     with pytest.raises(RejectedError, match="use sparse"):
         await backend.logprobs("a", ["b"])

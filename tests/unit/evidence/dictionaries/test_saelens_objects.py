@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import types
 
+import numpy as np
 import pytest
 import torch
 
@@ -52,6 +53,22 @@ def test_it_is_told_by_its_weights_and_not_by_the_object():
     assert of_object(sae).fingerprint() != of_object(SAE(apply_b_dec_to_input=False)).fingerprint()
     half = SAE(tensors={name: value.half().float() for name, value in random_weights().items()})
     assert of_object(half).fingerprint() == of_object(copy.deepcopy(half).half()).fingerprint()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_weights_may_be_arrays_of_numpy(kind):
+    sae = SAE(**kind)
+    arrays = {name: value.numpy().copy() for name, value in sae.state_dict().items()}
+    found = of_object(types.SimpleNamespace(**arrays, cfg=sae.cfg))
+    arrays["W_enc"][:] = 0  # the weights are those of then
+    assert found.fingerprint() == of_object(sae).fingerprint()
+
+
+def test_arrays_without_numbers_are_refused():
+    sae = SAE()
+    arrays = {name: value.numpy() for name, value in sae.state_dict().items()}
+    with pytest.raises(InputError, match="weights are an array of <U1"):
+        of_object(types.SimpleNamespace(**{**arrays, "b_dec": np.array(["x"])}, cfg=sae.cfg))
 
 
 def flat(**changes):
