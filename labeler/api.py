@@ -131,6 +131,12 @@ class Run:
         wanted = None if indices is None else self._its(indices)
         return self._catalogue.rows(self.dictionary, run_id=self.id, indices=wanted)
 
+    def report(self) -> Report:
+        """What its labels add up to: states, mean scores with what is in none of them, by density, against the controls."""
+        from labeler.catalogue.report import report
+
+        return report(self.rows())
+
     def indices(self) -> list[int]:
         """The features it is about, whatever their state."""
         return self._catalogue.indices(self.id)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.score import ONE_HALF, TOO_FEW, Average, average, left_out
+from labeler.score import LEFT_OUT, ONE_HALF, TOO_FEW, Average, average, left_out
 from labeler.score.share import wilson
 
 Kind = Literal["population", "top-and-random"]
@@ -48,38 +48,48 @@ class Decile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Headline:
-    """The features whose headline score is of one key and kind."""
+class ScoreMean:
+    """The mean of one score over the features that have it, and how many of them are in none, by reason."""
 
     key: str
     kind: Kind
-    states: Mapping[str, int]
-    """``ok|imprecise|undefined|failed|unscored``; the last two are in no mean."""
+    n: int
+    """Labelled features that have this score in whatever state."""
+    score: Average
+    with_scarce: Average | None
+    """The mean of every number, those too that rest on too little; None where all of them are in ``score``."""
+    n_failed: int
+    """Those where the scorer gave nothing usable; they are in no mean."""
+    n_unscored: int
+    """Nor are those that were not scored."""
     n_few: int
     """Those that rest on too few contexts for an interval; they are in no mean either."""
     n_half: int
     """Nor are those that rest on one of two halves, as no label was made of the other."""
-    score: Average
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """The features that are in no mean by reason, in words; with ``score.n`` they add up to ``n``."""
+        counts = {
+            LEFT_OUT[TOO_FEW]: self.n_few,
+            LEFT_OUT[ONE_HALF]: self.n_half,
+            "failed": self.n_failed,
+            "not scored": self.n_unscored,
+        }
+        return {why: n for why, n in counts.items() if n}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline(ScoreMean):
+    """The features whose headline score is of one key and kind."""
+
+    states: Mapping[str, int]
+    """``ok|imprecise|undefined|failed|unscored``; the last two are in no mean."""
     deciles: Sequence[Decile]
     """By density, of those features whose density is known."""
     beats_lookup: Share
     above_null: Share
     """Those that beat 95 % of the other features' labels, of those that were compared with any."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreMean:
-    """The mean of one score over the features that have it."""
-
-    key: str
-    kind: Kind
-    score: Average
-    n_failed: int
-    """Those where the scorer gave nothing usable; they are in no mean."""
-    n_few: int
-    """Those that rest on too few contexts for an interval; they are in no mean either."""
-    n_half: int
-    """Nor are those that rest on one of two halves, as no label was made of the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +102,8 @@ class Report:
     failures: Mapping[str, int]
     """Those that failed, by kind, the most frequent first."""
     headlines: Sequence[Headline]
+    n_without_score: int
+    """Labelled features that have no headline score, and so are in none of ``headlines``."""
     scores: Sequence[ScoreMean]
     near_duplicates: int
     """Labelled features that have near-duplicates."""
@@ -110,6 +122,8 @@ class _Column:
 
     values: array[float] = field(default_factory=lambda: array("d"))
     densities: array[float] = field(default_factory=lambda: array("d"))
+    scarce: array[float] = field(default_factory=lambda: array("d"))
+    """Numbers that rest on too little for a mean."""
     states: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     beats_lookup: Counter[bool] = field(default_factory=Counter)
@@ -125,7 +139,7 @@ def report(rows: Iterable[Mapping[str, Any]]) -> Report:
     failures: Counter[str] = Counter()
     headlines: defaultdict[tuple[str, Kind], _Column] = defaultdict(_Column)
     scores: defaultdict[tuple[str, Kind], _Column] = defaultdict(_Column)
-    near = shared = 0
+    near = shared = without = 0
     for row in rows:
         states[row["state"]] += 1
         if row["state"] == "failed":
@@ -134,6 +148,7 @@ def report(rows: Iterable[Mapping[str, Any]]) -> Report:
             continue
         near += bool(row["near_duplicates"])
         shared += bool(row["same_label"])
+        without += row["headline"] not in row["scores"]
         density = row["statistics"].get("density")
         counted = not any(
             score["sampling"] == UNCOUNTED
@@ -156,17 +171,8 @@ def report(rows: Iterable[Mapping[str, Any]]) -> Report:
         states=dict(states),
         failures=dict(failures.most_common()),
         headlines=[_headline(*which, column) for which, column in sorted(headlines.items())],
-        scores=[
-            ScoreMean(
-                key=key,
-                kind=kind,
-                score=_mean(column.values),
-                n_failed=column.states["failed"],
-                n_few=column.left_out[TOO_FEW],
-                n_half=column.left_out[ONE_HALF],
-            )
-            for (key, kind), column in sorted(scores.items())
-        ],
+        n_without_score=without,
+        scores=[ScoreMean(**_facts(*which, column)) for which, column in sorted(scores.items())],
         near_duplicates=near,
         same_label=shared,
     )
@@ -206,21 +212,34 @@ def _add(column: _Column, score: Mapping[str, Any], density: float | None) -> No
         return
     if why := left_out(score.get("reason")):
         column.left_out[why] += 1
+        if score["value"] is not None:
+            column.scarce.append(score["value"])
         return
     column.values.append(float("nan") if score["value"] is None else score["value"])
     column.densities.append(float("nan") if density is None else density)
 
 
+def _facts(key: str, kind: Kind, column: _Column) -> dict[str, Any]:
+    """What every ``ScoreMean`` says."""
+    numbers = [value for value in (*column.values, *column.scarce) if not np.isnan(value)]
+    return {
+        "key": key,
+        "kind": kind,
+        "n": column.states.total(),
+        "score": _mean(column.values),
+        "with_scarce": average(numbers) if column.left_out else None,
+        "n_failed": column.states["failed"],
+        "n_unscored": column.states["unscored"],
+        "n_few": column.left_out[TOO_FEW],
+        "n_half": column.left_out[ONE_HALF],
+    }
+
+
 def _headline(key: str, kind: Kind, column: _Column) -> Headline:
-    values, densities = np.asarray(column.values), np.asarray(column.densities)
     return Headline(
-        key=key,
-        kind=kind,
+        **_facts(key, kind, column),
         states=dict(column.states),
-        n_few=column.left_out[TOO_FEW],
-        n_half=column.left_out[ONE_HALF],
-        score=_mean(values),
-        deciles=deciles(values, densities),
+        deciles=deciles(np.asarray(column.values), np.asarray(column.densities)),
         beats_lookup=share(column.beats_lookup),
         above_null=share(column.above_null),
     )

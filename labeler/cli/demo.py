@@ -180,9 +180,9 @@ def sentence(verdict: Verdict) -> str:
     """What the null says of all labels together."""
     d = verdict.difference
     name = verdict.key.removeprefix("simulation.")
+    interval = "" if d.low is None else f" [{d.low:+.3f}, {d.high:+.3f}]"
     return (
-        f"{name:<11} a label scores {d.mean:+.3f} [{d.low:+.3f}, {d.high:+.3f}] above the mean of other features' labels "
-        f"({d.n} features)"
+        f"{name:<11} a label scores {d.mean:+.3f}{interval} above the mean of other features' labels ({d.n} features)"
     )
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeler.cli.display import by_kind, clean, dollars, out, print_json
+from labeler.cli.display import by_kind, clean, counted, dollars, out, print_json
+from labeler.cli.means import mean, missing, of_how_many, why_in_none, with_scarce
 from labeler.cli.options import JSON, OF_RUN
 from labeler.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
     from labeler.api import Spent
-    from labeler.catalogue.report import Headline, Report, ScoreMean, Share
-    from labeler.score import Average
+    from labeler.catalogue.report import Headline, Report, Share
 
 KINDS = {"population": "", "top-and-random": " (of the contexts at hand)"}
 """How the two kinds of scores, which are never averaged together, are told apart."""
@@ -23,8 +23,9 @@ DENSITY = (Column("active on", right=True), Column("features", right=True), Colu
 SCORES = (
     Column("score"),
     Column("features", right=True),
+    Column("in the mean", right=True),
     Column("mean [95 %]", right=True),
-    Column("failed", right=True),
+    Column("in no mean", sentences=True),
 )
 
 
@@ -54,8 +55,12 @@ def report(
         line(f"failed: {by_kind(found.failures)}")
     for headline in found.headlines:
         about(headline)
+    if found.n_without_score:
+        line(f"{counted(found.n_without_score, 'labelled feature')} without a headline score")
     if found.scores:
         print_table(SCORES, means(found))
+    if why := lacking(found):
+        line(why)
     if found.near_duplicates:
         line(
             f"{found.same_label:,} of {found.near_duplicates:,} labels with near-duplicates are shared with one of them"
@@ -64,10 +69,15 @@ def report(
 
 
 def about(headline: Headline) -> None:
-    """The features of one headline: states, mean, controls, and how the score goes with density."""
+    """The features of one headline: mean, what is in it and what is not, controls, and how the score goes with density."""
     states = ", ".join(f"{n:,} {state}" for state, n in sorted(headline.states.items(), key=lambda item: -item[1]))
     out.print()
-    line(f"headline {headline.key}{KINDS[headline.kind]}: mean {mean(headline.score)}; {states}{few(headline)}")
+    line(f"headline {headline.key}{KINDS[headline.kind]}: {of_how_many(headline)}")
+    if why := why_in_none(headline):
+        line(f"  in no mean: {why}")
+    if every := with_scarce(headline):
+        line(f"  {every}")
+    line(f"  {states}")
     if headline.beats_lookup.n:
         line(f"  {percent(headline.beats_lookup)} beat a look-up of tokens")
     if headline.above_null.n:
@@ -86,34 +96,22 @@ def by_density(headline: Headline) -> list[list[str]]:
 
 
 def means(found: Report) -> list[list[str]]:
-    """The mean of every score."""
+    """The mean of every score, and what is in none."""
     return [
-        [
-            each.key + KINDS[each.kind],
-            f"{each.score.n:,}",
-            mean(each.score) + few(each),
-            f"{each.n_failed:,}" if each.n_failed else "–",
-        ]
+        [each.key + KINDS[each.kind], f"{each.n:,}", f"{each.score.n:,}", mean(each.score), why_in_none(each)]
         for each in found.scores
     ]
 
 
-def few(found: Headline | ScoreMean) -> str:
-    """How many scores are in no mean, and why."""
-    from labeler.score import LEFT_OUT, ONE_HALF, TOO_FEW
+def lacking(found: Report) -> str:
+    """Why some means of the tables have no interval; nothing where all have one."""
+    from labeler.score import LEAST
 
-    counts = {TOO_FEW: found.n_few, ONE_HALF: found.n_half}
-    return "".join(f"; {n:,} left out: {LEFT_OUT[why]}" for why, n in counts.items() if n)
-
-
-def mean(average: Average) -> str:
-    """A mean with its interval, and how many undefined scores are in it as 0."""
-    if average.mean is None:
-        return "–"
-    text = f"{average.mean:+.3f}"
-    if average.low is not None:
-        text += f" [{average.low:+.3f} {average.high:+.3f}]"
-    return text + (f", {average.n_undefined:,} undefined as 0" if average.n_undefined else "")
+    averages = [each.score for each in found.scores]
+    averages += [tenth.score for headline in found.headlines for tenth in headline.deciles]
+    if not any(map(missing, averages)):
+        return ""
+    return f"a mean of fewer than {LEAST} features has no interval: it would say nothing"
 
 
 def percent(share: Share) -> str:

@@ -2,7 +2,7 @@
 
 from labeler.score.auc import area, auc
 from labeler.score.auprc import auprc
-from labeler.score.average import Average, average, paired_difference
+from labeler.score.average import LEAST, Average, average, paired_difference
 from labeler.score.balanced_accuracy import balanced_accuracy
 from labeler.score.bootstrap import percentile_interval, replicate
 from labeler.score.classes import resampling_classes
@@ -30,6 +30,7 @@ from labeler.score.variance_explained import explained, fit, variance_explained
 
 __all__ = [
     "FEW",
+    "LEAST",
     "LEFT_OUT",
     "ONE_HALF",
     "QUIET",

@@ -14,6 +14,9 @@ from labeler.score.null import numbers
 MANY = 5000
 """Features above which the mean's interval is the normal one; the bootstrap's agrees with it there to three digits."""
 
+LEAST = 4
+"""Features below which a mean has no interval: the bootstrap's of two or three hardly ever holds what it should."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Average:
@@ -22,7 +25,7 @@ class Average:
     mean: float | None
     """None where there are no features."""
     low: float | None
-    """None where there are fewer than two features."""
+    """None where there are fewer than ``LEAST`` features."""
     high: float | None
     n: int
     """Features, or pairs."""
@@ -54,10 +57,9 @@ def paired_difference(a: Sequence[float | None], b: Sequence[float | None], seed
 
 def _average(values: Floats, n_undefined: int, seed: int) -> Average:
     n = len(values)
-    if n < 2:
-        mean = float(values[0]) if n else None
+    mean = float(values.mean()) if n else None
+    if mean is None or n < LEAST:
         return Average(mean=mean, low=None, high=None, n=n, n_undefined=n_undefined)
-    mean = float(values.mean())
     if n > MANY:
         half = 1.96 * float(values.std(ddof=1)) / n**0.5
         low, high = mean - half, mean + half

@@ -6,9 +6,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labeler.catalogue.report import report, share
 from labeler.score import ONE_HALF, TOO_FEW
+
+STATES = ("ok", "imprecise", "undefined", "failed", "unscored")
 
 
 def scored(value, *, state="ok", percentile=None, sampling="everything at hand", reason=None):
@@ -56,6 +60,26 @@ def test_what_rests_on_too_few_contexts_or_on_one_half_is_counted_and_in_no_mean
     for one in (*found.headlines, *found.scores):
         assert (one.n_half, one.n_few) == (2, 1)
         assert (one.score.mean, one.score.n, one.score.n_undefined) == (0.6, 1, 0)
+        assert (one.with_scarce.mean, one.with_scarce.n) == (pytest.approx(0.3), 3)
+        assert one.left_out == {"too few contexts": 1, "one half without a label": 2}
+
+
+@given(st.lists(st.sampled_from([(s, r) for s in STATES for r in (None, f"{TOO_FEW}: 3", f"{ONE_HALF}; no")])))
+def test_every_feature_is_in_the_mean_or_left_out_for_a_reason(found):
+    rows = [
+        row(i, 0.5 if state in ("ok", "imprecise") else None, state=state, reason=reason)
+        for i, (state, reason) in enumerate(found)
+    ]
+    for one in (*report(rows).headlines, *report(rows).scores):
+        assert one.n == len(rows) == one.score.n + sum(one.left_out.values())
+        numbers = sum(state in ("ok", "imprecise") for state, _ in found)
+        assert one.with_scarce is None if not (one.n_few or one.n_half) else one.with_scarce.n == numbers
+
+
+def test_a_label_without_a_headline_score_is_counted():
+    bare = {**row(1), "scores": {}}
+    found = report([row(0, 0.5), bare, {"index": 2, "state": "dead"}])
+    assert (found.n_without_score, found.headlines[0].n, found.n) == (1, 1, 3)
 
 
 def test_the_two_kinds_of_sampling_and_different_headlines_are_never_averaged_together():

@@ -1,7 +1,45 @@
 from labeler.api import Spent
-from labeler.catalogue.report import Share
-from labeler.cli.report import cost, mean, percent
-from labeler.score import average
+from labeler.catalogue.report import Share, report
+from labeler.cli.means import mean, missing, of_how_many, why_in_none, with_scarce
+from labeler.cli.report import cost, lacking, percent
+from labeler.score import ONE_HALF, TOO_FEW, average
+from tests.unit.catalogue.test_report import row
+
+
+def test_a_mean_says_of_how_many_features_it_is_and_why_the_others_are_in_none():
+    rows = [row(i, 0.2 + 0.1 * i) for i in range(4)] + [row(9, None, state="undefined")]
+    rows += [row(20, 0.9, state="imprecise", reason=f"{TOO_FEW}: 3 that fire")]
+    rows += [row(21, 0.8, state="imprecise", reason=f"{ONE_HALF}; of the other: nothing")]
+    rows += [row(22, None, state="failed"), row(23, None, state="unscored"), row(24, None, state="unscored")]
+    [headline] = report(rows).headlines
+    said = of_how_many(headline)
+    assert said.startswith("mean +0.280 [")
+    assert said.endswith("], 1 undefined as 0 over 5 of 10 features")
+    assert why_in_none(headline) == "1 too few contexts, 1 one half without a label, 1 failed, 2 not scored"
+    assert with_scarce(headline).startswith("over all 6 that have a number: mean +0.517 [")
+
+
+def test_where_every_feature_is_in_the_mean_nothing_is_said_of_others():
+    [headline] = report([row(i, 0.5) for i in range(12)]).headlines
+    assert of_how_many(headline) == "mean +0.500 [+0.500 +0.500] over 12 features"
+    assert (why_in_none(headline), with_scarce(headline)) == ("", "")
+
+
+def test_a_mean_of_a_few_features_says_why_it_has_no_interval():
+    for n in (1, 2, 3):
+        found = report([row(i, 0.5) for i in range(n)])
+        many = "s" if n > 1 else ""
+        assert of_how_many(found.headlines[0]) == (
+            f"mean +0.500 over {n} feature{many} (no interval: fewer than 4 features)"
+        )
+        assert lacking(found) == "a mean of fewer than 4 features has no interval: it would say nothing"
+    assert missing(average([0.5] * 4)) == missing(average([])) == ""
+
+
+def test_where_no_feature_is_in_a_mean_there_is_none():
+    found = report([row(0, 0.3, state="imprecise", reason=f"{TOO_FEW}: 3 that fire"), row(1, None, state="failed")])
+    assert of_how_many(found.headlines[0]) == "no mean of 2 features"
+    assert with_scarce(found.headlines[0]) == "over all 1 that have a number: mean +0.300"
 
 
 def test_a_mean_says_how_many_undefined_scores_are_in_it():

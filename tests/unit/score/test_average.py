@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labeler.score import Average, average, paired_difference
+from labeler.score import LEAST, Average, average, paired_difference
 
 
 def test_the_mean_has_an_interval_and_counts_undefined_scores_as_zero():
@@ -34,8 +34,12 @@ def test_many_features_give_the_same_interval_by_formula():
     )
 
 
-def test_one_score_has_no_interval_and_none_no_mean():
+def test_a_few_scores_have_no_interval_and_none_no_mean():
     assert average([0.3]) == Average(mean=0.3, low=None, high=None, n=1, n_undefined=0)
+    assert average([0.3, None]) == Average(mean=0.15, low=None, high=None, n=2, n_undefined=1)
+    assert average([0.3] * (LEAST - 1)).low is None
+    assert average([0.3] * LEAST).low is not None
+    assert paired_difference([0.3] * 3, [0.2] * 3).low is None
     assert average([]) == Average(mean=None, low=None, high=None, n=0, n_undefined=0)
 
 
