@@ -369,10 +369,13 @@ class Dictionary:
         return [int(index) for index in self.store.indices[explainable(self.store)]]
 
     def scorable(self) -> list[int]:
-        """Those of them whose labels can then be scored: they fire in contexts that are kept for that, too."""
+        """Those of them whose labels can then be scored: they fire in contexts that are kept for that, too.
+
+        Contexts that are copies of one another are kept for one purpose.
+        """
         from labeler.runs.config import scorable
 
-        return [int(index) for index in self.store.indices[scorable(self.store)]]
+        return list(scorable(self.store))
 
     @in_the_commands_words
     def label(

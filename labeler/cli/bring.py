@@ -11,6 +11,7 @@ from labeler.cli.display import counted, print_json, say
 from labeler.cli.following import collecting
 from labeler.cli.hints import to_label, to_score_imported
 from labeler.cli.listing import facts
+from labeler.progress import listening
 
 
 def import_(
@@ -27,7 +28,8 @@ def import_(
     found = api.find_evidence(path)
     with collecting() as progress:
         made = api.import_evidence(path, name, model=model, progress=progress)
-    explained, scored = len(made.explainable()), len(made.scorable())
+        with listening(progress):
+            explained, scored = len(made.explainable()), len(made.scorable())
     if json:
         print_json(
             {
@@ -65,4 +67,4 @@ def reach(n: int, explained: int, scored: int) -> str:
     if scored == n:
         return "all of them can be explained and scored" if n > 1 else "it can be explained and scored"
     text = f"{explained:,} of them can be explained, and {scored:,} of these labels scored"
-    return text + "; the others fire in too few of the contexts that are here"
+    return text + "; the others fire in too few of the contexts that are here, copies of one text counted once"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from labeler.models.names import encoder_available
@@ -23,10 +23,13 @@ def to_label(dictionary: Dictionary, features: Sequence[int] | None = None) -> s
 
     Those that can be scored come before those that can only be explained.
     """
-    ready = dictionary.scorable() or dictionary.explainable()
+    from labeler.runs.config import scorable
+
     if features is not None:
         here = set(dictionary.explainable())
         ready = [index for index in features if index in here]
+    else:
+        ready = list(islice(scorable(dictionary.store), FIRST)) or dictionary.explainable()
     if not ready:
         return None
     every = features is None and len(ready) == len(dictionary) <= FIRST

@@ -306,32 +306,33 @@ class EvidenceStore:
         halves = {purpose.get(int(d)) for d in document}
         return halves.pop() if len(halves) == 1 else None
 
-    @functools.cached_property
-    def in_several_documents(self) -> NDArray[np.bool_]:
-        """[n_features] whether each fires in more than one document, by ascending index; all shards are read once."""
-        found = []
-        for number, shard in enumerate(self.manifest.shards):
-            file = self._file(number)
-            fires = np.flatnonzero(file["count"] > 0)
-            feature = np.searchsorted(file["offsets"], fires, side="right") - 1
-            document = self.rows.documents[file["context"][fires].astype(np.int64)]
-            least, most = np.full(shard.n, np.iinfo(np.int64).max), np.full(shard.n, -1)
-            np.minimum.at(least, feature, document)
-            np.maximum.at(most, feature, document)
-            found.append(least < most)
-        return np.concatenate(found)[self.summary["at"]]
+    def is_dealt(self, index: int) -> bool:
+        """Whether the documents of a feature are dealt, and so serve every purpose as far as there are any."""
+        return self.manifest.splits == "dealt" and is_dealt(*self._documents_of(self.read(index)))
+
+    def served(self, index: int) -> set[Split]:
+        """The purposes for which a feature has firing contexts; of one by halves as its first half is explained."""
+        found = self.read(index)
+        firing = found.contexts[found.activations.any(axis=1)]
+        splits, deal = self.rows.split[firing], self._deal(index)
+        if deal is not None:
+            splits = deal.split(self.rows.documents[firing], splits, 0 if deal.halves else None)
+        return {SPLITS[at] for at in splits.tolist()}
 
     def _deal(self, index: int) -> Deal | None:
         if self.manifest.splits == "document":
             return None
         if index not in self._deals:
             found = self.read(index)
-            document = self.rows.documents[found.contexts]
-            maximum = found.activations.max(axis=1, initial=0.0)
+            document, maximum = self._documents_of(found)
             if len(self._deals) >= DEALS:
                 self._deals.clear()
             self._deals[index] = self._dealt(found.contexts, document, maximum) if is_dealt(document, maximum) else None
         return self._deals[index]
+
+    def _documents_of(self, found: Reading) -> tuple[IntArray, FloatArray]:
+        """Of a feature's contexts the document and the strongest activation: [n] each."""
+        return self.rows.documents[found.contexts], found.activations.max(axis=1, initial=0.0)
 
     def _dealt(self, contexts: IntArray, document: IntArray, maximum: FloatArray) -> Deal | None:
         """Documents that share a passage are dealt as one: the first of them."""

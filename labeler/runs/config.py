@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,12 +20,15 @@ from labeler.features import SPLITS
 from labeler.judge import parse_scorer
 from labeler.llm.aliases import same_model
 from labeler.options import Mode, Options
+from labeler.progress import tell
 from labeler.runs.paid_null import paid_null, sample
 from labeler.simulate import NEEDS_LOGPROBS, parse_simulator
 from prompts import custom_prompt
 
 STANDING = "catalogue"
 """Where labels come from that stand already: they are scored as they are, and none is chosen anew."""
+
+_STAGE = "finding what can be scored"
 
 Given = Standing | Sequence[CandidateRecord]
 """What a run over labels that are there already starts from: a label that stands, or candidates from elsewhere."""
@@ -230,16 +233,26 @@ def new_run(
 def explainable(store: EvidenceStore) -> NDArray[np.bool_]:
     """[n_features] whether a run explains each: it fires in a context that may be explained from."""
     firing = store.firing_contexts()
-    if store.manifest.splits == "dealt":  # by the hash of a document none may be left; dealt, there is one
-        return np.asarray(firing.sum(axis=1) > 0)
-    return np.asarray(firing[:, SPLITS.index("explain")] > 0)
+    found = firing[:, SPLITS.index("explain")] > 0
+    for at in np.flatnonzero(~found & firing.any(axis=1)).tolist():
+        found[at] = store.is_dealt(
+            int(store.indices[at])
+        )  # by the hash of a document none is left; dealt, there is one
+    return np.asarray(found)
 
 
-def scorable(store: EvidenceStore) -> NDArray[np.bool_]:
-    """[n_features] whether a run can score the label of each as well: it fires in another document, kept for that."""
-    if store.manifest.splits == "dealt":
-        return explainable(store) & store.in_several_documents
-    return explainable(store) & (store.firing_contexts()[:, SPLITS.index("score")] > 0)
+def scorable(store: EvidenceStore) -> Iterator[int]:
+    """The features, in order, whose labels a run can score as well: they fire in text of its own, kept for that.
+
+    A feature takes some two milliseconds, for documents that are copies of one another are one.
+    """
+    ready = store.indices[explainable(store)].tolist()
+    for done, index in enumerate(ready):
+        if not done % 100:
+            tell(_STAGE, done, len(ready), "features")
+        if {"explain", "score"} <= store.served(index):
+            yield index
+    tell(_STAGE, len(ready), len(ready), "features")
 
 
 def spread_by_density(store: EvidenceStore, n: int) -> list[int]:

@@ -1,5 +1,8 @@
 """Whatever is imported can be labelled and scored, by name of a format and by the same two commands."""
 
+import json
+import random
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,7 @@ from labeler.errors import InputError
 from labeler.evidence import finishing
 from labeler.evidence.bringing import bring
 from tests.fakes import encoding
+from tests.fakes.crawl import WORDS as CRAWLED
 from tests.fakes.encoding import FakeEncoder
 from tests.fakes.evidence import RULES, WORDS, sentences
 from tests.fakes.foreign.circuit_tracer import save_circuit_tracer
@@ -49,6 +53,43 @@ def test_a_format_without_counts_is_labelled_and_scored_as_what_it_is(tmp_path, 
             assert score["uniform_equivalent_n"] is None
     # The embedding simulator is blind to "the"; that months and rivers are told is its business.
     assert by_index[0]["scores"]["simulation_top_and_random.embedding"]["value"] > 0.3
+
+
+def copied(chance, index, n_pages, n_contexts, named, often):
+    """A feature that fires on its own word, on pages of which some are copies, each in a document of its own or in none."""
+    word = f" zap{index}"
+    pages = [[f" {w}" for w in chance.choices(CRAWLED, k=20)] for _ in range(n_pages)]
+    contexts = []
+    for at in range(n_contexts):
+        text = [*pages[at % n_pages], f" {CRAWLED[at % len(CRAWLED)]}"]
+        fires = not at or chance.random() < often
+        tokens = [word, *text] if fires else text
+        values = ([chance.uniform(1, 9)] if fires else []) + [0.0] * len(text)
+        contexts.append({"tokens": tokens, "activations": values} | ({"document": f"{index} {at}"} if named else {}))
+    return {"index": index, "contexts": contexts}
+
+
+def any_copied(chance, index):
+    n_pages, n_contexts = chance.choice((1, 1, 2, 3, 7, 20, 70)), chance.choice((1, 2, 4, 16, 40, 80))
+    return copied(chance, index, n_pages, n_contexts, chance.random() < 0.5, chance.choice((0.3, 1.0)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_as_many_are_explained_and_scored_as_the_import_promises(tmp_path, seed):
+    chance = random.Random(seed)
+    path = tmp_path / "contexts.jsonl"
+    features = [any_copied(chance, index) for index in range(32)]
+    features += [copied(chance, index, 1, 200, True, 1.0) for index in range(32, 38)]  # many names, and one text
+    path.write_text("".join(json.dumps(feature) + "\n" for feature in features))
+    dictionary = api.import_evidence(path, "copies", home=tmp_path / "home")
+    run = dictionary.label(explainers="lexical", simulators="lexical")
+    assert run.work().failed == 0
+    rows = list(run.rows())
+    assert [row["index"] for row in rows if row["state"] == "labelled"] == dictionary.explainable()
+    scores = {row["index"]: row["scores"].get("simulation_top_and_random.lexical") for row in rows}
+    assert [index for index, score in scores.items() if score and score["value"] is not None] == dictionary.scorable()
+    assert 5 < len(dictionary.scorable()) < len(dictionary.explainable()) < 38
+    assert not {*range(32, 38)} & {*dictionary.scorable()}
 
 
 @pytest.fixture(scope="module")
