@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from labeler.catalogue.imports import Labels
-    from labeler.catalogue.records import NewRun, RunRecord, ScoreRecord
+    from labeler.catalogue.records import NewRun, RunRecord, ScoreRecord, Standing
     from labeler.catalogue.records import Progress as RunProgress
     from labeler.catalogue.report import Report
     from labeler.catalogue.repository import Catalogue
@@ -317,8 +317,10 @@ class Dictionary:
     def to_pandas(self) -> pandas.DataFrame:
         """All features as a table, one a row: its label, its scores, how often and how strongly it is active.
 
-        ``score``, ``low`` and ``high`` are the headline's; every score has a column of its own besides. What is not
-        there, as with features that were not labelled, is empty. MissingExtraError where pandas is not installed.
+        ``score``, ``low`` and ``high`` are the headline's, ``score_reason`` says why it is imprecise or missing, and
+        ``against_lookup`` how it stands to a look-up of tokens (``better``, ``alike``, ``worse``); every score has a column
+        of its own besides. What is not there, as with features that were not labelled, is empty.
+        MissingExtraError where pandas is not installed.
         """
         return table(self.store, self._standing())
 
@@ -561,20 +563,21 @@ class Dictionary:
         wanted = None if features is None else {self.store.check_index(index) for index in self._indices(features)}
         given: Mapping[int, Given]
         empty: Sequence[str] = ()
+        catalogue = open_catalogue(self._settings)
         theirs_too = isinstance(labels, str) and labels == IMPORTED
         if theirs_too:
             source, here = IMPORTED, set(self.store.indices.tolist())
             named = None if wanted is None else sorted(wanted)
-            theirs = open_catalogue(self._settings).imported(self.name, named)
+            theirs = catalogue.imported(self.name, named)
             given = {index: mine for index, mine in theirs if index in here}
         elif labels is None:
             source, here = STANDING, set(self.store.indices.tolist())
-            standing = open_catalogue(self._settings).standing(self.name, None if wanted is None else sorted(wanted))
+            standing = catalogue.standing(self.name, None if wanted is None else sorted(wanted))
             given = {label.index: label for label in standing if label.index in here}
         else:
             brought = self._brought(labels, wanted)
             source, empty = brought.source, brought.empty
-            given = open_catalogue(self._settings).recognised(self.name, brought.candidates)
+            given = catalogue.recognised(self.name, brought.candidates)
         if not given:
             if theirs_too:
                 raise InputError(
@@ -585,7 +588,8 @@ class Dictionary:
             raise InputError(f"no feature of '{self.name}' that was asked for has a label in {where}{nothing}")
         config = self._config(options, labels=source, output_labels=output_labels)
         without_label = (len(self) if wanted is None else len(wanted)) - len(given)
-        return self._begin(config, sorted(given), given, without_label, options.budget, empty)
+        before = None if labels is None else {one.index: one for one in catalogue.standing(self.name, sorted(given))}
+        return self._begin(config, sorted(given), given, without_label, options.budget, empty, before)
 
     def _brought(
         self, labels: str | Path | Mapping[int, str | Sequence[str]], wanted: Collection[int] | None
@@ -625,11 +629,12 @@ class Dictionary:
         without_label: int = 0,
         budget: float | None = None,
         empty_labels: Sequence[str] = (),
+        before: Mapping[int, Standing] | None = None,
     ) -> Run:
         from labeler.runs.bench import Bench
         from labeler.runs.config import new_run
 
-        stored = new_run(config, self.store, indices, given, without_label, budget, empty_labels)
+        stored = new_run(config, self.store, indices, given, without_label, budget, empty_labels, before)
         _check_tools(lambda backends: Bench(config, self.store, backends), self._settings, budget)
         self._try_prompts(config, stored)
         check_broker(self._settings)

@@ -42,6 +42,8 @@ class Label:
     high: float | None
     state: str
     """``ok``, ``imprecise``, ``undefined``, ``failed`` or ``unscored``."""
+    reason: str | None
+    """Why it is not ``ok``."""
     row: Row = field(repr=False)
 
     @classmethod
@@ -59,6 +61,7 @@ class Label:
             low=score.get("low"),
             high=score.get("high"),
             state=score.get("state") or "unscored",
+            reason=score.get("reason"),
             row=row,
         )
 
@@ -177,8 +180,8 @@ def table(store: EvidenceStore, rows: Iterable[Row]) -> pandas.DataFrame:
 
 
 _COLUMNS = (
-    *("state", "label", "description", "explainer", "confidence", "score", "low", "high", "score_state", "headline"),
-    *("reason", "usd", "run"),
+    *("state", "label", "description", "explainer", "confidence", "score", "low", "high", "score_state"),
+    *("score_reason", "headline", "against_lookup", "reason", "usd", "run"),
 )
 
 
@@ -191,10 +194,11 @@ def _cells(row: Row) -> tuple[dict[str, Any], dict[str, float | None]]:
             for name in ("state", "label", "description", "explainer", "confidence", "headline", "reason")
         },
         **{name: headline.get(field) for name, field in _OF_HEADLINE.items()},
+        "against_lookup": row["controls"].get("against_lookup"),
         "usd": row["cost"]["usd"],
         "run": row["provenance"]["run"],
     }
     return cells, {key: score["value"] for key, score in row["scores"].items()}
 
 
-_OF_HEADLINE = {"score": "value", "low": "low", "high": "high", "score_state": "state"}
+_OF_HEADLINE = {"score": "value", "low": "low", "high": "high", "score_state": "state", "score_reason": "reason"}

@@ -101,7 +101,7 @@ async def compare(store: EvidenceStore, index: int) -> list[Row]:
                 dictionary=store.manifest.name, explainers=("lexical",), simulators=("embedding",), seed=seed
             )
             blocks = Counted(simulator)
-            sampled, records = await score(blocks, text, index, everything, on_select, config)
+            sampled, _, records = await score(blocks, text, index, everything, on_select, config)
             rows.append(_row("in blocks", true, records[0].value, records[0].low, records[0].high, sampled, blocks))
             fixed = Counted(simulator)
             drawn = (await sampling(everything, index, text, config))(CONTEXTS)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from labeler.catalogue.claims import chunks
 from labeler.catalogue.records import CandidateRecord, RunRecord
 from labeler.catalogue.sharing import reading
-from labeler.catalogue.tables import CANDIDATES, FEATURES, IMPORTED, SCORES
+from labeler.catalogue.tables import CANDIDATES, CHOSEN, FEATURES, IMPORTED, SCORES
 
 SOURCE = "imported"
 """Where the labels of a run come from that scores them."""
@@ -101,11 +101,6 @@ def _scores(
     """By feature and what the label says the scores by key, of the newest run."""
     if not run_ids or not some:
         return {}
-    chosen = sa.and_(
-        CANDIDATES.c.run_id == FEATURES.c.run_id,
-        CANDIDATES.c.index == FEATURES.c.index,
-        CANDIDATES.c.position == FEATURES.c.chosen,
-    )
     made = sa.and_(SCORES.c.run_id == FEATURES.c.run_id, SCORES.c.index == FEATURES.c.index)
     query = (
         sa.select(
@@ -117,7 +112,7 @@ def _scores(
             SCORES.c.key,
             *(SCORES.c[name] for name in _SCORE),
         )
-        .join(CANDIDATES, chosen)
+        .join(CANDIDATES, CHOSEN)
         .join(SCORES, made)
         .where(FEATURES.c.run_id.in_(run_ids), FEATURES.c.index.in_(some))
         .order_by(SCORES.c.key)

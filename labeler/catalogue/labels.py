@@ -12,17 +12,12 @@ from sqlalchemy.engine import Connection, Row
 from labeler.catalogue.claims import chunks
 from labeler.catalogue.records import CandidateRecord, ChosenLabel, ScoreRecord
 from labeler.catalogue.sharing import reading
-from labeler.catalogue.tables import CANDIDATES, FEATURES, RUNS, SCORES
+from labeler.catalogue.tables import CANDIDATES, CHOSEN, FEATURES, RUNS, SCORES
 from labeler.sides import side_of
 
 
 def chosen_labels(connection: Connection, run_id: str) -> list[ChosenLabel]:
     """The labels of all labelled features of a run, in index order."""
-    chosen = sa.and_(
-        CANDIDATES.c.run_id == FEATURES.c.run_id,
-        CANDIDATES.c.index == FEATURES.c.index,
-        CANDIDATES.c.position == FEATURES.c.chosen,
-    )
     rows = connection.execute(
         sa.select(
             FEATURES.c.index,
@@ -31,7 +26,7 @@ def chosen_labels(connection: Connection, run_id: str) -> list[ChosenLabel]:
             CANDIDATES.c.description,
             CANDIDATES.c.contexts.is_(None),
         )
-        .join(CANDIDATES, chosen)
+        .join(CANDIDATES, CHOSEN)
         .where(FEATURES.c.run_id == run_id, FEATURES.c.state == "labelled")
         .order_by(FEATURES.c.index)
     )

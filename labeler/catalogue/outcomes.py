@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from labeler.catalogue.claims import FREE
 from labeler.catalogue.records import Claim, ControlOutcome, LabelOutcome, ScoreRecord
+from labeler.catalogue.standing import CARRIED
 from labeler.catalogue.tables import CANDIDATES, FEATURES, SCORES
 from labeler.errors import LabelerError
 
@@ -17,7 +18,8 @@ from labeler.errors import LabelerError
 def finish_label(connection: Connection, claim: Claim, outcome: LabelOutcome, *, now: float) -> bool:
     """Stores a labelling with its candidates and scores; False, and nothing stored, where the lease was lost.
 
-    Where it has no candidates, no controls, or no score of some key, what the feature was given of them stays.
+    Where it has no candidates, no controls, or no score of some key (an ``unscored`` one is none), what the feature was
+    given of them stays.
     """
     controlled = outcome.state != "failed" and len(outcome.scores) > 0
     changed = connection.execute(
@@ -49,7 +51,7 @@ def finish_label(connection: Connection, claim: Claim, outcome: LabelOutcome, *,
         claim,
         [{"position": position, **vars(candidate)} for position, candidate in enumerate(outcome.candidates)],
     )
-    _replace_scores(connection, claim, outcome.scores)
+    _replace_scores(connection, claim, _made(connection, claim, outcome.scores))
     return True
 
 
@@ -76,6 +78,16 @@ def _held(claim: Claim, stage: str) -> list[sa.ColumnElement[bool]]:
         FEATURES.c.stage == stage,
         FEATURES.c.lease_token == claim.token,
     ]
+
+
+def _made(connection: Connection, claim: Claim, records: Sequence[ScoreRecord]) -> list[ScoreRecord]:
+    """The scores without those that are ``unscored`` where another run has scored this very label: what was not made anew
+    stands."""
+    missing = [score.key for score in records if score.state == "unscored"]
+    mine = SCORES.c.run_id == claim.run_id, SCORES.c.index == claim.index, SCORES.c.key.in_(missing)
+    there = connection.execute(sa.select(SCORES.c.key, SCORES.c.details).where(*mine)) if missing else ()
+    standing = {key for key, details in there if CARRIED in details}
+    return [score for score in records if score.key not in standing or score.state != "unscored"]
 
 
 def _replace_scores(connection: Connection, claim: Claim, records: Sequence[ScoreRecord]) -> None:

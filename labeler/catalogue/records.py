@@ -59,6 +59,10 @@ class Standing:
     """The run whose row speaks for the feature."""
     headline: str | None
     """The key of its headline score."""
+    label: str
+    description: str
+    side: Side = "input"
+    """What it speaks of."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,6 +88,8 @@ class Headline(ScoreMean):
     deciles: Sequence[Decile]
     """By density, of those features whose density is known."""
     beats_lookup: Share
+    """Those that do better than the look-up of tokens, by the interval of the difference, of those compared with it."""
+    worse_than_lookup: Share
     above_null: Share
     """Those that beat 95 % of the other features' labels, of those that were compared with any."""
 
@@ -127,6 +129,7 @@ class _Column:
     states: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     beats_lookup: Counter[bool] = field(default_factory=Counter)
+    worse_than_lookup: Counter[bool] = field(default_factory=Counter)
     above_null: Counter[bool] = field(default_factory=Counter)
 
 
@@ -161,9 +164,10 @@ def report(rows: Iterable[Mapping[str, Any]]) -> Report:
             if key == row["headline"]:
                 column = headlines[which]
                 _add(column, score, density)
-                beats, percentile = row["controls"].get("beats_lookup"), score["null_percentile"]
-                if beats is not None:
-                    column.beats_lookup[beats] += 1
+                against, percentile = row["controls"].get("against_lookup"), score["null_percentile"]
+                if against is not None:
+                    column.beats_lookup[against == "better"] += 1
+                    column.worse_than_lookup[against == "worse"] += 1
                 if percentile is not None:
                     column.above_null[percentile >= BEYOND_CHANCE] += 1
     return Report(
@@ -241,6 +245,7 @@ def _headline(key: str, kind: Kind, column: _Column) -> Headline:
         states=dict(column.states),
         deciles=deciles(np.asarray(column.values), np.asarray(column.densities)),
         beats_lookup=share(column.beats_lookup),
+        worse_than_lookup=share(column.worse_than_lookup),
         above_null=share(column.above_null),
     )
 

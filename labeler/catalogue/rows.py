@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, Row
 
+from labeler.catalogue.beside import controls
 from labeler.catalogue.calls import sums
 from labeler.catalogue.claims import CHUNK
 from labeler.catalogue.imported import shown
@@ -101,6 +102,7 @@ def _row(
     config = run.config
     chosen = next((candidate for candidate in candidates if candidate.position == feature.chosen), None)
     headline = feature.headline or config.get("headline")
+    of_headline = next((dict(score._mapping) for score in scores if score.key == headline), None)
     return {
         "dictionary": run.dictionary,
         "model": config.get("model"),
@@ -125,7 +127,7 @@ def _row(
             | {"null_percentile": percentile(score.key, score.value, score.null_percentile, run.nulls)}
             for score in sorted(scores, key=lambda score: score.key != headline)
         },
-        "controls": feature.controls or {},
+        "controls": controls(feature.controls, headline, of_headline),
         "statistics": feature.statistics,
         "near_duplicates": feature.near_duplicates,
         "same_label": [],

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from labeler.catalogue.claims import chunks
 from labeler.catalogue.records import RunRecord
-from labeler.catalogue.tables import CANDIDATES, FEATURES
+from labeler.catalogue.tables import CANDIDATES, CHOSEN, FEATURES
 
 
 def reading(label: str) -> str:
@@ -33,14 +33,9 @@ class Sharing:
     def look(self, connection: Connection, wanted: Iterable[int]) -> None:
         """Read the labels of features, of those that are not known yet."""
         missing = sorted(set(wanted) - self._readings.keys())
-        chosen = sa.and_(
-            CANDIDATES.c.run_id == FEATURES.c.run_id,
-            CANDIDATES.c.index == FEATURES.c.index,
-            CANDIDATES.c.position == FEATURES.c.chosen,
-        )
         query = (
             sa.select(FEATURES.c.index, FEATURES.c.state, FEATURES.c.run_id, CANDIDATES.c.label)
-            .join(CANDIDATES, chosen, isouter=True)
+            .join(CANDIDATES, CHOSEN, isouter=True)
             .where(FEATURES.c.run_id.in_(self._places), FEATURES.c.state.is_not(None))
         )
         for some in chunks(missing):

@@ -13,7 +13,8 @@ from labeler.catalogue.claims import CHUNK
 from labeler.catalogue.nulls import percentile
 from labeler.catalogue.records import RunRecord, Standing
 from labeler.catalogue.speaking import speaking
-from labeler.catalogue.tables import CANDIDATES, FEATURES, SCORES
+from labeler.catalogue.tables import CANDIDATES, CHOSEN, FEATURES, SCORES
+from labeler.sides import side_of
 
 CARRIED = "run"
 """In a score's details: the run that made it, where another one carries it on."""
@@ -27,14 +28,21 @@ def standing(engine: Engine, runs: Sequence[RunRecord], indices: Sequence[int] |
         for place in set(page.values()):
             run = runs[place]
             some = [index for index, at in page.items() if at == place]
-            query = sa.select(FEATURES.c.index, FEATURES.c.headline).where(
-                FEATURES.c.run_id == run.id, FEATURES.c.index.in_(some), FEATURES.c.state == "labelled"
-            )
+            of_run = FEATURES.c.run_id == run.id, FEATURES.c.index.in_(some), FEATURES.c.state == "labelled"
+            label = CANDIDATES.c.label, CANDIDATES.c.description, CANDIDATES.c.contexts.is_(None)
+            query = sa.select(FEATURES.c.index, FEATURES.c.headline, *label).join(CANDIDATES, CHOSEN).where(*of_run)
             with engine.connect() as connection:
                 rows = connection.execute(query).all()
             found += [
-                Standing(index=index, run_id=run.id, headline=headline or run.config.get("headline"))
-                for index, headline in rows
+                Standing(
+                    index=index,
+                    run_id=run.id,
+                    headline=headline or run.config.get("headline"),
+                    label=text,
+                    description=description,
+                    side=side_of(text) if elsewhere else "input",
+                )
+                for index, headline, text, description, elsewhere in rows
             ]
         yield from sorted(found, key=lambda label: label.index)
 

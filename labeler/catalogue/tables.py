@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     MetaData,
     Table,
+    and_,
     false,
     literal_column,
     text,
@@ -291,6 +292,13 @@ ANSWERS = _table("answers")
 REQUESTS = _table("requests")
 WAITS = _table("waits")
 BATCHES = _table("batches")
+
+CHOSEN = and_(
+    CANDIDATES.c.run_id == FEATURES.c.run_id,
+    CANDIDATES.c.index == FEATURES.c.index,
+    CANDIDATES.c.position == FEATURES.c.chosen,
+)
+"""The candidate that is a feature's label."""
 
 
 def is_open(features: FromClause) -> ColumnElement[bool]:

@@ -79,7 +79,10 @@ def about(headline: Headline) -> None:
         line(f"  {every}")
     line(f"  {states}")
     if headline.beats_lookup.n:
-        line(f"  {percent(headline.beats_lookup)} beat a look-up of tokens")
+        line(
+            f"  {percent(headline.beats_lookup)} do clearly better than a look-up of tokens, "
+            f"{headline.worse_than_lookup.share:.1%} worse"
+        )
     if headline.above_null.n:
         line(f"  {percent(headline.above_null)} are above the 95th percentile of other features' labels")
     if headline.deciles:

@@ -67,9 +67,26 @@ def begin(run: Run, detach: bool, json: bool) -> None:
     left_out = run.record.config.get("without_label", 0)
     if left_out:
         tell(f"left out, for they have no label: {counted(left_out, 'feature')}")
-    if output_side := run.record.config.get("output_side", 0):
-        tell(f"not scored, for their label says what they promote: {counted(output_side, 'feature')} (--output-labels)")
+    config = run.record.config
+    if output_side := config.get("output_side", 0):
+        under = "" if config["labelling"]["labels"] == "catalogue" else " under its own run"
+        tell(
+            f"not scored, for their label says what they promote: {counted(output_side, 'feature')} "
+            f"(--output-labels scores them; a score from before stands{under})"
+        )
+    if instead := config.get("instead", 0):
+        tell(in_place_of_others(instead, config["labelling"]["labels"]))
     go_on(run, detach, json)
+
+
+def in_place_of_others(n: int, source: str) -> str:
+    """What becomes of the labels that stand already for n features whose labels come from elsewhere."""
+    if source == "imported":
+        return f"beside another label of its feature, which goes on speaking for it: {counted(n, 'label')}"
+    return (
+        f"in the place of another label of its feature: {counted(n, 'label')}; the other one stays under its own run, which "
+        "labeler show names"
+    )
 
 
 def go_on(run: Run, detach: bool, json: bool) -> None:

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 MANY = 20
 """Near-duplicates that are listed."""
 
+AGAINST_LOOKUP = {
+    "better": "the label does clearly better",
+    "alike": "the label does about as well",
+    "worse": "the label does worse",
+    None: "nothing can be said of which does better",
+}
+"""How a label stands to the look-up of tokens (``labeler.catalogue.beside``)."""
+
 NEAR = {"token": "has its token", "embedding": "reads alike", "neighbour": "a near feature fires"}
 """Why a silent context is shown."""
 
@@ -251,12 +259,14 @@ def control(row: dict[str, Any]) -> str:
         return ""
     if lookup["value"] is None:
         return "a look-up of tokens predicts nothing here"
-    verdict = {
-        True: "the label beats it",
-        False: "the label does not beat it: it says no more than a list of tokens",
-        None: "the headline is no number to compare with it",
-    }[row["controls"].get("beats_lookup")]
-    return f"a look-up of tokens scores {lookup['value']:+.2f}; {verdict}"
+    verdict = AGAINST_LOOKUP[row["controls"].get("against_lookup")]
+    between = lookup.get("difference")
+    by = (
+        ""
+        if between is None
+        else f" (difference {between['value']:+.2f} [{between['low']:+.2f} {between['high']:+.2f}])"
+    )
+    return f"a look-up of tokens scores {score_text({**lookup, 'state': 'ok'})}; {verdict}{by}"
 
 
 def as_dict(context: Context) -> dict[str, Any]:

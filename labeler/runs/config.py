@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from labeler import __version__
 from labeler.catalogue.records import CandidateRecord, NewFeature, NewRun, Standing
+from labeler.catalogue.sharing import reading
 from labeler.errors import InputError
 from labeler.evidence.manifest import Sampling
 from labeler.evidence.store import EvidenceStore
@@ -161,12 +162,13 @@ def new_run(
     without_label: int = 0,
     budget: float | None = None,
     empty_labels: Sequence[str] = (),
+    before: Mapping[int, Standing] | None = None,
 ) -> NewRun:
     """A run over some features; those that never fire, or in no context that may be explained, are born done.
 
     ``given`` has the labels to score, of every index, where the run makes none; ``without_label`` says how many
     features were left out for having none, ``empty_labels`` where a file has a place for one and nothing in it.
-    ``budget`` is in US dollars.
+    ``before`` has the labels that stand now for features whose labels come from elsewhere. ``budget`` is in US dollars.
     Raises InputError for an index out of range, a list without any, or an explainer that is named twice.
     """
     check_distinct(config.explains_with)
@@ -219,15 +221,26 @@ def new_run(
             "paid_null": asdict(paid_null(live, config.seed, config.foreign)),
             "without_label": without_label,
             "empty_labels": list(empty_labels),
-            "output_side": sum(
-                all(one.side == "output" for one in f.given) for f in features if f.given and not f.state
-            )
-            if not config.output_labels
-            else 0,
+            "output_side": sum(map(_is_of_output, features)) if not config.output_labels else 0,
+            "instead": sum(
+                not any(_reads_alike(before[f.index], one) for one in f.given)
+                for f in features
+                if before and f.index in before and not f.state
+            ),
         },
         features=features,
         budget_usd=budget,
     )
+
+
+def _is_of_output(feature: NewFeature) -> bool:
+    """Whether all that a run is to score of a feature says what it promotes."""
+    labels = [feature.standing] if feature.standing is not None else feature.given
+    return not feature.state and bool(labels) and all(one.side == "output" for one in labels)
+
+
+def _reads_alike(one: Standing, other: CandidateRecord) -> bool:
+    return (reading(one.label), reading(one.description)) == (reading(other.label), reading(other.description))
 
 
 def explainable(store: EvidenceStore) -> NDArray[np.bool_]:

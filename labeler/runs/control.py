@@ -12,6 +12,7 @@ import numpy as np
 from labeler.catalogue.nulls import ENOUGH
 from labeler.catalogue.records import ChosenLabel, ControlOutcome, ScoreRecord
 from labeler.catalogue.sharing import reading
+from labeler.catalogue.standing import CARRIED
 from labeler.features import Explanation, Splits
 from labeler.llm.errors import LLMError
 from labeler.llm.protocol import PendingError, Recorder
@@ -91,8 +92,9 @@ async def control(
 
     A paid simulator or judge is asked about no more than ``paid`` says, so that the null costs a fixed share of a run. A
     judge that is not told the label has no foreign ones; its null came with its score. Where a model gave nothing
-    usable that null alone is missing, and the controls say so.
+    usable that null alone is missing, and the controls say so. A score that another run made has its place already.
     """
+    scores = [score for score in scores if CARRIED not in score.details]
     if not is_by_halves(scores):
         return await _control(bench, index, labels, scores, paid, recorder)
     outcomes = await together(

@@ -28,6 +28,7 @@ from labeler.runs.config import RunConfig
 from labeler.runs.measuring import controls
 from labeler.runs.scoring import EVERYTHING, UNCOUNTED
 from labeler.score import ONE_HALF, TOO_FEW, doubt, few_first, mean_interval, why_imprecise
+from labeler.score.compared import known
 from labeler.score.top_and_random import NO_INTERVAL
 
 BY_HALVES = "mean of two halves, each scored with a label that was made of the other, or chosen on it"
@@ -57,7 +58,7 @@ def joined(whole: LabelOutcome, folds: Sequence[LabelOutcome], config: RunConfig
         return replace(whole, candidates=candidates)
     keys = dict.fromkeys(score.key for outcome in folds for score in outcome.scores)
     scores = [_mean(key, folds, config.precision) for key in keys or ([config.must] if config.must else [])]
-    return replace(whole, candidates=candidates, scores=scores, controls=_controls(folds, scores, config))
+    return replace(whole, candidates=candidates, scores=scores, controls=_controls(folds, config))
 
 
 def _mean(key: str, folds: Sequence[LabelOutcome], precision: float) -> ScoreRecord:
@@ -109,7 +110,7 @@ def mean_of_folds(
     return value, max(-1.0, low), min(1.0, high)
 
 
-def _controls(folds: Sequence[LabelOutcome], scores: Sequence[ScoreRecord], config: RunConfig) -> dict[str, Any] | None:
+def _controls(folds: Sequence[LabelOutcome], config: RunConfig) -> dict[str, Any] | None:
     found = [outcome.controls["lookup"] for outcome in folds if outcome.controls]
     if not found:
         return None
@@ -117,7 +118,9 @@ def _controls(folds: Sequence[LabelOutcome], scores: Sequence[ScoreRecord], conf
     if all(one["value"] is not None for one in found):
         value, low, high = mean_of_folds([(one["value"], one["low"], one["high"]) for one in found])
         control = replace(control, state="ok", value=value, low=low, high=high)
-    return controls(control, scores, config)
+    between = [known(**one["difference"]) for one in found if one["difference"] is not None]
+    parts = [one for one in between if one is not None]
+    return controls(control, mean_interval(parts) if len(parts) == len(found) else None, config)
 
 
 def is_by_halves(scores: Sequence[ScoreRecord]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from labeler.catalogue.records import ScoreRecord, ScoreState
 from labeler.evidence.store import EvidenceStore
-from labeler.features import SCORE, Splits
+from labeler.features import SCORE, FloatArray, Splits
 from labeler.judge import Judge
 from labeler.llm.errors import LLMError, UnrecordedError
 from labeler.llm.protocol import PendingError, Recorder
@@ -21,6 +20,7 @@ from labeler.runs.bench import Bench
 from labeler.runs.config import STANDING, RunConfig
 from labeler.runs.judging import judge
 from labeler.runs.scoring import UNCOUNTED, Sample, estimate, halved, of_explain, record, score, whole
+from labeler.score.compared import Interval, dependence, difference, known, stored
 from labeler.simulate import Simulator, lookup
 
 
@@ -47,7 +47,7 @@ async def measure(
     everything = await asyncio.to_thread(whole, store, index, splits)
     calibration = None if "select" in splits else on_select
     scores: list[ScoreRecord] = []
-    of_headline = everything
+    of_headline, predicted = everything, None
 
     def keep(found: list[ScoreRecord], error: LLMError | None = None) -> None:
         """At once, so that nothing more is paid for a label without its headline."""
@@ -59,13 +59,14 @@ async def measure(
     later: list[PendingError] = []
     for place, simulator in enumerate(bench.simulators(recorder)):
         try:
-            sampled, found = await score(simulator, text, index, everything, calibration, config)
+            sampled, prediction, found = await score(simulator, text, index, everything, calibration, config)
         except PendingError as error:
             later.append(error)
         except LLMError as error:
             keep([_missing(config.key(simulator.name), simulator, error)], error)
         else:
-            of_headline = of_headline if place else sampled
+            if not place:
+                of_headline, predicted = sampled, prediction
             keep(found)
     for judging in bench.judges(recorder):
         try:
@@ -81,8 +82,12 @@ async def measure(
     if config.labels == STANDING and not config.simulators:
         return Measured(scores=scores, controls=None)
     # On the same contexts as the headline, so that the two can be compared.
-    control = await asyncio.to_thread(look_up, store, index, of_headline, config)
-    return Measured(scores=scores, controls=controls(control, scores, config))
+    control, table = await asyncio.to_thread(look_up, store, index, of_headline, config)
+    headline = next((one for one in scores if one.key == config.headline), None)
+    between = None
+    if headline is not None and predicted is not None:
+        between = await asyncio.to_thread(compared, headline, control, of_headline, predicted, table)
+    return Measured(scores=scores, controls=controls(control, between, config))
 
 
 async def unfit(bench: Bench, index: int, reason: str, recorder: Recorder) -> Measured:
@@ -106,18 +111,31 @@ def _unscored(key: str, scorer: Simulator | Judge, reason: str, design: str | No
     return ScoreRecord(key=key, state="unscored", reason=reason, simulator=scorer.source, sampling=design)
 
 
-def controls(control: ScoreRecord, scores: Sequence[ScoreRecord], config: RunConfig) -> dict[str, Any]:
-    """What the look-up of tokens scores, and whether the headline beats it.
+def controls(control: ScoreRecord, between: Interval | None, config: RunConfig) -> dict[str, Any]:
+    """What the look-up of tokens scores, beside which score, and by how much that is better, with its interval.
 
-    None where either is undefined, or where the headline is no simulation and so nothing to compare with.
+    What is made of it, ``labeler.catalogue.beside`` says.
     """
-    headline = next((s.value for s in scores if s.key == config.headline), None) if config.simulators else None
-    beats = None if headline is None or control.value is None else headline > control.value
-    return {"lookup": {"value": control.value, "low": control.low, "high": control.high}, "beats_lookup": beats}
+    value = {"value": control.value, "low": control.low, "high": control.high}
+    return {"lookup": {**value, "of": config.headline, "difference": stored(between)}}
 
 
-def look_up(store: EvidenceStore, index: int, sampled: Sample, config: RunConfig) -> ScoreRecord:
-    """The control that every label is held against: a table of tokens fitted on ``explain``, scored on a sample.
+def compared(
+    headline: ScoreRecord, control: ScoreRecord, sampled: Sample, predicted: FloatArray, table: FloatArray
+) -> Interval | None:
+    """The headline less the look-up, by both predictions of the same contexts; None where either is undefined."""
+    one, other = (known(each.value, each.low, each.high) for each in (headline, control))
+    if one is None or other is None:
+        return None
+    frame = sampled.frame
+    drawn = sampled.drawn
+    together = dependence(frame.truth, predicted, table, frame.lengths, frame.weight, frame.stratum, drawn=drawn)
+    return difference(one, other, together)
+
+
+def look_up(store: EvidenceStore, index: int, sampled: Sample, config: RunConfig) -> tuple[ScoreRecord, FloatArray]:
+    """The control that every label is held against: a table of tokens fitted on ``explain``, scored on a sample; and what
+    it predicts there.
 
     Where that has contexts of ``explain`` too, these are predicted by a table of the other documents.
     """
@@ -129,7 +147,7 @@ def look_up(store: EvidenceStore, index: int, sampled: Sample, config: RunConfig
         if half.any():
             fitted = whole(store, index, others)
             prediction[half] = lookup.predict(lookup.fit(fitted.frame, fitted.material.ids), ids[half])
-    return record("lookup", "lookup", estimate(sampled, prediction, config), sampled.design)
+    return record("lookup", "lookup", estimate(sampled, prediction, config), sampled.design), prediction
 
 
 def _missing(key: str, scorer: Simulator | Judge, error: LLMError) -> ScoreRecord:

@@ -145,10 +145,10 @@ def record(key: str, simulator: str, found: Estimate, design: str | None, **deta
 
 async def score(
     simulator: Simulator, text: str, index: int, everything: Sample, calibration: Sample | None, config: RunConfig
-) -> tuple[Sample, list[ScoreRecord]]:
-    """The contexts that were predicted, the simulation score of an explanation on them, and what stands beside it.
+) -> tuple[Sample, FloatArray, list[ScoreRecord]]:
+    """The contexts that were predicted, the prediction, the simulation score of an explanation, and what stands beside it.
 
-    That is the area under the precision-recall curve and, for a simulator that costs nothing, the variance explained
+    Beside it stand the area under the precision-recall curve and, for a simulator that costs nothing, the variance explained
     after a line fitted on ``calibration`` (contexts of ``select``, or without it each half on the other: see
     ``cross_fitted``) and the literature's top-and-random correlation.
     Where nobody counted the corpus, the correlation is all that can be said.
@@ -172,7 +172,7 @@ async def score(
         elif (calibrated := cross_fitted(sampled, index, prediction)) is not None:
             line, brought = (1.0, 0.0), calibrated
         records += await asyncio.to_thread(_beside, simulator, prediction, brought, line, sampled, config)
-    return sampled, records
+    return sampled, prediction, records
 
 
 async def _by_blocks(

@@ -84,12 +84,15 @@ def test_a_table_has_a_row_a_feature_labelled_or_not(toy):
     table = toy.to_pandas()
     assert table["index"].tolist() == [0, 1, 2, 3, 4]
     named = (
-        "state label description explainer confidence score low high score_state headline density max_activation usd"
+        "state label description explainer confidence score low high score_state score_reason against_lookup headline "
+        "density max_activation usd"
     )
     assert {*named.split(), "simulation.lexical"} <= set(table.columns)
     penny = table[table["index"] == 3].iloc[0]
     assert (penny.label, penny.explainer, penny.headline) == ('"penny"', "lexical", "simulation.lexical")
     assert penny.score == penny["simulation.lexical"] == toy[3].label.score
+    assert (penny.score_state, penny.score_reason) == (toy[3].label.state, toy[3].label.reason)
+    assert penny.against_lookup == toy[3].row["controls"]["against_lookup"]
     assert penny.density == toy.evidence(3).statistics.density
     assert table["label"].isna().tolist() == [True, True, False, False, True]
     assert table["score"].dtype == "float64"

@@ -14,7 +14,7 @@ from labeler.catalogue.columns import clean_json
 from labeler.catalogue.export.whole import whole_file
 
 _BEFORE = ("index", "state", "label", "description", "explainer")
-_AFTER = ("beats_lookup", "same_label", "density", "max_activation", "usd", "run")
+_AFTER = ("beats_lookup", "against_lookup", "same_label", "density", "max_activation", "usd", "run")
 _OF_SCORE = ("value", "low", "high", "null_percentile", "state")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -61,6 +61,7 @@ def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
     )
     facts = {
         "beats_lookup": controls.get("beats_lookup"),
+        "against_lookup": controls.get("against_lookup"),
         "same_label": " ".join(map(str, row.get("same_label") or [])),
         "density": statistics.get("density"),
         "max_activation": statistics.get("max_activation"),

@@ -67,12 +67,20 @@ def test_the_exported_row_has_everything_that_was_stored(catalogue: Catalogue, t
             ],
             chosen=1,
             scores=[detection, sparse],
-            controls={"lookup": {"value": 0.55, "low": 0.4, "high": 0.6}},
+            controls={
+                "lookup": {
+                    "value": 0.55,
+                    "low": 0.4,
+                    "high": 0.6,
+                    "of": "simulation.sparse",
+                    "difference": {"value": 0.07, "low": 0.01, "high": 0.12},
+                }
+            },
         ),
     )
     [claim] = catalogue.claim(1, LEASE, 0.0)
     placed = ScoreRecord(**{**vars(sparse), "null_percentile": 99.5})
-    catalogue.finish_control(claim, ControlOutcome(scores=[placed], controls={"beats_lookup": True}))
+    catalogue.finish_control(claim, ControlOutcome(scores=[placed]))
     call = {"run_id": run_id, "index": 12, "stage": "label", "backend": "anthropic:claude-haiku-5-5"}
     catalogue.reserve(
         [
@@ -118,7 +126,16 @@ def test_the_exported_row_has_everything_that_was_stored(catalogue: Catalogue, t
             "detection": {"value": None, "n_contexts": 20, "state": "failed", "reason": "no answer", "sampling": None}
             | unplaced,
         },
-        "controls": {"lookup": {"value": 0.55, "low": 0.4, "high": 0.6}, "beats_lookup": True},
+        "controls": {
+            "lookup": {
+                "value": 0.55,
+                "low": 0.4,
+                "high": 0.6,
+                "difference": {"value": 0.07, "low": 0.01, "high": 0.12},
+            },
+            "beats_lookup": True,
+            "against_lookup": "better",
+        },
         "statistics": {"density": 0.0031, "max_activation": 41.2},
         "near_duplicates": [7, 9],
         "same_label": [],

@@ -133,21 +133,21 @@ def test_control_adds_to_what_labelling_found(catalogue: Catalogue):
         candidates=[CandidateRecord(label="slavery", explainer="lexical")],
         chosen=0,
         scores=[embedding, detection],
-        controls={"lookup": {"value": 0.1}},
+        controls={"others": {"value": 0.1}},
     )
     assert catalogue.finish_label(claim, outcome)
 
     # When control places one of the scores among those of other labels
     [claim] = catalogue.claim(1, LEASE, 0.0)
     placed = ScoreRecord(key="simulation.embedding", state="ok", value=0.3, null_percentile=99.5, null_mean=0.02)
-    catalogue.finish_control(claim, ControlOutcome(scores=[placed], controls={"beats_lookup": True}))
+    catalogue.finish_control(claim, ControlOutcome(scores=[placed], controls={"null": {"failed": "busy"}}))
 
     # Then that score is replaced, and the rest is as it was
     unplaced, replaced = catalogue.scores(run_id, 0)
     assert replaced == placed
     assert (unplaced.value, unplaced.state, unplaced.reason) == (None, "undefined", "one class only")
     [row] = catalogue.rows("sample")
-    assert row["controls"] == {"lookup": {"value": 0.1}, "beats_lookup": True}
+    assert row["controls"] == {"others": {"value": 0.1}, "null": {"failed": "busy"}}
 
 
 @pytest.mark.parametrize("scored", [False, True])

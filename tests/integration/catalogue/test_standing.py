@@ -32,12 +32,17 @@ CANDIDATES = [
     CandidateRecord(label="peace", explainer="lexical", contexts=[5]),
 ]
 EMBEDDING = ScoreRecord(
-    key="simulation.embedding", state="ok", value=0.3, details={"contexts": [7], "null": [0.1, 0.2] * 5}
+    key="simulation.embedding",
+    state="ok",
+    value=0.3,
+    low=0.2,
+    high=0.4,
+    details={"contexts": [7], "null": [0.1, 0.2] * 5},
 )
 DETECTION = ScoreRecord(
     key="detection", state="ok", value=0.8, null_percentile=91.0, details={"prompt": "detection@bb"}
 )
-CONTROLS = {"lookup": {"value": 0.2, "low": 0.1, "high": 0.3}, "beats_lookup": True, "null": {"failed": "busy"}}
+CONTROLS = {"lookup": {"value": 0.2, "low": 0.1, "high": 0.3}, "null": {"failed": "busy"}}
 
 
 def label_all(catalogue: Catalogue, n: int = 1, **config) -> str:
@@ -86,7 +91,8 @@ def test_what_stood_in_a_row_stays_when_a_new_score_comes_to_it(catalogue: Catal
     assert row["scores"]["simulation.embedding"] == before["scores"]["simulation.embedding"]
     assert row["scores"]["simulation.embedding"]["null_percentile"] == 100.0, "its place in the old run's pooled null"
     assert row["scores"]["detection"]["null_percentile"] == 91.0
-    assert row["controls"] == {name: CONTROLS[name] for name in ("lookup", "beats_lookup")}
+    assert row["controls"]["lookup"] == before["controls"]["lookup"]
+    assert "null" not in row["controls"]
     about = row["provenance"]
     assert (about["run"], about["label_run"], about["held_out"]) == (new, old, True)
     assert about["carried"] == {"simulation.embedding": old, "detection": old}
@@ -181,10 +187,11 @@ def test_only_labels_stand_those_of_the_newest_run_that_speaks(catalogue: Catalo
     ):
         catalogue.finish_label(claim, outcome)
 
-    def standing(index, run_id, headline="simulation.embedding"):
-        return Standing(index=index, run_id=run_id, headline=headline)
+    def standing(index, run_id, headline="simulation.embedding", said=("slavery", "Of old.")):
+        return Standing(index=index, run_id=run_id, headline=headline, label=said[0], description=said[1])
 
-    expected = [standing(0, old), standing(1, newer, "simulation.lexical"), standing(3, old), standing(4, old)]
+    new = standing(1, newer, "simulation.lexical", ("a", ""))
+    expected = [standing(0, old), new, standing(3, old), standing(4, old)]
     assert list(catalogue.standing("sample")) == expected
     assert list(catalogue.standing("sample", [4, 1, 2])) == [expected[1], expected[3]]
     assert list(catalogue.standing("nothing")) == []

@@ -158,6 +158,45 @@ def test_it_is_scored_where_that_is_asked_for(chosen, toy):
     assert run.record.config["output_side"] == 0
 
 
+MONTHS = {0: 'promotes "march" and "june"', 1: "the"}
+
+
+@pytest.mark.parametrize("scoring", [{"simulators": ["lexical"]}, {"scorers": ["embedding_auc"]}])
+def test_what_was_scored_because_it_was_asked_for_stands_when_it_is_scored_again_without(chosen, toy, scoring):
+    first = toy.score(MONTHS, simulators=["lexical"], output_labels=True)
+    drain(chosen)
+    before = rows_of(first)[0]
+    run = toy.score(**scoring)
+    assert run.record.config["output_side"] == 1
+    drain(chosen)
+    row = rows_of(run)[0]
+    assert row["scores"]["simulation.lexical"] == before["scores"]["simulation.lexical"]
+    assert row["controls"] == before["controls"]
+    assert row["provenance"]["carried"] == dict.fromkeys(before["scores"], first.id)
+    assert {row["scores"][key]["state"] for key in scoring.get("scorers", ())} <= {"unscored"}
+    assert ("simulation.lexical" in rows_of(run)[1]["provenance"]["carried"]) is ("scorers" in scoring)
+
+
+def test_beside_a_label_that_is_not_scored_nothing_is_told_of_a_look_up(chosen, toy):
+    """Also where an older run had one for it, made beside another score."""
+    toy.score(MONTHS, simulators=["lexical"], output_labels=True)
+    drain(chosen)
+    run = toy.score(simulators=["embedding"], features=[0])
+    drain(chosen)
+    row = rows_of(run)[0]
+    assert (row["headline"], row["scores"][row["headline"]]["state"]) == ("simulation.embedding", "unscored")
+    assert row["scores"]["simulation.lexical"]["value"] is not None
+    assert row["controls"] == {}
+
+
+def test_labels_from_elsewhere_say_how_many_stand_in_the_place_of_others(chosen, toy):
+    toy.label([0, 3], **LEXICAL)
+    drain(chosen)
+    mine = toy[3].label.text
+    assert toy.score({0: "spring", 1: "the", 3: mine.upper()}, simulators=["lexical"]).record.config["instead"] == 1
+    assert toy.score(simulators=["lexical"]).record.config["instead"] == 0
+
+
 def test_of_a_label_that_was_made_here_nobody_asks_which_side_it_speaks_of(chosen, toy, monkeypatch):
     monkeypatch.setattr("labeler.catalogue.records.side_of", lambda label: "output")
     run = toy.label([0], **LEXICAL)

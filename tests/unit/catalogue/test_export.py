@@ -88,16 +88,16 @@ def test_csv_has_the_columns_of_every_score_of_any_row(tmp_path):
     rows = [
         {"index": 0, "state": "dead", "scores": {}, "statistics": {"density": 0.0, "max_activation": 0.0}},
         {"index": 1, "state": "labelled", "label": "-5", "scores": {"detection": {"value": -0.5, "state": "ok"}}}
-        | {"controls": {"beats_lookup": False}, "same_label": [3, 7]},
+        | {"controls": {"beats_lookup": False, "against_lookup": "alike"}, "same_label": [3, 7]},
     ]
 
     writer("csv")(rows, tmp_path / "out.csv")
 
     assert (tmp_path / "out.csv").read_text().splitlines() == [
         "index,state,label,description,explainer,detection.value,detection.low,detection.high,"
-        "detection.null_percentile,detection.state,beats_lookup,same_label,density,max_activation,usd,run",
-        "0,dead,,,,,,,,,,,0.0,0.0,,",
-        "1,labelled,'-5,,,-0.5,,,,ok,False,3 7,,,,",
+        "detection.null_percentile,detection.state,beats_lookup,against_lookup,same_label,density,max_activation,usd,run",
+        "0,dead,,,,,,,,,,,,0.0,0.0,,",
+        "1,labelled,'-5,,,-0.5,,,,ok,False,alike,3 7,,,,",
     ]
 
 

@@ -19,13 +19,13 @@ def scored(value, *, state="ok", percentile=None, sampling="everything at hand",
     return {"value": value, "state": state, "null_percentile": percentile, "sampling": sampling, "reason": reason}
 
 
-def row(index, value=0.5, *, headline="simulation.embedding", density=0.01, beats=None, same=(), near=(), **score):
+def row(index, value=0.5, *, headline="simulation.embedding", density=0.01, against=None, same=(), near=(), **score):
     return {
         "index": index,
         "state": "labelled",
         "headline": headline,
         "scores": {headline: scored(value, **score)},
-        "controls": {"beats_lookup": beats},
+        "controls": {"against_lookup": against},
         "statistics": {"density": density},
         "near_duplicates": list(near),
         "same_label": list(same),
@@ -120,9 +120,15 @@ def test_a_handful_of_features_has_a_decile_each():
 
 
 def test_shares_are_of_those_of_which_it_is_known():
-    rows = [row(0, beats=True, percentile=95.0), row(1, beats=False, percentile=94.9), row(2, percentile=None)]
+    rows = [
+        row(0, against="better", percentile=95.0),
+        row(1, against="worse", percentile=94.9),
+        row(2, percentile=None),
+    ]
+    rows += [row(3, against="alike"), row(4, against="alike")]
     [headline] = report(rows).headlines
-    assert (headline.beats_lookup.share, headline.beats_lookup.n) == (0.5, 2)
+    assert (headline.beats_lookup.share, headline.beats_lookup.n) == (0.25, 4)
+    assert (headline.worse_than_lookup.share, headline.worse_than_lookup.n) == (0.25, 4)
     assert (headline.above_null.share, headline.above_null.n) == (0.5, 2)
 
 

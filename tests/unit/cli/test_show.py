@@ -7,22 +7,28 @@ from labeler.features import Lens
 from tests.fakes.evidence import make_store
 
 
-def row(headline, lookup, beats):
-    return {"controls": {"lookup": {"value": lookup}, "beats_lookup": beats}, "headline": headline}
+def row(lookup, against, *between):
+    difference = dict(zip(("value", "low", "high"), between, strict=True)) if between else None
+    ends = {"low": None if lookup is None else lookup - 0.1, "high": None if lookup is None else lookup + 0.1}
+    return {"controls": {"lookup": {"value": lookup, **ends, "difference": difference}, "against_lookup": against}}
 
 
-def test_a_label_that_does_not_beat_the_lookup_is_said_to_be_no_more_than_a_list_of_tokens():
-    assert control(row(0.3, 0.55, False)) == (
-        "a look-up of tokens scores +0.55; the label does not beat it: it says no more than a list of tokens"
-    )
-    assert control(row(0.6, 0.55, True)).endswith("the label beats it")
+@pytest.mark.parametrize(
+    ("against", "between", "said"),
+    [
+        ("better", (0.2, 0.1, 0.3), "the label does clearly better (difference +0.20 [+0.10 +0.30])"),
+        ("alike", (0.0, 0.0, 0.0), "the label does about as well (difference +0.00 [+0.00 +0.00])"),
+        ("alike", (-0.1, -0.3, 0.1), "the label does about as well (difference -0.10 [-0.30 +0.10])"),
+        ("worse", (-0.4, -0.5, -0.3), "the label does worse (difference -0.40 [-0.50 -0.30])"),
+        (None, (), "nothing can be said of which does better"),
+    ],
+)
+def test_how_a_label_stands_to_a_look_up_of_tokens_is_said_by_the_interval_of_their_difference(against, between, said):
+    assert control(row(0.55, against, *between)) == f"a look-up of tokens scores 0.55 [0.45 0.65]; {said}"
 
 
-def test_where_either_is_undefined_nobody_has_beaten_anybody():
-    assert control(row(None, 0.55, None)) == (
-        "a look-up of tokens scores +0.55; the headline is no number to compare with it"
-    )
-    assert control(row(0.6, None, None)) == "a look-up of tokens predicts nothing here"
+def test_a_look_up_that_predicts_nothing_is_not_compared():
+    assert control(row(None, None)) == "a look-up of tokens predicts nothing here"
     assert control({"controls": {}}) == ""
 
 

@@ -53,11 +53,11 @@ def test_a_look_up_knows_no_token_from_the_half_that_it_is_scored_on(store, monk
 
     real = lookup.fit
     monkeypatch.setattr(lookup, "fit", fit_and_note)
-    everywhere = look_up(store, 1, whole(store, 1, SPLITS), CONFIG)
+    everywhere, _ = look_up(store, 1, whole(store, 1, SPLITS), CONFIG)
     assert fitted == [{0}, {1, 2}]
     assert everywhere.n_contexts == 800
     fitted.clear()
-    on_score = look_up(store, 1, whole(store, 1, "score"), CONFIG)
+    on_score, _ = look_up(store, 1, whole(store, 1, "score"), CONFIG)
     assert fitted == [{0}]
     assert everywhere.value == pytest.approx(on_score.value, abs=0.05)
 
@@ -78,7 +78,7 @@ class Paid:
 def test_a_paid_simulator_draws_from_all_splits_and_can_be_drawn_again(store):
     everything = whole(store, 1, SPLITS)
     config = replace(CONFIG, contexts=80, guided=False)
-    sampled, (headline, *_) = asyncio.run(score(Paid(everything), "the", 1, everything, None, config))
+    sampled, _, (headline, *_) = asyncio.run(score(Paid(everything), "the", 1, everything, None, config))
     assert headline.details["splits"] == list(SPLITS)
     assert set(store.splits(1)[sampled.frame.contexts]) == {0, 1, 2}
     again_drawn = again(whole(store, 1, splits_of(headline)), headline)
