@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -26,7 +27,15 @@ ENCODINGS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-"""What a text is written in, by the mark before it; UTF-8 without one. The longer of two alike comes first."""
+"""What a text is written in, by the mark before it. The longer of two alike comes first."""
+
+UNMARKED = (
+    (re.compile(rb"[^\0]\0\0\0"), "utf-32-le"),
+    (re.compile(rb"\0\0\0[^\0]"), "utf-32-be"),
+    (re.compile(rb"[^\0]\0"), "utf-16-le"),
+    (re.compile(rb"\0[^\0]"), "utf-16-be"),
+)
+"""The same by its first letter where there is no mark: labels begin with a bracket or a column's name, which is ASCII."""
 
 Check = Callable[[int], object]
 """Raises InputError where there is no such feature."""
@@ -119,10 +128,10 @@ def _of_file(path: Path, rows: Rows) -> Iterator[ForeignLabel | None]:
 
 
 def _text(path: Path) -> str:
-    """What a file says, however it is encoded, as far as a mark before it tells."""
+    """What a file says, in any Unicode encoding, which a mark before it tells, or its first letter."""
     data = whole(path)
     mark = next((mark for mark in ENCODINGS if data.startswith(mark)), b"")
-    encoding = ENCODINGS.get(mark, "utf-8")
+    encoding = ENCODINGS.get(mark) or next((name for first, name in UNMARKED if first.match(data)), "utf-8")
     try:
         return data.removeprefix(mark).decode(encoding)
     except UnicodeDecodeError as error:

@@ -132,16 +132,30 @@ def only_labels(path):
 TABLE = [["1", "war"], ["12", "peace"], ["12", "rest"], ["7", "the word 'the'"]]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be-bom", "utf-32"])
+UNICODE = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("encoding", UNICODE)
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_tables_of_any_separator_encoding_and_line_end(tmp_path, separator, end, encoding):
+def test_tables_of_any_separator_encoding_and_line_end(tmp_path, separator, end, encoding, mark):
     text = "".join(separator.join(row) + end for row in [["index", "label"], *TABLE])
     path = tmp_path / "labels.txt"
-    path.write_bytes(
-        "\ufeff".encode("utf-16-be") + text.encode("utf-16-be") if "be" in encoding else text.encode(encoding)
-    )
+    path.write_bytes((mark + text).encode(encoding))
     assert only_labels(path) == WAR
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("encoding", UNICODE)
+@pytest.mark.parametrize("start", ["[", "\n {", '"index"\t"label"\n1\t"', "sep=;\nindex;label\n1;"])
+def test_letters_of_any_alphabet_in_any_encoding(tmp_path, encoding, mark, start):
+    label = "戦争 и мир — «Ā» 😀"
+    end = {"[": f'{{"index": 1, "label": "{label}"}}]', "\n {": f'"1": "{label}"}}'}.get(start, label)
+    end += '"' if start.startswith('"') else ""
+    path = tmp_path / "labels"
+    path.write_bytes((mark + start + end).encode(encoding))
+    assert only_labels(path) == {1: [label]}
 
 
 def test_a_label_may_hold_what_parts_the_cells_elsewhere(tmp_path):
@@ -228,6 +242,11 @@ GOOD = b'{"index": 1, "label": "war"}\n'
         (b'{"1": "war",\n "2": "pea', "labels: not JSON"),
         (b"index,label,layer\n1,war,2\n3,war,4\n", "labels, line 3: of layer '4', but the first row is of '2'"),
         ("index,label\n1,wär\n".encode("utf-16")[:-1], "labels: not UTF-16-LE"),
+        ("index,label\n1,wär\n".encode("utf-16-le")[:-1], "labels: not UTF-16-LE; save it as UTF-8"),
+        ("index,label\n1,wär\n".encode("utf-32-be")[:-1], "labels: not UTF-32-BE; save it as UTF-8"),
+        ("index,label\n1,café\n".encode("latin-1"), "labels, line 2: not UTF-8; save it as UTF-8"),
+        ("index;label\n1;“war” – naïve\n".encode("cp1252"), "labels, line 2: not UTF-8; save it as UTF-8"),
+        ('{"1": "戦争"}'.encode("shift-jis"), "labels, line 1: not UTF-8; save it as UTF-8"),
         (GOOD + b"{oops\n", "labels, line 2: not JSON"),
         (GOOD + b"[]\n", "labels, line 2: a list where an object was expected"),
         (GOOD + b'{"index": 2, "label": ["war"]}\n', "labels, line 2: 'label' is a list, expected a string"),
