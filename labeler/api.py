@@ -91,6 +91,13 @@ class Run:
         return RunConfig.of(self.record.config).labels is None
 
     @property
+    def makes(self) -> tuple[str, ...]:
+        """The keys of the scores that it was asked for."""
+        from labeler.runs.config import RunConfig
+
+        return RunConfig.of(self.record.config).makes
+
+    @property
     def mode(self) -> Mode:
         """How its hosted models are asked."""
         from labeler.runs.config import RunConfig

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 from labeler.models.names import encoder_available
 
 if TYPE_CHECKING:
-    from labeler.api import Dictionary
+    from labeler.api import Dictionary, Run
+    from labeler.catalogue.report import Report
 
 FIRST = 32
 """Features that a first run is proposed for, at most."""
 
 PIECES = 8
 """Ranges and single indices that a proposed command lists, at most."""
+
+SHOWN = 5
+"""Features that a command which shows some shows, at most."""
 
 
 def to_label(dictionary: Dictionary, features: Sequence[int] | None = None) -> str | None:
@@ -43,6 +47,26 @@ def to_score_imported(dictionary: Dictionary) -> str | None:
     if not any(one["side"] == "input" for index in fires for one in brought.get(index, ())):
         return None
     return f"labeler score {dictionary.name} --labels imported{free_simulator()}"
+
+
+def to_look(run: Run, found: Report) -> str | None:
+    """Commands that show what a run made: some of its features, and all of them together; None where it made nothing.
+
+    They name the run where its dictionary has another: what stands in the catalogue may then be of that one.
+    """
+    from labeler import api
+
+    numbers = sum(one.score.n - one.score.n_undefined for one in found.headlines)
+    if numbers:
+        which = f"--best {min(numbers, SHOWN)}"
+    else:
+        labelled = (row["index"] for row in run.rows() if row["state"] in ("labelled", "unclear"))
+        which = " ".join(str(index) for index in islice(labelled, SHOWN))
+    if not which:
+        return None
+    alone = all(other.id == run.id for other in api.runs() if other.dictionary == run.dictionary)
+    of = "" if alone else f" --run {run.id}"
+    return f"labeler show {run.dictionary} {which}{of}; labeler report {run.dictionary}{of}"
 
 
 def free_simulator() -> str:

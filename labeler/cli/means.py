@@ -8,6 +8,16 @@ if TYPE_CHECKING:
     from labeler.catalogue.report import ScoreMean
     from labeler.score import Average
 
+KINDS = {"population": "", "top-and-random": " (of the contexts at hand)"}
+"""How the two kinds of scores, which are never averaged together, are told apart."""
+
+
+def in_a_line(found: ScoreMean) -> str:
+    """All that there is to say of one score's mean."""
+    why = why_in_none(found)
+    parts = [f"{found.key}{KINDS[found.kind]}: {of_how_many(found)}", f"in no mean: {why}" if why else ""]
+    return "; ".join(filter(None, (*parts, with_scarce(found))))
+
 
 def mean(average: Average) -> str:
     """A mean with its interval, and how many undefined scores are in it as 0."""

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeler.cli.display import by_kind, clean, counted, dollars, out, print_json
-from labeler.cli.means import mean, missing, of_how_many, why_in_none, with_scarce
+from labeler.cli.means import KINDS, mean, missing, of_how_many, why_in_none, with_scarce
 from labeler.cli.options import JSON, OF_RUN
 from labeler.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
     from labeler.api import Spent
     from labeler.catalogue.report import Headline, Report, Share
-
-KINDS = {"population": "", "top-and-random": " (of the contexts at hand)"}
-"""How the two kinds of scores, which are never averaged together, are told apart."""
 
 DENSITY = (Column("active on", right=True), Column("features", right=True), Column("mean [95 %]", right=True))
 SCORES = (
@@ -50,7 +47,7 @@ def report(
         line(f"nothing is labelled yet; labeler label {name}" if of is None else f"run {of} has labelled nothing yet")
         return
     states = ", ".join(f"{n:,} {state}" for state, n in sorted(found.states.items(), key=lambda item: -item[1]))
-    line(f"{name}{'' if of is None else f', run {of}'}: {found.n:,} features, {states}")
+    line(f"{name}{'' if of is None else f', run {of}'}: {counted(found.n, 'feature')}, {states}")
     if found.failures:
         line(f"failed: {by_kind(found.failures)}")
     for headline in found.headlines:

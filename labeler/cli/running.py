@@ -9,6 +9,8 @@ import typer
 from labeler.arguments import amount
 from labeler.cli.display import by_kind, counted, dollars, print_json, say, tell
 from labeler.cli.following import Following
+from labeler.cli.hints import to_look
+from labeler.cli.means import in_a_line
 from labeler.cli.options import BUDGET, DETACH, JSON, KIND, RUN, check_detach
 from labeler.errors import InputError
 from labeler.llm.errors import NO_ROOM
@@ -108,8 +110,21 @@ def see_through(run: Run, json: bool) -> None:
         tell(f"stopped; nothing is lost. To go on: labeler resume {run.id}")
         raise
     report(run, json)
+    if not json:
+        conclude(run)
     if last.failed or run.record.state == "paused":
         raise typer.Exit(1)
+
+
+def conclude(run: Run) -> None:
+    """What a run's labels are worth on the whole, and what to type next."""
+    found = run.report()
+    headlines = {(one.key, one.kind) for one in found.headlines}
+    besides = [one for one in found.scores if one.key in run.makes and (one.key, one.kind) not in headlines]
+    for one in (*found.headlines, *besides):
+        say(in_a_line(one))
+    if hint := to_look(run, found):
+        say(f"next: {hint}")
 
 
 def report(run: Run, json: bool, detached: bool = False) -> None:

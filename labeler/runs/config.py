@@ -118,6 +118,12 @@ class RunConfig:
         return self.key(parse_simulator(self.simulators[0]).name)
 
     @property
+    def makes(self) -> tuple[str, ...]:
+        """The keys of the scores that it was asked for, the headline's first where it makes one."""
+        simulated = [self.key(parse_simulator(name).name) for name in self.simulators]
+        return (*simulated, *(parse_scorer(name).name for name in self.scorers))
+
+    @property
     def must(self) -> str | None:
         """The key of the score that a feature fails without; the others may fail beside it.
 

@@ -153,3 +153,35 @@ def test_without_a_broker_nothing_is_left_to_anybody(command, catalogue, what):
     assert "LABELER_BROKER_URL" in refused.err
     assert catalogue.progress(run_id).failed == 1
     settings.cache_clear()
+
+
+def test_a_run_ends_with_its_mean_and_commands_that_can_be_typed(command, home):
+    said = command("label", "toy", "--features", "0-3", "--simulator", "lexical", "--scorer", "embedding_auc")
+    assert said.code == 0
+    first, mean, *besides, following = said.out.splitlines()
+    assert re.fullmatch(r"run \w{12} is finished: 4 labelled; nothing asked of anyone", first)
+    assert re.match(r"simulation.lexical: mean \+0.\d{3} \[\+0.\d{3} \+0.\d{3}\].* over 4 features", mean)
+    assert [line.partition(":")[0] for line in besides] == ["embedding_auc"]
+    assert following == "next: labeler show toy --best 4; labeler report toy"
+    for typed in following.removeprefix("next: ").split("; "):
+        assert command(*typed.split()[1:]).code == 0
+
+
+def test_a_later_run_is_named_in_the_commands_that_follow_it(command, home):
+    command("label", "toy", "--features", "0-3", "--simulator", "lexical")
+    for arguments in (["label", "toy", "--features", "1"], ["score", "toy", "--features", "1"]):
+        said = command(*arguments, "--simulator", "lexical").out
+        (run_id,) = re.findall(r"run (\w{12}) is finished: 1 labelled", said)
+        assert "mean +" in said
+        assert (
+            f"over 1 feature (no interval: fewer than 4 features)\nnext: labeler show toy --best 1 --run {run_id}"
+            in said
+        )
+        typed = said.splitlines()[-1].removeprefix("next: ").split("; ")[-1]
+        assert typed == f"labeler report toy --run {run_id}"
+        assert f"toy, run {run_id}: 1 feature, 1 labelled" in command(*typed.split()[1:]).out
+
+
+def test_for_another_program_a_run_ends_in_nothing_but_json(command, home):
+    said = command("label", "toy", "--features", "0-3", "--simulator", "lexical", "--json")
+    assert json.loads(said.out)["by_state"] == {"labelled": 4}
