@@ -444,14 +444,16 @@ class Dictionary:
         precision: float = Options.precision,
         foreign: int | None = Options.foreign,
         seed: int = Options.seed,
+        budget: float | None = Options.budget,
         escalate: str | None = Options.escalate,
         below: float = Options.below,
         prompts: Mapping[str, str] | None = Options.prompts,
     ) -> list[Plan]:
         """What labelling would take, from the requests of a random sample; nothing is sent or stored.
 
-        One plan an explainer; with ``batch`` another for the same through batches. The other options are those of
-        ``label``. Raises what ``label`` raises, but for missing keys, which are not needed.
+        One plan an explainer; with ``batch`` another for the same through batches; with a ``budget`` each says how many
+        features it would finish. The other options are those of ``label``. Raises what ``label`` raises, but for missing
+        keys, which are not needed.
         """
         from labeler.runs.planning import plans
 
@@ -463,13 +465,15 @@ class Dictionary:
             precision=precision,
             foreign=foreign,
             seed=seed,
+            budget=budget,
             escalate=escalate,
             below=below,
             prompts=prompts,
         )
         usual = open_catalogue(self._settings).usual_answer
         config, wanted = self._config(options), self._indices(features)
-        return asyncio_run(plans(config, self.store, self._settings, wanted, usual, batch=batch))
+        found = plans(config, self.store, self._settings, wanted, usual, batch=batch, budget=options.budget)
+        return asyncio_run(found)
 
     @in_the_commands_words
     def requests(

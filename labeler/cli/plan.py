@@ -7,13 +7,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
-from labeler.cli.display import clean, counted, out, print_json
+from labeler.arguments import amount as money
+from labeler.cli.display import counted, print_json, say
 from labeler.cli.options import (
     BATCH,
+    BUDGET,
     CONTEXTS,
     ESCALATE,
     EXPLAINER,
@@ -27,6 +26,7 @@ from labeler.cli.options import (
     SIMULATOR,
     read_prompts,
 )
+from labeler.cli.tables import Column, print_table
 from labeler.options import Options
 
 if TYPE_CHECKING:
@@ -44,14 +44,16 @@ def plan(
     foreign: FOREIGN = Options.foreign,
     seed: SEED = Options.seed,
     escalate: ESCALATE = None,
+    budget: BUDGET = None,
     batch: BATCH = False,
     prompt: PROMPT = None,
     json: JSON = False,
 ) -> None:
     """What labelling would take: calls, tokens, dollars and hours, before a cent is spent.
 
-    Each explainer by itself, with the same simulators and scorers; with --batch both ways of asking, side by side. The
-    figures come from the real requests of a random sample of the features; nothing is sent, and no key is needed.
+    Each explainer by itself, with the same simulators and scorers; with --batch both ways of asking, side by side; with
+    --budget how many features it would finish. The figures come from the real requests of a random sample of the
+    features; nothing is sent, and no key is needed.
     """
     from labeler import api
     from labeler.models.counting import counted_by
@@ -67,33 +69,67 @@ def plan(
         precision=precision,
         foreign=foreign,
         seed=seed,
+        budget=money(budget, "--budget"),
         escalate=escalate,
         prompts=read_prompts(prompt),
     )
     if json:
         print_json([{**asdict(one), "counted_by": counted_by()} for one in plans])
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("explainer", overflow="fold", min_width=20)
-    table.add_column("mode")
-    for column in ("calls", "prompt tokens", "answer tokens", "dollars", "time"):
-        table.add_column(column, justify="right", no_wrap=True)
+    rows = []
     for one in plans:
-        hours = span(one.hours, duration)
-        table.add_row(*(Text(clean(cell)) for cell in (one.explainer, one.mode, *figures(one), hours)))
+        rows.append([one.explainer, one.mode, *figures(one), span(one.hours, duration)])
         if one.null is not None and one.null.calls.high:
-            table.add_row("  of this the null", "", *figures(one.null), "")
-    out.print(table)
+            rows.append(["  of this the null", "", *figures(one.null), ""])
+    print_table(COLUMNS, rows)
     first = plans[0]
-    out.print(
+    say(
         f"for {first.features:,} features, from the requests of {first.sampled}; tokens by {counted_by()}; "
-        "in brackets from the least to the most that is to be expected",
-        highlight=False,
+        "in brackets from the least to the most that is to be expected"
     )
+    if any(one.calls.high for one in plans):
+        say(f"the time is {paces(batch)}")
+        if first.by_halves:
+            say(
+                f"by halves, for they fire in few documents: {first.by_halves} of those {first.sampled}; an explainer is asked "
+                "three times there, about all of the documents and about either half"
+            )
     if first.null is not None:
-        out.print(null_of(first.null, foreign), highlight=False, markup=False)
+        say(null_of(first.null, foreign))
     for model in dict.fromkeys(model for one in plans for model in one.unpriced):
-        out.print(f"the price of {clean(model)} is not known; LABELER_PRICES can say it", highlight=False, markup=False)
+        say(f"the price of {model} is not known; LABELER_PRICES can say it")
+    for one in plans if budget is not None else ():
+        say(f"{one.explainer}, {one.mode}: {within(one)}")
+
+
+COLUMNS = (
+    Column("explainer"),
+    Column("mode"),
+    *(Column(name, right=True) for name in ("calls", "prompt tokens", "answer tokens", "dollars", "time")),
+)
+
+
+def within(one: Plan) -> str:
+    """What comes of a plan's budget."""
+    budget = f"${one.budget_usd:,.10g}"
+    if one.finished is None:
+        return f"whether {budget} is enough nobody can say without a price"
+    if one.finished.low == one.features:
+        return f"{budget} is enough"
+    likely = (
+        "is probably enough, but may finish no more than" if one.finished.mid == one.features else "would finish about"
+    )
+    many = f"{one.finished.low:,.0f}" if one.finished.mid == one.features else span(one.finished, "{:,.0f}".format)
+    return f"{budget} {likely} {many} of {one.features:,} features"
+
+
+def paces(batch: bool) -> str:
+    """What the hours of plans rest on."""
+    from labeler.runs.planning import BATCH_HOURS, CALL_SECONDS, IN_FLIGHT, Span
+
+    calls = f"{IN_FLIGHT} calls at once of {span(Span(*CALL_SECONDS), digits)} s each, fewer where known limits allow no more"
+    batches = f" (a batch takes {span(Span(*BATCH_HOURS), duration)})" if batch else ""
+    return f"that of {calls}{batches}, and what this machine took for the sample"
 
 
 def figures(one: Plan | PlannedNull) -> list[str]:

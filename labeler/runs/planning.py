@@ -101,6 +101,11 @@ class Plan:
     """The models without a price."""
     null: PlannedNull | None = None
     """What the null takes of all that; None where nobody who has to be paid could be asked for one."""
+    by_halves: int = 0
+    """Those of the sampled features that fire in few documents: they are explained from all and from either half."""
+    budget_usd: float | None = None
+    finished: Span | None = None
+    """How many of the features the budget would finish; None where nobody set one, or a price is not known."""
 
     def __repr__(self) -> str:
         cost = "price unknown" if self.usd is None else f"${self.usd}"
@@ -137,6 +142,7 @@ async def plans(
     answered: Answered,
     *,
     batch: bool,
+    budget: float | None = None,
 ) -> list[Plan]:
     """What each explainer's way of a run would take, asked call by call and, with ``batch``, in batches too.
 
@@ -148,12 +154,12 @@ async def plans(
         raise InputError("none of these features would be asked about: all are dead or skipped")
     facts = load_facts(settings)
     null = stored_null(run.config)
+    drawn = sample(live, config.seed, SAMPLE)
+    by_halves = sum(store.halves(index) for index in drawn)
     backends = Backends(keyless(settings))
     modes: tuple[Literal["direct", "batch"], ...] = ("direct", "batch") if batch else ("direct",)
     try:
-        asked, seconds = await rehearse(
-            Bench(config, store, backends), sample(live, config.seed, SAMPLE), len(live), null
-        )
+        asked, seconds = await rehearse(Bench(config, store, backends), drawn, len(live), null)
         return [
             planned(
                 explainer,
@@ -165,6 +171,8 @@ async def plans(
                 seconds=seconds,
                 a_minute=lambda name: a_minute(facts.limits(name)),
                 null=null,
+                by_halves=by_halves,
+                budget=budget,
             )
             for explainer, explaining in asked.explaining.items()
             for mode in modes
@@ -193,9 +201,7 @@ async def expected_usd(
             wanted = [stage for stage in stages if stage.of_null is (name == "control")]
             usd = taken(wanted, len(live), price, answered).usd
             if usd is not None:
-                bounds = [one.bound.usd or 0.0 for stage in wanted for requests in stage.requests for one in requests]
-                share = BATCH_SHARE if config.mode == "batch" else 1.0
-                found[name] = {"feature": usd.high / max(1, n), "call": share * max(bounds, default=0.0)}
+                found[name] = {"feature": usd.high / max(1, n), "call": dearest(wanted, config.mode)}
         return found
     finally:
         await backends.close()
@@ -257,11 +263,13 @@ def planned(
     seconds: float,
     a_minute: Callable[[str], tuple[float | None, float | None]] = lambda name: (None, None),
     null: PaidNull | None = None,
+    by_halves: int = 0,
+    budget: float | None = None,
 ) -> Plan:
     """The sum over stages; a mean of the sample stands for all features, with its sampling error in the interval.
 
     ``seconds`` are what a feature takes beside its calls, ``a_minute`` gives the requests and the input tokens that a
-    model's provider allows. ``null`` is what the stages that are marked so are about.
+    model's provider allows. ``null`` is what the stages that are marked so are about. ``budget`` is in US dollars.
     """
     whole = taken(stages, features, price, answered)
     hours = Span(*(features * seconds / 3600,) * 3)
@@ -297,6 +305,31 @@ def planned(
         )
         if of_null
         else None,
+        by_halves=by_halves,
+        budget_usd=budget,
+        finished=None
+        if budget is None or whole.usd is None
+        else finished(budget, features, whole.usd, dearest(stages, mode)),
+    )
+
+
+def dearest(stages: Sequence[Asked], mode: Literal["direct", "batch", "offline"]) -> float:
+    """The most that a single call can take, in US dollars; 0 where no price is known."""
+    bounds = [one.bound.usd or 0.0 for stage in stages for requests in stage.requests for one in requests]
+    return (BATCH_SHARE if mode == "batch" else 1.0) * max(bounds, default=0.0)
+
+
+def finished(budget: float, features: int, usd: Span, to_spare: float) -> Span:
+    """How many of a run's features a budget finishes, where all take ``usd``: the worst case of a call is kept free.
+
+    The fewest are those that are finished where each takes the most.
+    """
+    room = max(0.0, budget - to_spare)
+    return Span(
+        *(
+            min(features, int(features * room / all_of_it)) if all_of_it else features
+            for all_of_it in (usd.high, usd.mid, usd.low)
+        )
     )
 
 

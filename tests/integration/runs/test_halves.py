@@ -89,6 +89,14 @@ def test_the_label_is_made_of_all_and_the_score_is_the_mean_of_both_halves(chose
     assert documents(store, whole.contexts) == set.union(*(documents(store, one.contexts) for one in of_halves))
 
 
+def test_a_plan_tells_that_halves_ask_an_explainer_three_times(chosen):
+    model = "openai:m@http://127.0.0.1:9/v1"
+    (one,) = dictionary(chosen).plan([0], explainers=model, simulators="lexical")
+    (other,) = dictionary(chosen).plan([1], explainers=model, simulators="lexical")
+    assert (one.by_halves, one.calls.mid) == (1, 3)
+    assert (other.by_halves, other.calls.mid) == (0, 1)
+
+
 def test_two_halves_together_are_as_few_contexts_as_they_are(chosen):
     """A handful of firing contexts is no better for being scored in two parts: doubted, counted, and in no mean."""
     store = dictionary(chosen).store

@@ -1,5 +1,8 @@
 """What the null by paid models costs: planned, capped, and taken as planned."""
 
+import json
+import re
+
 import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
@@ -7,8 +10,11 @@ from typer.testing import CliRunner
 from eval.provider import Provider
 from labeler.catalogue.engine import open_engine
 from labeler.catalogue.tables import CALLS
+from labeler.cli import display
 from labeler.cli.app import app
+from labeler.cli.plan import amount, span
 from labeler.runs.paid_null import paid_null
+from labeler.runs.planning import Span
 from tests.fakes.environment import clean
 from tests.fakes.priced import PricedHome
 
@@ -91,3 +97,27 @@ def test_the_plan_tells_the_null_apart(home_of, monkeypatch, given, says):
     assert done.exit_code == 0, done.output
     assert says in done.output
     assert ("of this the null" in done.output) == (given == ["--foreign", "2"])
+
+
+@pytest.mark.parametrize("columns", ["", "40", "80", "100", "140"])
+def test_the_plan_cuts_nothing_and_says_what_it_rests_on_and_what_a_budget_does(home_of, monkeypatch, columns):
+    home = home_of(6)
+    monkeypatch.setenv("LABELER_HOME", str(home.settings.home))
+    monkeypatch.setenv("LABELER_PRICES", str(home.settings.prices))
+    monkeypatch.setattr(display.out, "_width", int(columns or display.ENDLESS))
+    models = ["--explainer", home.model, "--simulator", home.model, "--contexts", "30"]
+
+    def planned(*more):
+        done = CliRunner().invoke(app, ["plan", "toy", *models, *more])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    (found,) = json.loads(planned("--json"))
+    told = planned("--budget", "10", "--batch")
+    assert "…" not in told
+    assert re.search(r"64 calls at once of 3 \[1 10\] s each.* \(a batch takes 1h \[6min 24h\]\)", told)
+    assert told.count(home.model) == 4, "two ways of asking, each in the table and beside its budget"
+    assert told.count("$10 is enough") == 2
+    assert span(Span(**found["usd"]), amount) in told
+    (free,) = json.loads(CliRunner().invoke(app, ["plan", "toy", "--budget", "1", "--json"]).output)
+    assert free["finished"] == {"low": 6, "mid": 6, "high": 6}

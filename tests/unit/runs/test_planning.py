@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from labeler.llm.protocol import PendingRequest, Usage
 from labeler.models.counting import count_tokens
 from labeler.runs.paid_null import PaidNull
-from labeler.runs.planning import ANSWERED_SHARE, Asked, Span, planned
+from labeler.runs.planning import ANSWERED_SHARE, Asked, Span, finished, planned
 
 
 def request(text="some words", room=100, prompt="explain@1"):
@@ -106,3 +106,32 @@ def test_what_the_null_takes_is_told_apart_and_is_in_the_sum():
     assert (found.calls, found.null.calls) == (Span(1_250, 1_250, 1_250), Span(250, 250, 250))
     assert found.null.usd.mid == pytest.approx(found.usd.mid / 5)
     assert plan([own]).null is None, "nobody who is paid could be asked for one"
+
+
+def test_a_budget_finishes_as_many_features_as_it_has_the_money_for():
+    usd = Span(1.0, 2.0, 4.0)
+    assert finished(5.0, 100, usd, 0.5) == Span(100, 100, 100)
+    assert finished(2.5, 100, usd, 0.5) == Span(50, 100, 100)
+    assert finished(1.0, 100, usd, 0.0) == Span(25, 50, 100)
+    assert finished(0.1, 100, usd, 0.5) == Span(0, 0, 0), "the worst case of a call has to stay free"
+    assert finished(0.1, 100, Span(), 0.0) == Span(100, 100, 100), "what costs nothing is always finished"
+
+
+def test_a_plan_says_what_its_budget_finishes_where_prices_are_known():
+    stages = [asked([[request()]] * 10)]
+    found = plan(stages)
+    assert (found.budget_usd, found.finished) == (None, None)
+    half = plan(stages, budget=0.1 + found.usd.mid / 2)
+    assert half.finished.mid == pytest.approx(found.features / 2, abs=1)
+    assert half.finished.low < half.finished.mid < half.finished.high
+    assert plan(stages, budget=1e6).finished == Span(1_000, 1_000, 1_000)
+    assert plan(stages, budget=5, price=lambda *_: None).finished is None
+
+
+@given(st.floats(0.01, 100), st.floats(0.01, 10), st.floats(1, 3), st.floats(1, 3), st.integers(1, 10_000))
+def test_more_money_never_finishes_fewer(budget, low, more, most, features):
+    usd = Span(low, low * more, low * more * most)
+    less, enough = finished(budget, features, usd, 0.01), finished(2 * budget, features, usd, 0.01)
+    for one, other in zip(vars(less).values(), vars(enough).values(), strict=True):
+        assert 0 <= one <= other <= features
+    assert less.low <= less.mid <= less.high
