@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from labeler.catalogue.imports import Labels
-    from labeler.catalogue.records import NewRun, RunRecord, ScoreRecord, Standing
+    from labeler.catalogue.records import CandidateRecord, NewRun, RunRecord, ScoreRecord, Standing
     from labeler.catalogue.records import Progress as RunProgress
     from labeler.catalogue.report import Report
     from labeler.catalogue.repository import Catalogue
@@ -159,6 +159,10 @@ class Run:
         if foreign := sorted(set(wanted).difference(mine)):
             raise InputError(f"run {self.id} is not about feature {foreign[0]}")
         return wanted
+
+    def candidates(self, index: int) -> list[CandidateRecord]:
+        """All explanations of one feature that it chose between, or made of halves of its documents."""
+        return self._catalogue.candidates(self.id, index_of(index))
 
     def work(self, watch: Watch | None = None) -> RunProgress:
         """See the run to its end: with a worker in this process, or, where a broker is set, by the workers of the fleet.
@@ -370,6 +374,29 @@ class Dictionary:
         None where the evidence was not collected here.
         """
         return self.store.manifest.collected
+
+    def considered(self, row: Mapping[str, Any]) -> list[tuple[int | None, str, str]]:
+        """The explanations beside the label of an exported row: the half of the feature's documents that each was made of
+        (0 or 1; None where of all, or nobody can say), its label (empty where unclear), and its explainer."""
+        found = self.run(row["provenance"]["run"]).candidates(row["index"])
+        known = row["provenance"]["evidence"] == self.store.manifest.fingerprint
+        halves = [self.store.half_of(row["index"], one.contexts or ()) if known else None for one in found]
+        listed = [(half, one.label, one.explainer) for half, one in zip(halves, found, strict=True)]
+        own = (None, row["label"] or "", row["explainer"] or "")
+        if own in listed:
+            listed.remove(own)
+        return listed
+
+    def labels_of_other_runs(self, row: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+        """(run, label, explainer) of a feature's labels that read differently from that of an exported row, newest first."""
+        found = open_catalogue(self._settings).other_labels(self.name, row["index"], row["provenance"]["run"])
+        return [(run, label, explainer) for run, label, _, explainer in found]
+
+    def source_of(self, row: Mapping[str, Any]) -> str | None:
+        """Where the label of an exported row comes from: ``file:NAME``, ``given``, ``imported``; None for one made here."""
+        made = open_catalogue(self._settings).run(row["provenance"]["label_run"]).config.get("labelling", {})
+        source: str | None = made.get("labels")
+        return source
 
     def explainable(self) -> list[int]:
         """The features that a run can explain: they fire in contexts that labels may be made from."""

@@ -139,12 +139,49 @@ def parse_features(text: str, here: Sequence[int]) -> list[int]:
 
     A range means those in it that are here. InputError where they are none, or go beyond the dictionary's.
     """
+    found: list[int] = []
+    for part, start, end in _ranges(text):
+        if end > here[-1]:
+            raise InputError(f"feature {end} is out of range: there are features {here[0]} to {here[-1]}")
+        some = _between(here, start, end)
+        if not some:
+            raise InputError(f"no feature of '{part}' is here; the nearest is {_nearest(here, start)}")
+        found.extend(some)
+    return found
+
+
+def among(named: Sequence[str], here: Sequence[int], dictionary: str) -> tuple[list[int], list[str]]:
+    """Those of some features that are ``here`` (ascending), each once in the order in which they were named, and what was
+    named and is not here, as it would be named again.
+
+    A range means those in it that are here; beyond the last one nothing is. InputError where none of them is here.
+    """
+    found: list[int] = []
+    missing: list[str] = []
+    for part, start, end in (one for text in named for one in _ranges(text)):
+        some = _between(here, start, end)
+        found.extend(some)
+        if end > here[-1]:
+            start = max(start, here[-1] + 1)
+            missing.append(f"{start}-{end}" if end > start else str(end))
+        elif not some:
+            missing.append(part)
+    if not found:
+        which = f"feature {missing[0]} is" if missing[0].isdecimal() else f"features {missing[0]} are"
+        why = "out of range" if int(missing[0].split("-")[0]) > here[-1] else "not here"
+        near = "" if why == "out of range" else f"; the nearest is {_nearest(here, int(missing[0].split('-')[0]))}"
+        raise InputError(f"{which} {why}: '{dictionary}' has features {here[0]} to {here[-1]}{near}")
+    return list(dict.fromkeys(found)), list(dict.fromkeys(missing))
+
+
+def _ranges(text: str) -> list[tuple[str, int, int]]:
+    """The parts of ``0-99,512`` or ``@file``, each with its first index and its last; InputError for what is none."""
     if text.startswith("@"):
         path = Path(text[1:])
         if not path.is_file():
             raise InputError(f"no file '{path}' with feature indices, one a line")
         text = ",".join(path.read_text(encoding="utf-8", errors="replace").split())
-    found: list[int] = []
+    found = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         first, dash, last = part.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
@@ -152,15 +189,14 @@ def parse_features(text: str, here: Sequence[int]) -> list[int]:
         start, end = int(first), int(last or first)
         if end < start:
             raise InputError(f"'{part}' is no range of features; the smaller index comes first")
-        if end > here[-1]:
-            raise InputError(f"feature {end} is out of range: there are features {here[0]} to {here[-1]}")
-        among = here[bisect_left(here, start) : bisect_right(here, end)]
-        if not among:
-            raise InputError(f"no feature of '{part}' is here; the nearest is {_nearest(here, start)}")
-        found.extend(among)
+        found.append((part, start, end))
     if not found:
         raise InputError("no features were named; write 0-99,512 or @file with an index a line")
     return found
+
+
+def _between(here: Sequence[int], start: int, end: int) -> Sequence[int]:
+    return here[bisect_left(here, start) : bisect_right(here, end)]
 
 
 def _nearest(here: Sequence[int], index: int) -> int:

@@ -191,6 +191,14 @@ class Evidence:
             return self.promoted if self.scale is None else ()
         return self.promoted if self.lens.says else ()
 
+    @property
+    def lists_say(self) -> bool | None:
+        """Whether lists of promoted tokens tell this dictionary's features apart; None where nobody could measure it.
+
+        People are shown them then, with that caveat; what a model is shown is ``telling``.
+        """
+        return None if self.lens is None else self.lens.says
+
     def __repr__(self) -> str:
         density = self.statistics.density
         often = "" if density is None else f", density {density:.3g}"

@@ -129,8 +129,9 @@ class Feature:
             parts.append(escaped(": ".join(filter(None, (self.state or "no label yet", self.reason)))))
         often = "" if statistics.density is None else f"active on {statistics.density:.3%} of tokens, "
         parts.append(f"{often}{statistics.max_activation:.3g} at most")
-        if evidence.promoted:
-            parts.append(f"promotes {' '.join(escaped(token) for token, _ in evidence.promoted[:TOKENS])}")
+        if evidence.promoted and evidence.lists_say is not False:
+            caveat = " (not measured here whether such lists say anything)" if evidence.lists_say is None else ""
+            parts.append(f"promotes {' '.join(escaped(token) for token, _ in evidence.promoted[:TOKENS])}{caveat}")
         rows = "".join(
             f'<tr><td style="text-align:right">{context.maximum:.3g}</td>'
             f'<td style="text-align:left">{shaded(context, statistics.max_activation)}</td></tr>'

@@ -56,6 +56,16 @@ def candidates(connection: Connection, run_id: str, index: int) -> list[Candidat
     return [CandidateRecord(**{name: row._mapping[name] for name in kept}) for row in rows]
 
 
+def of_other_runs(connection: Connection, run_ids: Sequence[str], index: int) -> list[tuple[str, str, str, str]]:
+    """(run, label, description, explainer) of one feature's labels in some runs, in the order of these."""
+    columns = FEATURES.c.run_id, CANDIDATES.c.label, CANDIDATES.c.description, CANDIDATES.c.explainer
+    query = sa.select(*columns).join(CANDIDATES, CHOSEN)
+    query = query.where(FEATURES.c.index == index, FEATURES.c.state == "labelled")
+    place = {run_id: at for at, run_id in enumerate(run_ids)}
+    found = [tuple(row) for row in connection.execute(query) if row.run_id in place]
+    return sorted(found, key=lambda one: place[one[0]])  # type: ignore[arg-type, return-value]
+
+
 def recognised(
     connection: Connection, dictionary: str, given: Mapping[int, Sequence[CandidateRecord]]
 ) -> dict[int, list[CandidateRecord]]:

@@ -29,6 +29,10 @@ UNKNOWN = protocol.UNKNOWN
 """The outcome of a call of which nobody can say whether it was billed; its ``usd`` is the most that it can cost."""
 
 
+BY_HALVES = "mean of two halves, each scored with a label that was made of the other, or chosen on it"
+"""How the sampling of a score ends that was made by halves."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CandidateRecord:
     """One explanation of a feature; its position is its place in the outcome."""

@@ -19,6 +19,7 @@ from labeler.catalogue import (
     requests,
     rows,
     runs,
+    sharing,
     standing,
 )
 from labeler.catalogue.claims import chunks
@@ -282,6 +283,16 @@ class Catalogue:
         """Labels from elsewhere by feature, with the contexts that their makers were shown where they were made here."""
         with self._reader.connect() as connection:
             return labels.recognised(connection, clean_text(dictionary), given)
+
+    def other_labels(self, dictionary: str, index: int, run_id: str) -> list[tuple[str, str, str, str]]:
+        """(run, label, description, explainer) of a feature's labels in other runs than one, newest first; of those that
+        read alike the newest. Imported labels, which are told apart from them, are not among them."""
+        runs = self.runs(dictionary)
+        others = [run.id for run in runs if run.id != run_id and not imported.is_of_imported(run)]
+        with self._reader.connect() as connection:
+            found = labels.of_other_runs(connection, [run_id, *others], index)
+        by_reading = {(sharing.reading(one[1]), sharing.reading(one[2])): one for one in reversed(found)}
+        return [one for one in found if one in by_reading.values() and one[0] != run_id]
 
     def indices(self, run_id: str) -> list[int]:
         """The features that a run is about, in order."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
-from labeler.arguments import parse_features
-from labeler.cli.display import clean, coloured, out, print_json, score_text
+from labeler.arguments import among
+from labeler.cli.display import clean, coloured, out, print_json, score_text, tell
 from labeler.cli.hints import to_label
 from labeler.cli.options import JSON, OF_RUN
+from labeler.cli.tables import Column, print_table
 from labeler.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 MANY = 20
 """Near-duplicates that are listed."""
 
+OTHERS = 3
+"""Labels of other runs that are listed."""
+
 AGAINST_LOOKUP = {
     "better": "the label does clearly better",
-    "alike": "the label does about as well",
+    "alike": "the label does about as well, as far as these contexts tell",
     "worse": "the label does worse",
     None: "nothing can be said of which does better",
 }
@@ -36,6 +39,22 @@ AGAINST_LOOKUP = {
 
 NEAR = {"token": "has its token", "embedding": "reads alike", "neighbour": "a near feature fires"}
 """Why a silent context is shown."""
+
+HALVES = "by halves"
+NOT_MEASURED = "not measured here whether such lists say anything"
+
+MEANINGS = {
+    "~": "imprecise; why stands beneath the scores",
+    "beats": "the share of other features' labels that score less in this one's place",
+    "worth": "as many contexts drawn blindly would give as narrow an interval",
+    "look-up": "how strong the feature is on each token by itself, without a label; where the interval of the difference "
+    "holds 0, the two do about as well",
+    HALVES: "a feature in few documents: of either half of them a label was made and scored on the other half; what is "
+    "told is the mean of the two, which the label of all of them is rather above than below",
+}
+"""What signs and words say, told at the end where they occurred."""
+
+_WIDTH = re.compile(r"^(half of the interval's width), [\d.]+,")
 
 
 def show(
@@ -56,7 +75,10 @@ def show(
 
     dictionary = api.open(name)
     of = None if run is None else dictionary.run(run).id
-    indices = chosen(dictionary, features or (), random=random, best=best, worst=worst, run=of)
+    indices, missing = chosen(dictionary, features or (), random=random, best=best, worst=worst, run=of)
+    if missing:
+        here = dictionary.store.indices
+        tell(f"not here: {', '.join(missing)} ('{name}' has features {here[0]} to {here[-1]})")
     rows = {row["index"]: row for row in dictionary.catalogue(indices, run=of)}
     if json:
         found = [facts(dictionary, index, rows.get(index), contexts) for index in indices]
@@ -67,8 +89,13 @@ def show(
         if number:
             out.print()
         about(dictionary, index, rows.get(index), contexts, of)
-    if contexts and not coloured(out):
+    meanings = {name: MEANINGS[name] for name in MEANINGS if name in set(occurring(rows.values()))}
+    marked = contexts and not coloured(out)
+    if meanings or marked:
         out.print()
+    for name, meaning in meanings.items():
+        out.print(Text.assemble((f"{name}  ", "bold dim"), (meaning, "dim")), soft_wrap=True)
+    if marked:
         out.print(LEGEND, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -80,26 +107,24 @@ def chosen(
     best: int | None,
     worst: int | None,
     run: str | None,
-) -> list[int]:
-    """The features to show, in the order to show them; InputError where none are, or two ways of choosing are given."""
+) -> tuple[list[int], list[str]]:
+    """The features to show, in the order to show them, and what was named and is not here.
+
+    InputError where none are, or two ways of choosing are given.
+    """
     ways = [named or None, random, best, worst]
     if sum(way is not None for way in ways) != 1:
         raise InputError("say which features to show: 3 17 20-24, or one of --random N, --best N, --worst N")
     if random is not None:
-        return dictionary.drawn(random, run=run)
+        return dictionary.drawn(random, run=run), []
     if named:
-        here = dictionary.store.indices.tolist()
-        parts = (
-            [dictionary.store.check_index(int(part))] if part.isdecimal() else parse_features(part, here)
-            for part in named
-        )
-        return list(dict.fromkeys(index for part in parts for index in part))
+        return among(named, dictionary.store.indices.tolist(), dictionary.name)
     n = best or worst or 0
     found = dictionary.best(n, worst=worst is not None, run=run)
     if not found:
         whose = f"run {run}" if run else f"'{dictionary.name}'"
         raise InputError(f"no label of {whose} has a headline score yet; labeler label {dictionary.name}")
-    return found
+    return found, []
 
 
 def about(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int, run: str | None) -> None:
@@ -110,16 +135,14 @@ def about(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int
     evidence = dictionary.evidence(index)
     heading(dictionary, evidence, row, run)
     if row is not None and row["scores"]:
-        out.print(scores(row))
-        verdict = control(row)
-        if verdict:
-            out.print(Text(verdict, style="dim"))
-        for reason in dict.fromkeys(s["reason"] for s in row["scores"].values() if s["state"] == "unscored"):
-            out.print(Text(f"not scored: {clean(reason or 'nobody said why')}", style="yellow"), soft_wrap=True)
-        if "null" in row["controls"]:
-            out.print(Text(f"the null is missing: {clean(row['controls']['null']['failed'])}", style="yellow"))
+        scores(row)
+        for line in beneath(row):
+            out.print(line, soft_wrap=True)
     for theirs in row["imported"] if row is not None else dictionary.imported(index).get(index, []):
         out.print(imported(theirs), soft_wrap=True)
+    if row is not None:
+        for line in beside(dictionary, row):
+            out.print(line, soft_wrap=True)
     for line in neighbourhood(evidence, row):
         out.print(line, soft_wrap=True)
     found = bars(evidence.statistics.histogram)
@@ -128,17 +151,16 @@ def about(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int
         out.print()
         for bar in drawn(found, "tokens" if counted else "tokens at hand"):
             out.print(Text(bar, style="dim"), soft_wrap=True)
-    out.print()
     strongest = evidence.statistics.max_activation
     shown = evidence.contexts[:n]
+    if not evidence.contexts:
+        if not is_dead(evidence):
+            out.print(Text("no context in which it fires is here", style="dim"))
+        return
+    if shown:
+        out.print()
     for context in shown:
         out.print(highlighted(context, strongest), soft_wrap=True)
-    if not evidence.contexts:
-        dead = statistics_say_dead(evidence)
-        out.print(
-            Text("it is active nowhere in the corpus" if dead else "no context in which it fires is here", style="dim")
-        )
-        return
     for miss in dictionary.near_misses(index, "explain", 1) if shown else ():
         silent = Text(f"silent  {clean(miss.context.text)}", style="dim")
         out.print(silent.append(f"  {NEAR[miss.kind]}"), soft_wrap=True)
@@ -155,17 +177,101 @@ def imported(theirs: dict[str, Any]) -> Text:
     return line
 
 
-def neighbourhood(evidence: Evidence, row: dict[str, Any] | None) -> Iterator[Text]:
-    """What its weights and its neighbours say, and the labels that were not chosen: lines."""
-    if evidence.promoted and not evidence.telling:
-        why = "too little is here to measure whether they say anything"
-        if evidence.lens is not None:
-            why = f"they tell this feature from others at AUC {evidence.lens.auc:.2f}".replace(" 0.", " .")
+def beneath(row: Mapping[str, Any]) -> Iterator[Text]:
+    """What there is to say of a label's scores: how they stand to the look-up, what each rests on, why some are missing."""
+    verdict = control(row)
+    if verdict:
+        yield Text(verdict, style="dim")
+    found: dict[tuple[str, str], list[str]] = {}
+    for key, score in row["scores"].items():
+        if score["state"] != "ok":
+            why = _WIDTH.sub(r"\1", score["reason"] or "nobody said why")
+            found.setdefault((score["state"], why), []).append(key)
+    # The headline's reason comes first, then that of a few scores, then what is true of all the others.
+    order = sorted(found.items(), key=lambda one: (row["headline"] not in one[1], len(one[1])))
+    last = [state for (state, _), _ in order].count("imprecise") - 1
+    at = -1
+    for (state, why), keys in order:
+        if state == "imprecise":
+            at += 1
+            others = "" if not last else "the others: " if at == last and len(keys) > 1 else f"{', '.join(keys)}: "
+            yield Text.assemble(("~ ", "yellow"), (f"{others}{clean(why)}", "dim"))
+        elif state == "unscored":
+            yield Text(f"not scored: {clean(why)}", style="yellow")
+        else:
+            yield Text(f"{', '.join(keys)} {state}: {clean(why)}", style="yellow")
+    if any(map(is_by_halves, row["scores"].values())):
+        from labeler.catalogue.records import BY_HALVES
+
+        yield Text(f"{HALVES}: each score is the {BY_HALVES}", style="dim")
+    if "null" in row["controls"]:
+        yield Text(f"the null is missing: {clean(row['controls']['null']['failed'])}", style="yellow")
+
+
+def occurring(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The signs and words of ``MEANINGS`` that are shown of some rows."""
+    for row in rows:
+        for score in row["scores"].values():
+            if score["state"] == "imprecise":
+                yield "~"
+            if score["null_percentile"] is not None:
+                yield "beats"
+            if score["uniform_equivalent_n"] is not None:
+                yield "worth"
+            if is_by_halves(score):
+                yield HALVES
+        if row["controls"].get("lookup"):
+            yield "look-up"
+
+
+def is_by_halves(score: Mapping[str, Any]) -> bool:
+    """Whether a score is the mean of two."""
+    from labeler.catalogue.records import BY_HALVES
+    from labeler.score import ONE_HALF
+
+    made = score["value"] is not None and not (score["reason"] or "").startswith(ONE_HALF)
+    return made and (score["sampling"] or "").endswith(BY_HALVES)
+
+
+def beside(dictionary: Dictionary, row: Mapping[str, Any]) -> Iterator[Text]:
+    """The labels that were not chosen, those that were made of half of the documents, and those of other runs: lines."""
+    own = clean(row["label"] or "")
+    rivals: dict[str, list[str]] = {}
+    halves: dict[int, str] = {}
+    for half, label, explainer in dictionary.considered(row):
+        if half is not None:
+            halves.setdefault(half, "the same" if label and clean(label) == own else clean(label) or "unclear")
+        elif not label or clean(label) != own:
+            rivals.setdefault(clean(label) or "unclear", []).append(clean(explainer))
+    if rivals:
+        listing = "; ".join(f"{label} ({', '.join(dict.fromkeys(by))})" for label, by in rivals.items())
+        yield Text(f"also considered: {listing}", style="dim")
+    if halves:
+        listing = "; ".join(f"of half {'AB'[half]}: {label}" for half, label in sorted(halves.items()))
+        yield Text(f"made of half of its documents, to be scored on the other: {listing}", style="dim")
+    others = dictionary.labels_of_other_runs(row)
+    for run, label, explainer in others[:OTHERS]:
+        command = f"labeler show {dictionary.name} {row['index']} --run {run}"
+        yield Text(f"another label of it: {clean(label)} ({clean(explainer)}); {command}", style="yellow")
+    if len(others) > OTHERS:
+        yield Text(f"and {len(others) - OTHERS} more labels, of older runs", style="yellow")
+
+
+def neighbourhood(evidence: Evidence, row: Mapping[str, Any] | None) -> Iterator[Text]:
+    """What its weights and its neighbours say: lines.
+
+    Lists of promoted tokens are shown where they tell this dictionary's features apart, and with a caveat where nobody could
+    measure it: whoever brought them may know better. Where it was measured that they say nothing, they are not.
+    """
+    if evidence.promoted and evidence.lists_say is False and (lens := evidence.lens) is not None:
+        figure = f"{lens.auc:.2f} [{lens.low:.2f} {lens.high:.2f}]".replace("0.", ".")
+        why = f"such lists tell this dictionary's features apart at AUC {figure}; the interval has to be above .55"
         yield Text(f"promoted tokens: not shown, {why}", style="dim")
     for what, tokens in (("promotes", evidence.promoted), ("suppresses", evidence.suppressed)):
-        if tokens and evidence.telling:
+        if tokens and evidence.lists_say is not False:
+            caveat = f"  ({NOT_MEASURED})" if evidence.lists_say is None and what == "promotes" else ""
             listing = "  ".join(clean(token).strip() or "␣" for token, _ in tokens)
-            yield Text.assemble((f"{what} ", "dim"), listing)
+            yield Text.assemble((f"{what} ", "dim"), listing, (caveat, "dim"))
     if evidence.nearest:
         nearest = ", ".join(f"{other} ({closeness:.2f})" for other, closeness in evidence.nearest)
         yield Text(f"nearest features: {nearest}", style="dim")
@@ -173,11 +279,6 @@ def neighbourhood(evidence: Evidence, row: dict[str, Any] | None) -> Iterator[Te
         yield Text(f"near-duplicates: {listed(evidence.near_duplicates)}", style="dim")
     if row is not None and row["same_label"]:
         yield Text(f"the same label is on its near-duplicates {listed(row['same_label'])}", style="yellow")
-    if row is not None and row["alternatives"]:
-        others = "; ".join(
-            f"{clean(other['label']) or 'unclear'} ({clean(other['explainer'])})" for other in row["alternatives"]
-        )
-        yield Text(f"also considered: {others}", style="dim")
 
 
 def facts(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int) -> dict[str, Any]:
@@ -185,17 +286,24 @@ def facts(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int
     from labeler.cli.histogram import bars
 
     evidence = dictionary.evidence(index)
+    says = evidence.lists_say is not False
     return {
         "index": index,
         "row": row,
         "imported": row["imported"] if row is not None else dictionary.imported(index).get(index, []),
+        "other_labels": []
+        if row is None
+        else [
+            {"run": run, "label": label, "explainer": explainer}
+            for run, label, explainer in dictionary.labels_of_other_runs(row)
+        ],
         "contexts": [as_dict(context) for context in evidence.contexts[:n]],
         "histogram": [
             {"low": bar.low, "high": bar.high if isfinite(bar.high) else None, "tokens": bar.tokens}
             for bar in bars(evidence.statistics.histogram)
         ],
-        "promoted": evidence.telling,
-        "suppressed": evidence.suppressed if evidence.telling else (),
+        "promoted": evidence.promoted if says else (),
+        "suppressed": evidence.suppressed if says else (),
         "lens": None if evidence.lens is None else {**asdict(evidence.lens), "says": evidence.lens.says},
         "nearest": evidence.nearest,
         "near_misses": [
@@ -205,45 +313,65 @@ def facts(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int
     }
 
 
-def statistics_say_dead(evidence: Evidence) -> bool:
+def is_dead(evidence: Evidence) -> bool:
     """Whether it is known to be active nowhere, and not only where nobody looked."""
     return evidence.statistics.density == 0
 
 
 def heading(dictionary: Dictionary, evidence: Evidence, row: dict[str, Any] | None, run: str | None = None) -> None:
     """What it is, in two lines; without a label the command that makes one, where one can be made."""
-    statistics = evidence.statistics
+    statistics, dead = evidence.statistics, is_dead(evidence)
     title = Text(f"{dictionary.name} / {evidence.index}  ", style="bold")
     if row is None and run is not None:
         title.append(f"run {run} has no label of it", style="dim")
-    elif row is None:
+    elif row is None and not dead:
         hint = to_label(dictionary, [evidence.index]) or "too few contexts are here to explain it from"
         title.append(f"not labelled yet; {hint}", style="dim")
-    elif row["label"]:
+    elif row is not None and row["label"]:
         title.append(clean(row["label"]), style="bold green")
-        title.append(f"  ({clean(row['explainer'])})", style="dim")
-    else:
+        title.append(f"  ({clean(whose(dictionary, row))})", style="dim")
+    elif dead:
+        title.append("dead", style="yellow")
+    elif row is not None:
         title.append(row["state"], style="yellow")
         title.append(f"  {clean(row['reason'] or '')}", style="dim")
     out.print(title, soft_wrap=True)
     if row is not None and row["description"]:
         out.print(Text(clean(row["description"])), soft_wrap=True)
-    share = "an unknown share" if statistics.density is None else f"{statistics.density:.4%}"
     tokens = f"{statistics.n_tokens:,} tokens" if statistics.n_tokens else "tokens"
+    if dead:
+        out.print(Text(f"never fired in the {tokens} collected", style="dim"))
+        return
+    share = "an unknown share" if statistics.density is None else f"{statistics.density:.4%}"
     out.print(Text(f"active on {share} of {tokens}, at most {statistics.max_activation:.1f}", style="dim"))
 
 
-def scores(row: dict[str, Any]) -> Table:
-    """Every score with its interval, null percentile and state; the headline first."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("score", "value [95 %]", "beats of nulls", "contexts", "worth uniform", "state"):
-        table.add_column(column, overflow="fold")
+def whose(dictionary: Dictionary, row: Mapping[str, Any]) -> str:
+    """Who made a label, and where it comes from where it was not made here."""
+    source = dictionary.source_of(row)
+    if source is None:
+        return str(row["explainer"])
+    where = f"from the file {source[5:]}" if source.startswith("file:") else SOURCES.get(source, f"from {source}")
+    return where if row["explainer"] == source else f"{row['explainer']}, {where}"
+
+
+SOURCES = {"given": "given in Python", "imported": "came with the evidence"}
+
+
+def scores(row: dict[str, Any]) -> None:
+    """Every score with its interval, its place in the null and what it is worth; the headline first."""
+    columns = [
+        Column("score"),
+        Column("value [95 %]"),
+        *(Column(name, right=True) for name in ("beats", "contexts", "worth")),
+    ]
+    lines: list[list[str | Text]] = []
     for key, score in row["scores"].items():
-        beats = "–" if score["null_percentile"] is None else f"{score['null_percentile']:.0f} %"
-        worth = "–" if score["uniform_equivalent_n"] is None else f"{score['uniform_equivalent_n']:,.0f}"
+        beats = "" if score["null_percentile"] is None else f"{score['null_percentile']:.0f} %"
+        worth = "" if score["uniform_equivalent_n"] is None else f"{score['uniform_equivalent_n']:,.0f}"
         name = Text(key, style="bold" if key == row["headline"] else "")
-        table.add_row(name, score_text(score), beats, f"{score['n_contexts']:,}", worth, score["state"])
-    return table
+        lines.append([name, score_text(score), beats, f"{score['n_contexts']:,}", worth])
+    print_table(columns, lines)
 
 
 def listed(indices: Sequence[int]) -> str:
@@ -252,7 +380,7 @@ def listed(indices: Sequence[int]) -> str:
     return ", ".join(map(str, indices[:MANY])) + more
 
 
-def control(row: dict[str, Any]) -> str:
+def control(row: Mapping[str, Any]) -> str:
     """How the headline stands to the token look-up; nothing where none was made."""
     lookup = row["controls"].get("lookup")
     if lookup is None:

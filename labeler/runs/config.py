@@ -188,8 +188,8 @@ def new_run(
         state, reason = None, None
         if not firing[at].sum():
             if store.manifest.sampling == "population" or density[at] == 0:
-                looked = f"on {store.manifest.n_tokens:,} tokens" if store.manifest.n_tokens else "in the whole corpus"
-                state, reason = "dead", f"never active {looked}"
+                n = f"{store.manifest.n_tokens:,} " if store.manifest.n_tokens else ""
+                state, reason = "dead", f"never fired in the {n}tokens collected"
             else:
                 state, reason = "skipped", "no context in which it fires came with it"
         elif given is None and not can_be_explained[at]:

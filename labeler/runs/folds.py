@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from labeler.catalogue.records import CandidateRecord, ControlOutcome, LabelOutcome, ScoreRecord, ScoreState
+from labeler.catalogue.records import BY_HALVES, CandidateRecord, ControlOutcome, LabelOutcome, ScoreRecord, ScoreState
 from labeler.evidence.store import EvidenceStore
 from labeler.runs.bench import Bench
 from labeler.runs.config import RunConfig
@@ -30,9 +30,6 @@ from labeler.runs.scoring import EVERYTHING, UNCOUNTED
 from labeler.score import ONE_HALF, TOO_FEW, doubt, few_first, mean_interval, why_imprecise
 from labeler.score.compared import known
 from labeler.score.top_and_random import NO_INTERVAL
-
-BY_HALVES = "mean of two halves, each scored with a label that was made of the other, or chosen on it"
-"""How the catalogue says it."""
 
 ONE_DOCUMENT = f"{TOO_FEW}: it fires in one document, which leaves nothing to score on"
 """Why there is no score of a feature one of whose halves is empty."""

@@ -43,7 +43,7 @@ def test_a_feature_is_had_by_its_index_with_its_evidence_and_its_label(toy):
 def test_a_feature_without_a_label_says_so(toy):
     assert (toy[0].label, toy[0].state, repr(toy[0])) == (None, None, "Feature(0 of 'toy': no label yet)")
     assert (toy[np.int64(4)].label, toy[4].state) == (None, "dead")
-    assert toy[4].reason.startswith("never active")
+    assert toy[4].reason.startswith("never fired in the ")
 
 
 def test_several_are_had_by_a_range_of_indices_and_the_last_by_a_negative_one(toy):

@@ -5,6 +5,9 @@ import re
 
 import pytest
 
+from labeler import api
+from labeler.cli import display
+from labeler.cli.display import score_text
 from tests.integration.cli.conftest import labelled, store_run
 
 
@@ -70,14 +73,67 @@ def test_features_are_chosen_in_exactly_one_way(command, home, arguments):
     ("wrong", "says"),
     [
         ("5", "feature 5 is out of range: 'toy' has features 0 to 4"),
-        ("3-9", "feature 9 is out of range"),
+        ("6-9", "features 6-9 are out of range: 'toy' has features 0 to 4"),
         ("x", "'x' is no feature index"),
     ],
 )
-def test_a_feature_that_is_not_there_is_named(command, home, wrong, says):
-    refused = command("show", "toy", "0", wrong)
-    assert refused.code == 2
-    assert says in refused.err
+def test_where_no_feature_that_is_named_is_there_that_is_said(command, home, wrong, says):
+    refused = command("show", "toy", wrong)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith(f"labeler: {says}")
+
+
+def test_of_what_is_named_those_that_are_there_are_shown_and_the_others_named(command, home):
+    said = command("show", "toy", "0", "3-9", "7")
+    assert shown(said) == [0, 3, 4]
+    assert said.err == "not here: 5-9, 7 ('toy' has features 0 to 4)\n"
+    assert len(json.loads(command("show", "toy", "3-9", "--json").out)) == 2
+
+
+@pytest.mark.parametrize("labelled_first", [False, True])
+def test_a_dead_feature_is_said_to_have_never_fired(command, catalogue, labelled_first):
+    if labelled_first:
+        api.open("toy").label([4], explainers="lexical", simulators="lexical").work()
+    said = command("show", "toy", "4").out
+    n = api.open("toy").store.manifest.n_tokens
+    assert said.splitlines()[:2] == ["toy / 4  dead", f"never fired in the {n:,} tokens collected"]
+    assert said.count("never") == 1
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_name_and_no_number_of_a_score_is_cut_at_any_width(command, catalogue, monkeypatch, width):
+    api.open("toy").label([0], explainers="lexical", simulators="lexical").work()
+    monkeypatch.setattr(display.out, "_width", width)
+    row = next(api.open("toy").catalogue([0]))
+    said = command("show", "toy", "0", "--contexts", "0").out
+    for key, score in row["scores"].items():
+        assert key in said
+        assert str(score_text(score)) in said
+        assert f"{score['n_contexts']:,}" in said
+
+
+def test_what_signs_say_is_told_once_at_the_end_where_they_occur(command, two_runs):
+    assert "imprecise" not in command("show", "toy", "0").out
+    api.open("toy").score({0: "march", 1: "the"}, simulators="lexical", precision=0.0001).work()
+    lines = command("show", "toy", "0-1", "--contexts", "0").out.splitlines()
+    assert [line for line in lines if line.startswith("~ ")][-1] == "~  imprecise; why stands beneath the scores"
+    assert sum(line.startswith("look-up  ") for line in lines) == 1
+    assert any("half of the interval's width exceeds 0.0001" in line for line in lines), lines
+
+
+def test_a_label_says_where_it_comes_from_and_that_another_one_is_there(command, two_runs, home):
+    older, _ = two_runs
+    (home / "mine.csv").write_text("index,label\n0,march\n2,water\n")
+    scored = command("score", "toy", "--labels", "mine.csv", "--simulator", "lexical")
+    assert scored.code == 0
+    assert "in the place of another label of its feature: 1 label;" in scored.err
+    said = command("show", "toy", "0").out
+    assert said.startswith("toy / 0  march  (from the file mine.csv)\n")
+    assert f"another label of it: months (lexical); labeler show toy 0 --run {older}\n" in said
+    assert "another label" not in command("show", "toy", "2").out, "it reads the same"
+    assert "another label of it: march (file:mine.csv)" in command("show", "toy", "0", "--run", older).out
+    (other,) = json.loads(command("show", "toy", "0", "--json").out)["other_labels"]
+    assert other == {"run": older, "label": "months", "explainer": "lexical"}
 
 
 def test_a_label_is_shown_as_of_a_run(command, two_runs):

@@ -48,7 +48,7 @@ def test_every_feature_ends_in_a_state_and_the_run_finishes(chosen):
         (4, "dead"),
     ]
     assert run.record.state == "finished"
-    assert rows[4]["reason"] == "never active on 8,278 tokens"
+    assert rows[4]["reason"] == "never fired in the 8,278 tokens collected"
 
 
 def test_a_budget_for_features_that_ask_nobody_is_no_hindrance(chosen):

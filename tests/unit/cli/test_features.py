@@ -1,6 +1,6 @@
 import pytest
 
-from labeler.arguments import parse_features
+from labeler.arguments import among, parse_features
 from labeler.cli.display import clean, dollars
 from labeler.errors import InputError
 
@@ -22,6 +22,19 @@ def test_where_only_some_are_here_a_range_means_those():
     assert parse_features("0-99,250", [3, 70, 250, 900]) == [3, 70, 250]
     with pytest.raises(InputError, match="no feature of '100-200' is here; the nearest is 70"):
         parse_features("100-200", [3, 70, 250, 900])
+
+
+def test_of_what_is_named_all_that_is_here_is_taken_and_the_rest_named():
+    here = [0, 1, 2, 5]
+    assert among(["2", "0-1", "2"], here, "toy") == ([2, 0, 1], [])
+    assert among(["0-9"], here, "toy") == ([0, 1, 2, 5], ["6-9"])
+    assert among(["1-6", "3", "8-9,7"], here, "toy") == ([1, 2, 5], ["6", "3", "8-9", "7"])
+    for named, says in ((["9"], "feature 9 is out of range: 'toy' has features 0 to 5"), (["3-4"], "nearest is 2")):
+        with pytest.raises(InputError, match=says):
+            among(named, here, "toy")
+    for wrong in ("x", "3-1", ""):
+        with pytest.raises(InputError):
+            among(["0", wrong], here, "toy")
 
 
 def test_text_of_others_cannot_move_the_cursor():

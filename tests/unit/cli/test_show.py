@@ -2,9 +2,13 @@ import dataclasses
 
 import pytest
 
-from labeler.cli.show import MANY, control, listed, neighbourhood
+from labeler.catalogue.records import BY_HALVES
+from labeler.cli.show import MANY, beneath, beside, control, listed, neighbourhood, occurring
 from labeler.features import Lens
+from labeler.score import ONE_HALF
 from tests.fakes.evidence import make_store
+
+ALIKE = "the label does about as well, as far as these contexts tell"
 
 
 def row(lookup, against, *between):
@@ -17,8 +21,8 @@ def row(lookup, against, *between):
     ("against", "between", "said"),
     [
         ("better", (0.2, 0.1, 0.3), "the label does clearly better (difference +0.20 [+0.10 +0.30])"),
-        ("alike", (0.0, 0.0, 0.0), "the label does about as well (difference +0.00 [+0.00 +0.00])"),
-        ("alike", (-0.1, -0.3, 0.1), "the label does about as well (difference -0.10 [-0.30 +0.10])"),
+        ("alike", (0.0, 0.0, 0.0), f"{ALIKE} (difference +0.00 [+0.00 +0.00])"),
+        ("alike", (-0.1, -0.3, 0.1), f"{ALIKE} (difference -0.10 [-0.30 +0.10])"),
         ("worse", (-0.4, -0.5, -0.3), "the label does worse (difference -0.40 [-0.50 -0.30])"),
         (None, (), "nothing can be said of which does better"),
     ],
@@ -37,14 +41,100 @@ def test_of_many_features_some_are_listed():
     assert listed(range(MANY + 2)).endswith(f"{MANY - 1} and 2 more")
 
 
-@pytest.mark.parametrize(("auc", "shown"), [(None, False), (0.7, True), (0.52, False)])
-def test_promoted_tokens_are_shown_where_they_say_something(tmp_path, auc, shown):
+@pytest.mark.parametrize("feature", [0, 4])
+@pytest.mark.parametrize(("auc", "shown"), [(None, True), (0.7, True), (0.52, False)])
+def test_promoted_tokens_are_shown_unless_they_say_nothing_and_told_to_be_unmeasured(tmp_path, auc, shown, feature):
+    """One rule for features that live and that are dead; a model is shown none that nobody measured."""
     lens = None if auc is None else Lens(auc=auc, low=auc - 0.03, high=auc + 0.03, n_features=256)
     evidence = dataclasses.replace(
-        make_store(tmp_path).evidence(0), promoted=((" cats", 2.0),), suppressed=((" dogs", -1.0),), lens=lens
+        make_store(tmp_path).evidence(feature), promoted=((" cats", 2.0),), suppressed=((" dogs", -1.0),), lens=lens
     )
     said = "\n".join(line.plain for line in neighbourhood(evidence, None))
     assert ("promotes cats" in said) is ("suppresses dogs" in said) is shown
-    why = "they tell this feature from others at AUC .52" if auc else "too little is here to measure whether they say"
-    unsaid = f"promoted tokens: not shown, {why}"
-    assert (unsaid in said) is not shown
+    assert ("at AUC .52 [.49 .55]; the interval has to be above .55" in said) is not shown
+    assert ("promotes cats  (not measured here whether such lists say anything)" in said) is (auc is None)
+    if feature == 0:
+        assert bool(evidence.telling) is (auc == 0.7)
+
+
+def scored(state="ok", reason=None, sampling="everything at hand", percentile=None, value=0.5):
+    return {
+        "value": value, "low": None, "high": None, "state": state, "reason": reason, "sampling": sampling,
+        "null_percentile": percentile, "uniform_equivalent_n": None, "n_contexts": 9,
+    }  # fmt: skip
+
+
+WIDE = "half of the interval's width, 0.21, exceeds 0.15"
+
+
+def told(controls=None, **scores):
+    found = {"scores": scores, "headline": next(iter(scores)), "controls": controls or {}}
+    return [line.plain for line in beneath(found)], set(occurring([found]))
+
+
+def test_why_a_score_is_imprecise_is_said_once_and_of_which():
+    lines, signs = told(a=scored("imprecise", WIDE), b=scored("imprecise", WIDE.replace("21", "33")), c=scored())
+    assert lines == ["~ half of the interval's width exceeds 0.15"]
+    assert signs == {"~"}
+    lines, _ = told(a=scored("imprecise", "luck"), b=scored("imprecise", WIDE), c=scored("imprecise", WIDE), d=scored())
+    assert lines == ["~ a: luck", "~ the others: half of the interval's width exceeds 0.15"]
+    assert told(a=scored()) == ([], set())
+
+
+def test_why_there_is_no_score_is_said():
+    lines, signs = told(
+        a=scored("unscored", "it says what is promoted", value=None),
+        b=scored("unscored", "it says what is promoted", value=None),
+        c=scored("undefined", "the same on every token", value=None),
+        d=scored("failed", "no answer", value=None),
+    )
+    assert lines == [
+        "not scored: it says what is promoted",
+        "c undefined: the same on every token",
+        "d failed: no answer",
+    ]
+    assert signs == set()
+
+
+def test_a_mean_of_halves_is_said_to_be_one():
+    halves = f"everything at hand; {BY_HALVES}"
+    lines, signs = told(a=scored(sampling=halves, percentile=90.0))
+    assert lines == [f"by halves: each score is the {BY_HALVES}"]
+    assert signs == {"by halves", "beats"}
+    one = scored("imprecise", f"{ONE_HALF}; of the other: no explainer saw a clear pattern", sampling=halves)
+    lines, signs = told(a=one)
+    assert lines == [f"~ {ONE_HALF}; of the other: no explainer saw a clear pattern"]
+    assert signs == {"~"}
+
+
+class Told:
+    """A dictionary of which only the labels beside one are asked."""
+
+    name = "toy"
+
+    def __init__(self, considered=(), others=()):
+        self.considered = lambda row: list(considered)
+        self.labels_of_other_runs = lambda row: list(others)
+
+
+def beside_it(*args):
+    return [line.plain for line in beside(Told(*args), {"label": "penny", "index": 3})]
+
+
+def test_rivals_are_listed_once_and_those_of_a_half_say_so():
+    rivals = [(None, "coin", "a"), (None, "coin", "b"), (None, "penny", "b"), (None, "", "c")]
+    halves = [(1, "money", "a"), (0, "penny", "a")]
+    assert beside_it([*rivals, *halves]) == [
+        "also considered: coin (a, b); unclear (c)",
+        "made of half of its documents, to be scored on the other: of half A: the same; of half B: money",
+    ]
+    assert beside_it([(1, "", "a")]) == ["made of half of its documents, to be scored on the other: of half B: unclear"]
+    assert beside_it() == []
+
+
+def test_labels_of_other_runs_are_named_with_the_command_that_shows_them():
+    others = [(f"run{at}", f"label {at}", "lexical") for at in range(5)]
+    lines = beside_it([], others)
+    assert lines[0] == "another label of it: label 0 (lexical); labeler show toy 3 --run run0"
+    assert lines[-1] == "and 2 more labels, of older runs"
+    assert len(lines) == 4
