@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, SupportsIndex, TypeVar, Unpack, overload
 
 from labeler.arguments import (
     Features,
@@ -32,7 +32,7 @@ from labeler.arguments import shown as quoted
 from labeler.errors import InputError, LabelerError
 from labeler.models.names import check_name, encoder_available, torch_available
 from labeler.notebook import shown, watching
-from labeler.options import Mode, Options, in_the_commands_words
+from labeler.options import Labelling, Mode, Options, Scoring, taking
 from labeler.progress import Progress
 from labeler.settings import Settings, settings
 from labeler.views import Feature, overview, table
@@ -413,24 +413,8 @@ class Dictionary:
 
         return list(scorable(self.store))
 
-    @in_the_commands_words
-    def label(
-        self,
-        features: Features | None = None,
-        *,
-        explainers: Names = Options.explainers,
-        simulators: Names = Options.simulators,
-        scorers: Names = Options.scorers,
-        contexts: int = Options.contexts,
-        precision: float = Options.precision,
-        foreign: int | None = Options.foreign,
-        seed: int = Options.seed,
-        mode: Mode = Options.mode,
-        budget: float | None = Options.budget,
-        escalate: str | None = Options.escalate,
-        below: float = Options.below,
-        prompts: Mapping[str, str] | None = Options.prompts,
-    ) -> Run:
+    @taking(Labelling)
+    def label(self, features: Features | None = None, **options: Unpack[Labelling]) -> Run:
         """Store a run over some features (all, by default); ``Run.work`` sees it through.
 
         ``features`` are an index, several in a list, a range or an array, or text such as ``"0-99,512"``; of names, too,
@@ -442,81 +426,30 @@ class Dictionary:
         Everything that can be known to be wrong is found now: an unknown name, a missing key, an index out of range.
         Raises InputError; nothing is stored then.
         """
-        options = Options(
-            explainers=explainers,
-            simulators=simulators,
-            scorers=scorers,
-            contexts=contexts,
-            precision=precision,
-            foreign=foreign,
-            seed=seed,
-            mode=mode,
-            budget=budget,
-            escalate=escalate,
-            below=below,
-            prompts=prompts,
-        )
-        return self._begin(self._config(options), self._indices(features), budget=options.budget)
+        chosen = Options(**options)
+        return self._begin(self._config(chosen), self._indices(features), budget=chosen.budget)
 
-    @in_the_commands_words
+    @taking(Labelling)
     def plan(
-        self,
-        features: Features | None = None,
-        *,
-        batch: bool = False,
-        explainers: Names = Options.explainers,
-        simulators: Names = Options.simulators,
-        scorers: Names = Options.scorers,
-        contexts: int = Options.contexts,
-        precision: float = Options.precision,
-        foreign: int | None = Options.foreign,
-        seed: int = Options.seed,
-        budget: float | None = Options.budget,
-        escalate: str | None = Options.escalate,
-        below: float = Options.below,
-        prompts: Mapping[str, str] | None = Options.prompts,
+        self, features: Features | None = None, *, batch: bool = False, **options: Unpack[Labelling]
     ) -> list[Plan]:
         """What labelling would take, from the requests of a random sample; nothing is sent or stored.
 
-        One plan an explainer; with ``batch`` another for the same through batches; with a ``budget`` each says how many
+        One plan an explainer; with ``batch`` both ways of asking, side by side; with a ``budget`` each says how many
         features it would finish. The other options are those of ``label``. Raises what ``label`` raises, but for missing
         keys, which are not needed.
         """
         from labeler.runs.planning import plans
 
-        options = Options(
-            explainers=explainers,
-            simulators=simulators,
-            scorers=scorers,
-            contexts=contexts,
-            precision=precision,
-            foreign=foreign,
-            seed=seed,
-            budget=budget,
-            escalate=escalate,
-            below=below,
-            prompts=prompts,
-        )
+        chosen = Options(**options)
         usual = open_catalogue(self._settings).usual_answer
-        config, wanted = self._config(options), self._indices(features)
-        found = plans(config, self.store, self._settings, wanted, usual, batch=batch, budget=options.budget)
+        config, wanted = self._config(chosen), self._indices(features)
+        found = plans(config, self.store, self._settings, wanted, usual, batch=batch, budget=chosen.budget)
         return asyncio_run(found)
 
-    @in_the_commands_words
+    @taking(Labelling)
     def requests(
-        self,
-        index: int,
-        stage: str = "explain",
-        *,
-        label: str | None = None,
-        explainers: Names = Options.explainers,
-        simulators: Names = Options.simulators,
-        scorers: Names = Options.scorers,
-        contexts: int = Options.contexts,
-        precision: float = Options.precision,
-        seed: int = Options.seed,
-        escalate: str | None = Options.escalate,
-        prompts: Mapping[str, str] | None = Options.prompts,
+        self, index: int, stage: str = "explain", *, label: str | None = None, **options: Unpack[Labelling]
     ) -> list[PendingRequest]:
         """The requests that a stage (``explain``, ``simulate`` or ``judge``) would send about a feature; nothing is sent.
 
@@ -525,22 +458,12 @@ class Dictionary:
         """
         from labeler.runs.rehearsal import STAGES, requests_of
 
-        options = Options(
-            explainers=explainers,
-            simulators=simulators,
-            scorers=scorers,
-            contexts=contexts,
-            precision=precision,
-            seed=seed,
-            escalate=escalate,
-            prompts=prompts,
-        )
         at = self.store.check_index(index_of(index))
         one_of(stage, "stage", STAGES)
         if not (label is None or isinstance(label, str)):
             raise InputError(f"label is {quoted(label)}; give what the feature is said to mean, as text")
         text = label or self._standing_text(at)
-        found = asyncio_run(requests_of(self._config(options), self.store, self._settings, at, stage, text))
+        found = asyncio_run(requests_of(self._config(Options(**options)), self.store, self._settings, at, stage, text))
         if not found:
             raise InputError(f"stage '{stage}' asks no model here; name one that does, such as anthropic:MODEL")
         return found
@@ -556,22 +479,15 @@ class Dictionary:
                 return Explanation(label=row["label"], description=row["description"] or "", explainer="").text
         return None
 
-    @in_the_commands_words
+    @taking(Scoring)
     def score(
         self,
         labels: str | Path | Mapping[int, str | Sequence[str]] | None = None,
         *,
         features: Features | None = None,
         simulators: Names | None = None,
-        scorers: Names = Options.scorers,
-        contexts: int = Options.contexts,
-        precision: float = Options.precision,
-        foreign: int | None = Options.foreign,
-        seed: int = Options.seed,
-        mode: Mode = Options.mode,
-        budget: float | None = Options.budget,
-        prompts: Mapping[str, str] | None = Options.prompts,
         output_labels: bool = False,
+        **options: Unpack[Scoring],
     ) -> Run:
         """Store a run that scores labels without explaining again: the catalogue's, a file's, or those of a mapping.
 
@@ -585,19 +501,9 @@ class Dictionary:
         from labeler.catalogue.imported import SOURCE as IMPORTED
         from labeler.runs.config import STANDING
 
-        judges = names_of(scorers, "scorers")
-        options = Options(
-            explainers=(),
-            simulators=(() if judges else Options.simulators) if simulators is None else simulators,
-            scorers=judges,
-            contexts=contexts,
-            precision=precision,
-            foreign=foreign,
-            seed=seed,
-            mode=mode,
-            budget=budget,
-            prompts=prompts,
-        )
+        if simulators is None:
+            simulators = () if names_of(options.get("scorers", ()), "scorers") else Options.simulators
+        chosen = Options(explainers=(), simulators=simulators, **options)
         wanted = None if features is None else {self.store.check_index(index) for index in self._indices(features)}
         given: Mapping[int, Given]
         empty: Sequence[str] = ()
@@ -624,10 +530,10 @@ class Dictionary:
             where = "the catalogue" if labels is None else f"'{labels}'" if isinstance(labels, str | Path) else "labels"
             nothing = f"; there is nothing at {empty[0]}" if empty else ""
             raise InputError(f"no feature of '{self.name}' that was asked for has a label in {where}{nothing}")
-        config = self._config(options, labels=source, output_labels=output_labels)
+        config = self._config(chosen, labels=source, output_labels=output_labels)
         without_label = (len(self) if wanted is None else len(wanted)) - len(given)
         before = None if labels is None else {one.index: one for one in catalogue.standing(self.name, sorted(given))}
-        return self._begin(config, sorted(given), given, without_label, options.budget, empty, before)
+        return self._begin(config, sorted(given), given, without_label, chosen.budget, empty, before)
 
     def _brought(
         self, labels: str | Path | Mapping[int, str | Sequence[str]], wanted: Collection[int] | None

@@ -8,8 +8,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, ParamSpec, TypeVar, get_args
+from dataclasses import dataclass, fields
+from inspect import Parameter
+from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, get_args
 
 from labeler.arguments import Names, amount, name_of, names_of, number, one_of, shown, whole
 from labeler.errors import InputError
@@ -78,17 +79,53 @@ SINGULAR = {"explainer": "explainers", "simulator": "simulators", "scorer": "sco
 """The command's options that may be repeated, and the arguments that take all of them at once."""
 
 
-def in_the_commands_words(call: Callable[P, T]) -> Callable[P, T]:
-    """The same, which takes ``explainer="lexical"`` for ``explainers`` and so on: that is what the command calls them."""
-    taken = inspect.signature(call).parameters
+class Scoring(TypedDict, total=False):
+    """The options of whatever scores labels."""
 
-    @functools.wraps(call)
-    def either(*args: P.args, **kwargs: P.kwargs) -> T:
-        for one, several in SINGULAR.items():
-            if one in kwargs and several in taken:
-                if several in kwargs:
-                    raise InputError(f"{one} and {several} are the same option; give one of them")
-                kwargs[several] = kwargs.pop(one)
-        return call(*args, **kwargs)
+    scorers: Names
+    contexts: int
+    precision: float
+    foreign: int | None
+    seed: int
+    mode: Mode
+    prompts: Mapping[str, str] | None
+    budget: float | None
 
-    return either
+
+class Labelling(Scoring, total=False):
+    """All of ``Options`` as they are handed on."""
+
+    explainers: Names
+    simulators: Names
+    escalate: str | None
+    below: float
+
+
+def taking(options: type[Scoring]) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """For a function with ``**options``: each of them stands in its signature, with its default, and has two names.
+
+    It takes ``explainer="lexical"``, as the command calls it, for ``explainers`` and so on. TypeError, as of any function,
+    for a name that it does not know.
+    """
+    stated = {each.name: each for each in fields(Options) if each.name in options.__annotations__}
+    named = [Parameter(n, Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type) for n, f in stated.items()]
+
+    def of(call: Callable[P, T]) -> Callable[P, T]:
+        written = inspect.signature(call)
+        own = [one for one in written.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+        signature = written.replace(parameters=[*own, *named])
+
+        @functools.wraps(call)
+        def either(*args: P.args, **kwargs: P.kwargs) -> T:
+            for one, several in SINGULAR.items():
+                if one in kwargs and several in signature.parameters:
+                    if several in kwargs:
+                        raise InputError(f"{one} and {several} are the same option; give one of them")
+                    kwargs[several] = kwargs.pop(one)
+            signature.bind(*args, **kwargs)
+            return call(*args, **kwargs)
+
+        either.__signature__ = signature  # type: ignore[attr-defined]
+        return either
+
+    return of

@@ -144,7 +144,7 @@ async def plans(
     batch: bool,
     budget: float | None = None,
 ) -> list[Plan]:
-    """What each explainer's way of a run would take, asked call by call and, with ``batch``, in batches too.
+    """What each explainer's way of a run would take, asked as it asks and, with ``batch``, in both ways.
 
     Nothing is sent, and no key is needed. Raises InputError where none of the features would be asked about.
     """
@@ -157,7 +157,8 @@ async def plans(
     drawn = sample(live, config.seed, SAMPLE)
     by_halves = sum(store.halves(index) for index in drawn)
     backends = Backends(keyless(settings))
-    modes: tuple[Literal["direct", "batch"], ...] = ("direct", "batch") if batch else ("direct",)
+    usual: Literal["direct", "batch"] = "batch" if config.mode == "batch" else "direct"
+    modes: tuple[Literal["direct", "batch"], ...] = ("direct", "batch") if batch else (usual,)
     try:
         asked, seconds = await rehearse(Bench(config, store, backends), drawn, len(live), null)
         return [

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import labeler
 from labeler import api
 from labeler.cli import label as command
 from labeler.errors import InputError
-from labeler.options import Options
+from labeler.options import Labelling, Options, Scoring
 from labeler.runs.config import RunConfig
 from labeler.settings import Settings
 from tests.fakes.environment import clean
@@ -81,6 +82,32 @@ def test_every_option_is_written_down_with_its_default_once():
         assert stored[name] == stated[name]
     typed = inspect.signature(command.label).parameters
     assert [typed[name].default for name in ("contexts", "precision", "seed", "below")] == [80, 0.15, 0, 0.2]
+
+
+def test_what_is_handed_on_is_typed_as_what_is_kept():
+    kept, handed_on = get_type_hints(Options), get_type_hints(Labelling)
+    assert handed_on == kept
+    assert get_type_hints(Scoring).items() <= kept.items()
+    scored = inspect.signature(labeler.Dictionary.score).parameters
+    assert get_type_hints(Scoring).keys() <= scored.keys()
+    assert (scored["simulators"].default, "escalate" in scored) == (None, False)
+
+
+def test_the_same_options_plan_a_run_show_its_requests_and_begin_it(toy):
+    model = "openai:m@http://127.0.0.1:9/v1"
+    options = {"explainer": model, "simulators": "lexical", "contexts": 40, "mode": "batch", "below": 0.3}
+    (plan,) = toy.plan(3, **options)
+    assert (plan.mode, plan.features) == ("batch", 1)
+    assert [one.mode for one in toy.plan(3, batch=True, **options)] == ["direct", "batch"]
+    assert [one.backend for one in toy.requests(3, **options)] == [model]
+
+
+def test_a_name_that_nobody_knows_is_refused_as_python_does(toy):
+    for call in (toy.label, toy.plan, labeler.label):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'explaner'"):
+            call(*((toy,) if call is labeler.label else ()), explaner="lexical")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'escalate'"):
+        toy.score({3: "penny"}, escalate="lexical")
 
 
 def test_a_run_takes_them_as_they_come(toy):
