@@ -221,7 +221,7 @@ class Run:
 
         InputError where no broker is set, or none that can be reached.
         """
-        from workers.app import make_app, ring
+        from labeler.workers.app import make_app, ring
 
         if self._settings.embedded:
             raise InputError("a run can be left to workers only where LABELER_BROKER_URL says where they listen")
@@ -239,7 +239,7 @@ class Run:
 def _embedded(run: Run) -> Iterator[None]:
     """An embedded worker for one run; leases that a killed process left behind are freed where no other can be alive."""
     from labeler.home import only_worker
-    from workers.embedded import embedded_worker
+    from labeler.workers.embedded import embedded_worker
 
     chosen = run._settings
     with only_worker(chosen.home) as alone:
@@ -912,7 +912,7 @@ def check_broker(chosen: Settings) -> None:
     """InputError, without the password, where a broker is named that cannot be reached; nothing is stored before."""
     if chosen.embedded:
         return
-    from workers.app import reach
+    from labeler.workers.app import reach
 
     reach(chosen)
 

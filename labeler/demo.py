@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from labeler import api
-from labeler.errors import InputError, MissingExtraError
+from labeler.data import shipped
+from labeler.errors import MissingExtraError
 from labeler.models.names import SMOLLM2, torch_available
 from labeler.models.turn import TURN
 from labeler.progress import Progress, doing, listening, silent
@@ -30,12 +30,7 @@ FOREIGN = 2
 
 def sample_dictionary() -> Path:
     """The folder of the shipped dictionary; InputError where this installation came without it."""
-    folder = Path(str(files("eval.sample").joinpath("dictionary")))
-    if not folder.is_dir():
-        raise InputError(
-            "the sample dictionary is missing from this installation; run the demo in a clone of the repository"
-        )
-    return folder
+    return shipped("dictionary")
 
 
 @dataclass(frozen=True)

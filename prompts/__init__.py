@@ -54,7 +54,9 @@ def load_prompt(name: str) -> Prompt:
 
 def names() -> list[str]:
     """The prompts that there are."""
-    return sorted(file.name.removesuffix(".j2") for file in files("prompts").iterdir() if file.name.endswith(".j2"))
+    return sorted(
+        file.name.removesuffix(".j2") for file in files("labeler.prompts").iterdir() if file.name.endswith(".j2")
+    )
 
 
 def custom_prompt(name: str, text: str) -> Prompt:
@@ -87,7 +89,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def _text(name: str) -> str:
-    return files("prompts").joinpath(f"{name}.j2").read_text(encoding="utf-8")
+    return files("labeler.prompts").joinpath(f"{name}.j2").read_text(encoding="utf-8")
 
 
 def _variables(text: str) -> set[str]:

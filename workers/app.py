@@ -12,7 +12,7 @@ from celery import Celery, signals
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError
 from labeler.settings import Settings
-from workers.stretch import Stretch
+from labeler.workers.stretch import Stretch
 
 QUEUE = "labeler"
 DRAIN = "labeler.drain"

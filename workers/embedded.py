@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from celery import Celery
 
 from labeler.settings import Settings
-from workers.app import Sweeper, make_app, ring
+from labeler.workers.app import Sweeper, make_app, ring
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from labeler.evidence.store import EvidenceStore, Material
 from labeler.explain.lexical import LexicalExplainer
 from labeler.features import FloatArray
 from labeler.models.names import SMOLLM2, resolve
+from labeler.prompts import load_prompt
 from labeler.runs.bench import background
 from labeler.runs.config import RunConfig, spread_by_density
 from labeler.runs.scoring import Sample, estimate, point, sampling, score, whole
@@ -27,7 +28,6 @@ from labeler.simulate import Simulator
 from labeler.simulate.embedding import EmbeddingSimulator
 from labeler.simulate.lexical import LexicalSimulator
 from labeler.simulate.sparse import CONTEXTS_A_CALL, question
-from prompts import load_prompt
 
 FEATURES = 24
 DRAWS = 8

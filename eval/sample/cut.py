@@ -80,7 +80,7 @@ def cut(store: EvidenceStore, indices: Sequence[int], folder: Path, name: str, s
         name=name,
         model=manifest.model,
         hook=manifest.hook,
-        dictionary="eval/sample/dictionary",
+        dictionary="labeler/data/dictionary",
         source="collected",
         corpus=manifest.corpus,
         corpus_fingerprint=manifest.corpus_fingerprint,

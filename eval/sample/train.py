@@ -23,6 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from eval.sample.text import training_corpus
+from labeler.data import shipped
 from labeler.evidence.windows import activations, batches, windows
 from labeler.models.hooks import HookPoint
 from labeler.models.language import END_OF_TEXT, load_language_model
@@ -270,7 +271,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=recipe.tokens)
     parser.add_argument("--epochs", type=int, default=recipe.epochs)
     parser.add_argument("--scratch", type=Path, default=Path("build/sample"))
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "dictionary")
+    parser.add_argument("--out", type=Path, default=shipped("dictionary"))
     args = parser.parse_args()
     recipe = Recipe(tokens=args.tokens, epochs=args.epochs)
     args.scratch.mkdir(parents=True, exist_ok=True)

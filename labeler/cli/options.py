@@ -118,7 +118,7 @@ def read_prompts(given: Sequence[str] | None) -> dict[str, str]:
 
     InputError for a file that cannot be read, or two for one prompt.
     """
-    from prompts import names
+    from labeler.prompts import names
 
     found: dict[str, str] = {}
     for one in given or ():

@@ -13,7 +13,7 @@ from labeler.errors import InputError
 def worker(queue: Annotated[str, typer.Option(help="The queue to listen on.")] = "labeler") -> None:
     """A worker of the fleet: takes features of any run in the database until it is stopped."""
     from labeler import api
-    from workers.app import make_app, serve
+    from labeler.workers.app import make_app, serve
 
     chosen = api.settings()
     if chosen.embedded:

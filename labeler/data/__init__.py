@@ -1,4 +1,4 @@
-"""What the demo needs: a small store of evidence, and answers that a chat model gave to the prompts made of it."""
+"""What the demo needs: the sample dictionary, a small store of its evidence, and a chat model's answers to the prompts."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from labeler.llm.protocol import Answer, Backend, Recorder, Request
 from labeler.llm.splitting import is_worth_asking
 from labeler.llm.structured import at_most
 from labeler.llm.together import together
+from labeler.prompts import Load, load_prompt
 from labeler.words import words
-from prompts import Load, load_prompt
 
 PROMPT_TOKENS = 950
 """What the firing contexts that a model is shown may cost, in the dictionary's own tokens and a little for the marks."""

@@ -9,7 +9,7 @@ from labeler.explain.llm import LlmExplainer
 from labeler.explain.protocol import Explainer
 from labeler.llm.protocol import Backend, Recorder
 from labeler.methods import Method, parse_method
-from prompts import Load, load_prompt
+from labeler.prompts import Load, load_prompt
 
 FREE: dict[str, Callable[[], Explainer]] = {"lexical": LexicalExplainer}
 ASKING: dict[str, Callable[[Backend, Recorder, Load], Explainer]] = {"llm": LlmExplainer}

@@ -15,7 +15,7 @@ from labeler.llm.errors import MalformedError
 from labeler.llm.protocol import Backend, Recorder, Request
 from labeler.llm.splitting import ask_about
 from labeler.llm.together import together
-from prompts import Load, load_prompt
+from labeler.prompts import Load, load_prompt
 
 ROUNDS = 3
 """How many rounds may gain nothing, of putting again what was left out or answered twice or out of range, before the

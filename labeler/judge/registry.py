@@ -12,7 +12,7 @@ from labeler.judge.intruder import IntruderJudge
 from labeler.judge.protocol import Judge
 from labeler.llm.protocol import Backend, Recorder
 from labeler.methods import Method, parse_method
-from prompts import Load, load_prompt
+from labeler.prompts import Load, load_prompt
 
 FREE: dict[str, Callable[[], Judge]] = {"embedding_auc": EmbeddingJudge}
 ASKING: dict[str, Callable[[Backend, Recorder, Load], Judge]] = {

@@ -14,8 +14,8 @@ from labeler.judge.asking import Asker
 from labeler.judge.protocol import Answers, Questions
 from labeler.llm.protocol import Backend, Recorder
 from labeler.llm.structured import at_most
+from labeler.prompts import Load, load_prompt
 from labeler.score import Estimate, balanced_accuracy
-from prompts import Load, load_prompt
 
 CONTEXTS_A_CALL = 10
 

@@ -21,11 +21,11 @@ from labeler.llm.prices import BATCH_SHARE
 from labeler.llm.protocol import Account, Address, Backend, Recorder, Usage
 from labeler.llm.traffic import Traffic, open_traffic
 from labeler.llm.unkept import Unkept, at_once
+from labeler.prompts import Prompt, custom_prompt, load_prompt
 from labeler.runs.account import TakeTurn
 from labeler.runs.config import RunConfig
 from labeler.settings import Settings
 from labeler.simulate import Simulator, open_simulator, parse_simulator
-from prompts import Prompt, custom_prompt, load_prompt
 
 
 class Backends:

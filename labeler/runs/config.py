@@ -22,9 +22,9 @@ from labeler.judge import parse_scorer
 from labeler.llm.aliases import same_model
 from labeler.options import Mode, Options
 from labeler.progress import tell
+from labeler.prompts import custom_prompt
 from labeler.runs.paid_null import paid_null, sample
 from labeler.simulate import NEEDS_LOGPROBS, parse_simulator
-from prompts import custom_prompt
 
 STANDING = "catalogue"
 """Where labels come from that stand already: they are scored as they are, and none is chosen anew."""

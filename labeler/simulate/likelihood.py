@@ -13,7 +13,7 @@ from labeler.evidence.store import Material
 from labeler.features import FloatArray
 from labeler.llm.given import logprobs_until_given
 from labeler.llm.protocol import Backend, Recorder, TextLogprobs
-from prompts import Load, load_prompt
+from labeler.prompts import Load, load_prompt
 
 FLOOR = 0.5
 """Nats that count as nothing: any announcement moves every token a little."""

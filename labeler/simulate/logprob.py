@@ -16,7 +16,7 @@ from labeler.fence import plain
 from labeler.llm.errors import MalformedError
 from labeler.llm.given import logprobs_until_given
 from labeler.llm.protocol import Backend, Recorder, TextLogprobs
-from prompts import Load, load_prompt
+from labeler.prompts import Load, load_prompt
 
 DIGITS = tuple("0123456789")
 OPEN = "?"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from labeler.llm.protocol import Backend, Recorder
 from labeler.methods import Method, parse_method
+from labeler.prompts import Load, load_prompt
 from labeler.simulate.embedding import EmbeddingSimulator
 from labeler.simulate.lexical import LexicalSimulator
 from labeler.simulate.likelihood import LikelihoodSimulator
@@ -13,7 +14,6 @@ from labeler.simulate.logprob import LogprobSimulator
 from labeler.simulate.protocol import Simulator
 from labeler.simulate.sparse import SparseSimulator
 from labeler.simulate.sum import SumSimulator
-from prompts import Load, load_prompt
 
 FREE: dict[str, Callable[[], Simulator]] = {
     "embedding": EmbeddingSimulator,

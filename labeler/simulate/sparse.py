@@ -15,8 +15,8 @@ from labeler.llm.errors import MalformedError
 from labeler.llm.protocol import Backend, Recorder, Request
 from labeler.llm.splitting import ask_about
 from labeler.llm.together import together
+from labeler.prompts import Load, Prompt, load_prompt
 from labeler.simulate.quoting import Guesses, Mapped, read
-from prompts import Load, Prompt, load_prompt
 
 CONTEXTS_A_CALL = 40
 ROUNDS = 3

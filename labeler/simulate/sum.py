@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from labeler.evidence.store import Material
 from labeler.features import FloatArray
 from labeler.llm.protocol import Backend, Recorder
+from labeler.prompts import Load, load_prompt
 from labeler.simulate.embedding import EmbeddingSimulator
 from labeler.simulate.lexical import LexicalSimulator
 from labeler.simulate.likelihood import LikelihoodSimulator
-from prompts import Load, load_prompt
 
 EMBEDDING, LIKELIHOOD, LEXICAL = 0.0031, 0.26, 0.070
 """Standard deviations over the tokens of the sample corpus, for the shipped ordinary labels; ``likelihood`` by SmolLM2-135M.

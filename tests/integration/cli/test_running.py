@@ -86,7 +86,7 @@ def rung(monkeypatch, home):
     rings = []
     monkeypatch.setenv("LABELER_BROKER_URL", "redis://127.0.0.1:6379/0")
     monkeypatch.setattr(api, "check_broker", lambda chosen: None)
-    monkeypatch.setattr("workers.app.ring", lambda app: rings.append(app))
+    monkeypatch.setattr("labeler.workers.app.ring", lambda app: rings.append(app))
     return rings
 
 

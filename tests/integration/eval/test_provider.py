@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel
 
 from eval.provider import Knobs, Provider
-from prompts import load_prompt
+from labeler.prompts import load_prompt
 from tests.fakes import environment
 
 LONG = "You look at features. " * 200

@@ -5,12 +5,12 @@ from importlib.resources import files
 import pytest
 
 from labeler.errors import InputError
-from prompts import custom_prompt, load_prompt, names
+from labeler.prompts import custom_prompt, load_prompt, names
 
 
 @pytest.mark.parametrize("name", names())
 def test_a_shipped_prompt_can_stand_for_itself_with_its_version(name):
-    text = files("prompts").joinpath(f"{name}.j2").read_text(encoding="utf-8")
+    text = files("labeler.prompts").joinpath(f"{name}.j2").read_text(encoding="utf-8")
     assert custom_prompt(name, text).source == load_prompt(name).source
 
 

@@ -10,8 +10,8 @@ from labeler.errors import InputError
 from labeler.llm.errors import MalformedError
 from labeler.llm.protocol import Address, Capabilities, TextLogprobs, Usage
 from labeler.llm.unkept import Unkept
+from labeler.prompts import load_prompt
 from labeler.simulate.logprob import DIGITS, LogprobSimulator, Row, expected, one_line
-from prompts import load_prompt
 from tests.fakes.evidence import make_store
 
 

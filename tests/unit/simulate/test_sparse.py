@@ -8,8 +8,8 @@ from labeler.errors import InputError
 from labeler.llm.errors import MalformedError, TooLongError
 from labeler.llm.protocol import Address, Capabilities, Reply, Usage
 from labeler.llm.unkept import Unkept
+from labeler.prompts import load_prompt
 from labeler.simulate.sparse import CONTEXTS_A_CALL, ROUNDS, SparseSimulator, question
-from prompts import load_prompt
 from tests.fakes.evidence import make_store
 
 

@@ -11,8 +11,8 @@ from labeler.explain.llm import Label
 from labeler.fence import plain
 from labeler.judge.intruder import Choices
 from labeler.judge.yes_no import Verdicts
+from labeler.prompts import load_prompt
 from labeler.simulate.quoting import Guesses, read
-from prompts import load_prompt
 
 
 def rendered(name, schema, **values):
