@@ -66,21 +66,90 @@ _WORLD = re.compile(
 )
 """What text may be said to promote, to predict or to make likelier."""
 
+_TOKEN = re.compile(
+    rf"{_MARK}|\b(?:tokens?|digits?|numerals?|punctuation|comm?as?|colons?|semicolons?|newlines?|line breaks?|whitespace|"
+    r"hyphens?|quotes?|quotation \w+|(?:brackets?|braces?|parenthes[ie]s)|full stops?|(?:closing|opening|end) (?:\w+ )?tags?|"
+    r"nouns?|pronouns?|verbs?|adjectives?|adverbs?|prepositions?|conjunctions?|determiners?|auxiliar\w+|participles?|"
+    r"infinitives?|gerunds?|suffix\w*|prefix\w*|syllables?|subwords?|completions?|continuations?|"
+    r"end of (?:the )?(?:sentence|text|line)|(?:next|following) (?:words?|characters?|letters?)|EOS|BOS)\b|"
+    r"^(?:(?:an?|the) )?(?:[\w-]+ )?(?:numbers?|words?|names?|characters?|phrases?|capital letters?)"
+    r"(?: (?:next|to (?:follow|come)|after\b.*|before\b.*))?$",
+    re.IGNORECASE,
+)
+"""The same, but what nobody and nothing else would speak of; for verbs that people and things have as well."""
+
 _LIST = re.compile(r"[,;/|&)]|(?:and|or|of|in|for|from|by|with|on|at)\b", re.IGNORECASE)
 """What goes on a list of words, or makes a noun of the verb before it."""
 
 _FIRES = re.compile(r"\b(?:fires?|firing|activat\w+|active|responds?|responding|detects?|triggered)\b", re.IGNORECASE)
 
 
+_ENCLOSED = re.compile(r"^[\[({<]([^\[\](){}<>]+)[\])}>]\.?$")
+"""A label that stands between brackets as a whole."""
+
+
 def _starts(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"{_SUBJECT}{_HOW}{pattern}", re.IGNORECASE)
 
 
+_MODEL = r"(?:(?:the|a|an|this) )?(?:(?:language|base|underlying) )?(?:model|LL?M|network|transformer)"
+_SAYS = (
+    r"(?:output|predict|say|emit|generat|produc|writ|print|complet|continu|respond|answer|insert|repeat|favou?r|promot|choos)"
+    r"(?:e?s|e|t?ing)?\b"
+)
+_PUSHES = (
+    r"(?:caus|lead|mak|push|driv|steer|encourag|nudg|prompt|induc|influenc|bias|tell|prepar|instruct|forc|prim|inclin|cu|"
+    r"result)(?:e?s|ses|ing|sing)?(?: in)?"
+)
+
 _ACTS = _starts(rf"{_VERB}\s+(?P<what>.*)")
 _ACTING = re.compile(rf"(?:{_ING}|{_NOUN})\s+(?P<what>.*)", re.IGNORECASE)
 _LIKELIER = _starts(rf"{_CHANGE} {_WHOSE}{_CHANCE} (?:of|for|that)\s+(?P<what>.*)")
-_MAKES = _starts(r"makes? (?P<what>.*?)\s+(?:more|less) (?:likely|probable)\b.*")
+_MAKES = _starts(r"(?:makes?|making) (?P<what>.*?)\s+(?:(?:more|less) (?:likely|probable)|likelier)\b.*")
+_TELLS = (
+    _starts(r"(?:(?:anticipat|expect|forecast|await)(?:e?s|ing)|prepar(?:es|ing) for|anticipation of)\s+(?P<what>.*)"),
+    _starts(r"(?:promote|predict|boost|suppress|inhibit|output|emit|up-?weight|down-?weight)\s+(?P<what>.*)"),
+    _starts(
+        rf"(?:contribut(?:es|ing) to|helps?(?: {_MODEL})?(?: to| in)?|aids?(?: in)?|responsible for) {_SAYS}\s+(?P<what>.*)"
+    ),
+    re.compile(
+        rf"{_MODEL} (?:(?:then|now|next|will|should|tends? to|is (?:likely|about) to|is) )*{_SAYS}\s+(?P<what>.*)",
+        re.IGNORECASE,
+    ),
+    re.compile(rf"{_PUSHES} {_MODEL} (?:in )?(?:favou?r of|towards?|to)\s+(?P<what>.*)", re.IGNORECASE),
+    re.compile(
+        rf"(?:higher|lower|greater|increased|decreased|raised|boosted|reduced) {_WHOSE}(?:{_CHANCE}|{_LOGIT}) "
+        r"(?:of|for|on|that)\s+(?P<what>.*)",
+        re.IGNORECASE,
+    ),
+    re.compile(r"makes? it (?:(?:more|less) )?(?:likely|likelier|probable) that\s+(?P<what>.*)", re.IGNORECASE),
+)
 _CERTAIN = (
+    _starts(
+        rf"{_PUSHES} {_MODEL}(?:'s (?:output|prediction))? (?:(?:to|into|towards?|be|more|less|likely|strongly|often|start|"
+        rf"being) )*{_SAYS}.*"
+    ),
+    _starts(rf"{_CHANGE} {_WHOSE}{_CHANCE} (?:(?:that|of) )?{_MODEL}\b.*"),
+    _starts(rf"{_CHANGE} {_WHOSE}{_CHANCE} to {_SAYS}.*"),
+    _starts(rf"{_CHANGE} (?:the )?P ?\(.+"),
+    _starts(
+        r"(?:leads? to|signals|indicates|suggests|implies|means)(?: that)? (?:the )?(?:next|following) "
+        r"(?:token|word|character)s?\b.*"
+    ),
+    _starts(
+        r"(?:promot(?:es?|ed|ing)|predict(?:s|ed|ing)?|boost(?:s|ed|ing)?|suppress(?:es|ed|ing)?|inhibit(?:s|ed|ing)?|"
+        r"up-?weight(?:s|ed|ing)?|down-?weight(?:s|ed|ing)?)(?: (?:tokens?|words?))? ?(?::|=|->|→).*\S"
+    ),
+    re.compile(
+        r"(?:(?:the|most) )*(?:likely|probable|expected|predicted|promoted) (?:next|following|upcoming) "
+        r"(?:tokens?|words?|characters?)\b.*",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"(?:the )?(?:tokens?|words?|characters?) (?:that (?:are|is) )?(?:(?:most|more|less) )?(?:likely|expected|predicted) "
+        r"to (?:come next|be next|appear next|follow|be output|be predicted)\b.*",
+        re.IGNORECASE,
+    ),
     _starts(rf"{_CHANGE} {_WHOSE}{_LOGIT}\b.*"),
     _starts(rf"(?:{_VERB}|{_ING}) {_WHOSE}{_LOGIT}\b.*"),
     re.compile(
@@ -108,7 +177,7 @@ _SAY = re.compile(
 
 def side_of(label: str) -> Side:
     """The side that a label speaks of; ``input`` where nothing says otherwise."""
-    text = _QUOTED.sub(_MARK, " ".join(label.split())).strip()
+    text = _ENCLOSED.sub(r"\1", _QUOTED.sub(_MARK, " ".join(label.split())).strip())
     if _FIRES.search(text):
         return "input"
     if _SAY.fullmatch(text) or any(pattern.fullmatch(text) for pattern in _CERTAIN):
@@ -116,6 +185,8 @@ def side_of(label: str) -> Side:
     for pattern in (_ACTS, _LIKELIER, _MAKES):
         if (found := pattern.fullmatch(text)) and _is_said(found["what"]):
             return "output"
+    if any((found := pattern.fullmatch(text)) and _TOKEN.search(found["what"]) for pattern in _TELLS):
+        return "output"
     if (found := _ACTING.fullmatch(text)) and _SPEECH.search(found["what"]):
         return "output"
     return "input"
