@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from labeler.errors import InputError
 from labeler.models.language import LanguageModel
+from labeler.models.names import public
 from labeler.progress import tell
 
 _PASSING = ("_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype", "use_cache")
@@ -22,7 +23,7 @@ _PASSING = ("_name_or_path", "transformers_version", "architectures", "dtype", "
 def given_model(module: Any, tokenizer: Any) -> LanguageModel:
     """A loaded causal model of transformers with its tokenizer, where it is; InputError for what is none.
 
-    Its name is the one that it was loaded by, else its class's.
+    Its name is the one that it was loaded by, else its class's; see ``public``.
     """
     kind = type(module).__name__
     if not isinstance(module, nn.Module):
@@ -39,7 +40,7 @@ def given_model(module: Any, tokenizer: Any) -> LanguageModel:
     device = next(module.parameters()).device
     if device.type == "meta":
         raise InputError(f"the weights of the model, a {kind}, are not in memory; load it without offloading")
-    return LanguageModel(str(getattr(module, "name_or_path", "") or kind), module, tokenizer, device)
+    return LanguageModel(public(str(getattr(module, "name_or_path", "") or kind)), module, tokenizer, device)
 
 
 @contextmanager

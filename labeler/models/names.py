@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -164,6 +165,19 @@ def minilm_folder() -> Path:
 def usual(name: str) -> str:
     """The name under which a model goes here: the built-in one's has several."""
     return SMOLLM2 if name.lower() in _SMOLLM2 else name
+
+
+def public(name: str) -> str:
+    """What others call a model that was loaded by this name: a folder of a cache means nothing elsewhere.
+
+    That is the built-in one's cache and the Hugging Face hub's; any other folder, and any name, stays what it is.
+    """
+    folder = Path(name)
+    if re.fullmatch(rf"{SMOLLM2}-[0-9a-f]+", folder.name) and folder.absolute().parent == cache_folder():
+        return SMOLLM2
+    if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
+        return folder.parent.parent.name.removeprefix("models--").replace("--", "/")
+    return usual(name)
 
 
 def resolve(name: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 import random
+import shutil
 
 import pytest
 import torch
@@ -104,6 +105,13 @@ def test_a_model_is_told_by_what_it_computes(own, model, tokenizer):
     other = copy.deepcopy(tokenizer)
     other.add_tokens(["<new>"])
     assert identity(given_model(model, other)) != first
+
+
+def test_a_loaded_model_is_called_by_its_public_name(own, tokenizer, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    kept = shutil.copytree(own / "model", tmp_path / "labeler" / "smollm2-135m-5dce440")
+    assert given_model(AutoModelForCausalLM.from_pretrained(kept), tokenizer).name == "smollm2-135m"
+    assert given_model(AutoModelForCausalLM.from_pretrained(own / "model"), tokenizer).name == str(own / "model")
 
 
 def test_it_works_while_a_loop_is_running(own, model, tokenizer, sae, tmp_path):

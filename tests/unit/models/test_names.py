@@ -12,7 +12,7 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from labeler.errors import InputError
 from labeler.llm.names import open_backend
 from labeler.models import hub, names
-from labeler.models.names import check_name, resolve, usual
+from labeler.models.names import SMOLLM2, cache_folder, check_name, public, resolve, usual
 from tests.fakes import environment
 
 
@@ -50,6 +50,28 @@ def refused(name):
 def test_a_misspelt_built_in_is_named_and_nobody_is_asked(asked, name):
     assert refused(name).startswith(f"no model '{name}'; did you mean the built-in 'smollm2-135m'?")
     assert asked == []
+
+
+def test_a_model_out_of_a_cache_goes_by_its_public_name(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert public(str(cache_folder() / f"{SMOLLM2}-5dce440")) == SMOLLM2
+    assert public(f"{cache_folder()}/{SMOLLM2}-5dce440/") == SMOLLM2
+    monkeypatch.chdir(cache_folder().parent)
+    assert public(f"labeler/{SMOLLM2}-5dce440") == SMOLLM2
+    hub_cache = "/root/.cache/huggingface/hub"
+    assert public(f"{hub_cache}/models--google--gemma-2b/snapshots/9cf48e52b224239de00d483ec8eb84fb8d0f3a3a") == (
+        "google/gemma-2b"
+    )
+    assert public(f"{hub_cache}/models--gpt2/snapshots/607a30d783dfa663caf39e06633721c8d4cfcd7e") == "gpt2"
+    assert public("HuggingFaceTB/SmolLM2-135M-Instruct") == SMOLLM2
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["./my-model", "/data/models/mine", f"/elsewhere/{SMOLLM2}-5dce440", f"{SMOLLM2}-mine", "google/gemma-2b", "gpt2"],
+)
+def test_any_other_folder_or_name_of_a_model_stays_what_it_is(name):
+    assert public(name) == name
 
 
 @pytest.mark.parametrize("name", ["smollm2-135m", "SmolLM2-135M-Instruct", "HuggingFaceTB/SmolLM2-135M-Instruct"])
