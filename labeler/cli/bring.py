@@ -10,7 +10,7 @@ import typer
 from labeler.cli.display import counted, print_json, say
 from labeler.cli.following import collecting
 from labeler.cli.hints import to_label, to_score_imported
-from labeler.cli.listing import facts
+from labeler.cli.listing import facts, lists_line
 from labeler.progress import listening
 
 
@@ -54,6 +54,8 @@ def import_(
         f"'{name}': {manifest.n_features:,} features with {manifest.n_kept:,} contexts ({manifest.source}), {population}"
     )
     say(reach(manifest.n_features, explained, scored))
+    if manifest.lens is not None:
+        say(lists_line(manifest.lens))
     if labelled := len(made.imported()):
         say(f"{counted(labelled, 'feature')} came with labels of others, which are kept beside ours")
         if scoring := to_score_imported(made):

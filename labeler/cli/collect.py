@@ -10,7 +10,7 @@ import typer
 from labeler.cli.display import counted, err, out, print_json, say
 from labeler.cli.following import collecting
 from labeler.cli.hints import to_label
-from labeler.cli.listing import facts
+from labeler.cli.listing import facts, lists_line
 from labeler.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ def collect(
             highlight=False,
             markup=False,
         )
+        if manifest.lens is not None:
+            say(lists_line(manifest.lens))
     for line in dict.fromkeys(line for each in made if each.collected for line in notes(each.collected, tokens)):
         say(line)
     if hint := to_label(made[0]):

@@ -12,6 +12,7 @@ from labeler.cli.options import JSON
 from labeler.cli.running import facts as run_facts
 from labeler.cli.running import report
 from labeler.cli.tables import Cell, Column, print_table
+from labeler.features import LENS_SAYS, Lens
 
 if TYPE_CHECKING:
     from labeler.catalogue.glance import Glance
@@ -77,6 +78,13 @@ def said(manifest: Manifest) -> dict[str, Any]:
     """A manifest for another program: what it says of the evidence, not of its files."""
     inside = ("shards", "tables", "states", "files", "progress")
     return {k: v for k, v in manifest.stored().items() if k not in inside} | {"size": manifest.size}
+
+
+def lists_line(lens: Lens) -> str:
+    """Whether lists of promoted tokens say anything in a dictionary, with the interval that decides it."""
+    auc, low, high, least = (f"{number:.2f}".removeprefix("0") for number in (lens.auc, lens.low, lens.high, LENS_SAYS))
+    shown = "are shown: the interval is above" if lens.says else "are not shown: the interval would have to be above"
+    return f"promoted tokens {shown} {least}; they tell {lens.n_features} features apart at AUC {auc} [{low} {high}]"
 
 
 def facts(store: EvidenceStore) -> dict[str, Any]:
