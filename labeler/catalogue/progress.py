@@ -41,13 +41,15 @@ def progress(query: Query, run_id: str) -> Progress:
     failures: Counter[str] = Counter()
     by_stage: Counter[tuple[str, bool]] = Counter()
     parked = 0
-    for stage, state, failure, waits, leased, n in query(
-        "SELECT stage, state, failure, parked, lease_token IS NOT NULL, count(*) FROM run_features WHERE run_id = ? "
-        "GROUP BY stage, state, failure, parked, lease_token IS NOT NULL",
+    held: list[float | None] = []
+    for stage, state, failure, waits, leased, n, *until in query(
+        "SELECT stage, state, failure, parked, lease_token IS NOT NULL, count(*), max(lease_until), max(not_before) "
+        "FROM run_features WHERE run_id = ? GROUP BY stage, state, failure, parked, lease_token IS NOT NULL",
         [run_id],
     ):
         by_stage[stage, bool(leased)] += n
         parked += n if waits and stage == "label" else 0
+        held += until if stage != "done" else []
         if state is not None:
             by_state[state] += n
         if failure is not None:
@@ -63,6 +65,10 @@ def progress(query: Query, run_id: str) -> Progress:
         f"coalesce(sum(usd) FILTER (WHERE NOT {_KNOWN}), 0.0), {tokens} FROM calls WHERE run_id = ?",
         [run_id],
     )
+    (batches,) = query(
+        "SELECT max(lease_until), max(not_before) FROM batches WHERE run_id = ? AND state <> 'done'", [run_id]
+    )
+    held += batches
     ((pending,),) = query("SELECT count(*) FROM requests WHERE run_id = ?", [run_id])
     read, cached, written = map(int, counted)
     return Progress(
@@ -86,6 +92,7 @@ def progress(query: Query, run_id: str) -> Progress:
         pending=pending,
         first_finished_at=first,
         last_finished_at=last,
+        held_until=max((float(at) for at in held if at), default=None),
     )
 
 

@@ -12,12 +12,18 @@ from labeler.llm import protocol
 from labeler.sides import Side, side_of
 
 RunState = Literal["running", "paused", "cancelled", "finished"]
+Activity = Literal["running", "waiting", "stopped", "paused", "cancelled", "finished"]
+"""What a person is told of a run's state: one that is to run is running, waits for a worker or for answers by file, or has
+stopped, for nobody is at it."""
 Stage = Literal["label", "control", "done"]
 """What is to be done next with a feature."""
 FeatureState = Literal["labelled", "unclear", "failed", "dead", "skipped"]
 ScoreState = Literal["ok", "imprecise", "undefined", "failed", "unscored"]
 
 BatchState = Literal["new", "sending", "sent", "done"]
+
+SETTLING = 5.0
+"""Seconds within which a run that may be worked on again is taken up by a worker that is there."""
 
 OPEN = protocol.OPEN
 """The outcome of a call that is being made, or was when its worker was killed; its ``usd`` is the most that it can cost."""
@@ -319,6 +325,8 @@ class Progress:
     first_finished_at: float | None
     """When the first feature, and when the last one, came out of a stage; those born done are left out."""
     last_finished_at: float | None
+    held_until: float | None
+    """When the last lease runs out, or the last pause before somebody comes back, of what is still to be done."""
 
     def __repr__(self) -> str:
         states = ", ".join(f"{n:,} {state}" for state, n in self.by_state.items())
@@ -340,3 +348,14 @@ class Progress:
         """What a feature with an answer has cost so far."""
         finished = self.by_state.get("labelled", 0) + self.by_state.get("unclear", 0)
         return self.usd / finished if finished else None
+
+
+def activity(run: RunRecord, progress: Progress, now: float, *, fleet: bool) -> Activity:
+    """What is happening to a run at a time; in a ``fleet`` any worker that comes takes it up by itself."""
+    if run.state != "running":
+        return run.state
+    begins = 0.0 if fleet else run.created_at  # there is a worker with the command that made it
+    if now <= max(begins, progress.held_until or 0.0) + SETTLING:
+        return "running"
+    by_file = run.config.get("labelling", {}).get("mode") == "offline" and progress.pending > 0
+    return "waiting" if fleet or by_file else "stopped"

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from labeler.cli.display import by_kind, clean, dollars, out, print_json, say, when
 from labeler.cli.options import JSON
+from labeler.cli.running import activity_of, did, report, to_go_on
 from labeler.cli.running import facts as run_facts
-from labeler.cli.running import report
 from labeler.cli.tables import Cell, Column, print_table
 from labeler.features import LENS_SAYS, Lens
 
@@ -98,40 +98,52 @@ def status(
     ] = None,
     json: JSON = False,
 ) -> None:
-    """Where runs are: features, states, money."""
+    """Where runs are: what they do, features, states, money; one that nobody works on says how it goes on."""
     if run is not None:
         from labeler import api
 
-        report(api.run(run), json)
+        found = api.run(run)
+        report(found, json)
+        if not json:
+            say(f"of {found.dictionary}: {did(found.record.config)}")
         return
-    found = _runs()
+    every = _runs()
     if json:
-        print_json([run_facts(each.record, each.progress, each.batches) for each in found])
+        print_json([run_facts(each.record, each.progress, each.batches) for each in every])
         return
-    if not found:
+    if not every:
         say("no runs yet; start one with `labeler label NAME`")
         return
-    print_table(RUNS, [run_cells(each) for each in found])
-    for each in found:
+    print_table(RUNS, [run_cells(each) for each in every])
+    for each in every:
         if each.progress.failures:
             say(f"{each.record.id} failed: {by_kind(each.progress.failures)}")
+        now = activity_of(each.record, each.progress)
+        if hint := to_go_on(each.record.id, now, each.record, each.progress):
+            say(hint)
 
+
+COUNTED = ("labelled", "unclear", "failed", "dead", "skipped")
+"""How features end, each with a column of its own."""
 
 RUNS = (
     Column("run"),
     Column("dictionary"),
     Column("state"),
-    *(Column(name, right=True) for name in ("labelled", "unclear", "failed", "open", "to the null", "of", "spent")),
+    *(Column(name, right=True) for name in (*COUNTED, "open", "to the null", "of", "spent")),
     Column("begun (UTC)"),
+    Column("does", sentences=True),
 )
 
 
 def run_cells(each: Glance) -> list[Cell]:
     """A run in a row of ``RUNS``: ``open`` are features without a label, ``to the null`` labels still to be compared."""
     record, progress = each.record, each.progress
-    counts = [progress.by_state.get(state, 0) for state in ("labelled", "unclear", "failed")]
+    counts = [progress.by_state.get(state, 0) for state in COUNTED]
     numbers = [f"{n:,}" for n in (*counts, progress.open, progress.in_control, progress.total)]
-    return [record.id, record.dictionary, record.state, *numbers, dollars(progress.usd), when(record.created_at)]
+    now = activity_of(record, progress)
+    spent = dollars(progress.usd)
+    return [record.id, record.dictionary, now, *numbers, spent, when(record.created_at), did(record.config)]
 
 
 def _runs() -> list[Glance]:

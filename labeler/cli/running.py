@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from labeler.arguments import amount
+from labeler.catalogue.records import activity
 from labeler.cli.display import by_kind, counted, dollars, print_json, say, tell
 from labeler.cli.following import Following
 from labeler.cli.hints import to_look
@@ -17,7 +20,7 @@ from labeler.llm.errors import NO_ROOM
 
 if TYPE_CHECKING:
     from labeler.api import Run
-    from labeler.catalogue.records import Progress, RunRecord
+    from labeler.catalogue.records import Activity, Progress, RunRecord
 
 SHOWN = 10
 """Empty labels that are named."""
@@ -139,7 +142,10 @@ def report(run: Run, json: bool, detached: bool = False) -> None:
     states = ", ".join(f"{n} {state}" for state, n in sorted(progress.by_state.items())) or "nothing yet"
     to_come = f"; {waiting(progress)}" if progress.done < progress.total else ""
     spent = money(record, progress) if progress.calls or progress.unknown_calls else "nothing asked of anyone"
-    say(f"run {run.id} is {record.state}: {states}{to_come}; {spent}")
+    now = activity_of(record, progress)
+    say(f"run {run.id} is {now}: {states}{to_come}; {spent}")
+    if hint := to_go_on(run.id, now, record, progress):
+        say(hint)
     for line in beside(run, record, progress):
         say(line)
     if progress.failed:
@@ -147,6 +153,43 @@ def report(run: Run, json: bool, detached: bool = False) -> None:
         say(f"failed: {by_kind(progress.failures)}; the first, feature {first['index']}: {first['reason']}")
         of_one = f" [--kind {next(iter(progress.failures))}]" if len(progress.failures) > 1 else ""
         say(f"to try the failed ones again: labeler retry {run.id}{of_one}")
+
+
+def activity_of(record: RunRecord, progress: Progress) -> Activity:
+    """What is happening to a run now."""
+    from labeler.settings import settings
+
+    return activity(record, progress, time.time(), fleet=not settings().embedded)
+
+
+def to_go_on(run_id: str, now: Activity, record: RunRecord, progress: Progress) -> str:
+    """What a run that nobody is at takes to go on; nothing where it needs nothing, or is not to."""
+    if now == "waiting" and record.config["labelling"].get("mode") == "offline" and progress.pending:
+        return f"{counted(progress.pending, 'answer')} to come: labeler requests export {run_id} --out DIR"
+    if now == "waiting":
+        return f"no worker is at {run_id}; to start one: labeler worker"
+    if now in ("stopped", "paused"):
+        more = " --budget USD" if record.reason == NO_ROOM else ""
+        return f"{run_id} is {now}; to go on: labeler resume {run_id}{more}"
+    return ""
+
+
+LABELS = {"catalogue": "the labels that stand", "imported": "imported labels", "given": "given labels"}
+"""What a run scores that explains nothing, by where its labels come from; a file has its own name."""
+
+
+def did(config: Mapping[str, Any]) -> str:
+    """What a run does, and by which models: from its configuration as it is stored."""
+    asked = config.get("labelling", {})
+    source = asked.get("labels")
+    explainers = [*asked.get("explainers", ()), *filter(None, [asked.get("escalate")])]
+    if source is None:
+        parts = [f"explain by {', '.join(explainers)}"]
+    else:
+        parts = [f"score {LABELS.get(source) or 'labels of ' + source.removeprefix('file:')}"]
+    for doing, names in (("simulate", asked.get("simulators")), ("judge", asked.get("scorers"))):
+        parts += [f"{doing} by {', '.join(names)}"] if names else []
+    return "; ".join(parts)
 
 
 def waiting(progress: Progress) -> str:
@@ -163,6 +206,7 @@ def facts(record: RunRecord, progress: Progress, batches: dict[str, int]) -> dic
         "run": record.id,
         "dictionary": record.dictionary,
         "state": record.state,
+        "activity": activity_of(record, progress),
         "reason": record.reason,
         "budget_usd": record.budget_usd,
         "committed_usd": record.committed_usd,
@@ -199,10 +243,6 @@ def beside(run: Run, record: RunRecord, progress: Progress) -> list[str]:
         lines.append("batches: " + ", ".join(f"{n} {state}" for state, n in sorted(batches.items())))
     if record.state == "paused":
         lines.append(f"paused: {record.reason or 'nobody said why'}")
-        more = " --budget USD" if record.reason == NO_ROOM else ""
-        lines.append(f"to go on: labeler resume {run.id}{more}")
-    elif progress.pending and run.mode == "offline":
-        lines.append(f"{counted(progress.pending, 'answer')} to come: labeler requests export {run.id} --out DIR")
-    elif progress.pending:
+    elif progress.pending and run.mode != "offline":
         lines.append(f"{counted(progress.pending, 'answer')} to come, in a batch or for one")
     return lines

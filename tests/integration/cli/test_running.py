@@ -2,11 +2,13 @@
 
 import json
 import re
+import time
 
 import pytest
 
 from labeler import api
-from labeler.catalogue.records import ControlOutcome, LabelOutcome, NewRun
+from labeler.catalogue import records
+from labeler.catalogue.records import ControlOutcome, LabelOutcome, NewFeature, NewRun
 from labeler.cli import display
 from labeler.settings import settings
 from tests.integration.catalogue.building import failed
@@ -42,13 +44,13 @@ def test_what_is_open_is_told_apart_from_what_waits_for_the_null(command, catalo
     catalogue.finish_label(claim, labelled("months", 0.5))
 
     said = command("status", run_id).out
-    assert said.startswith(f"run {run_id} is running: 1 labelled; 2 features are waiting, 1 label to be compared")
+    assert re.match(f"run {run_id} is \\w+: 1 labelled; 2 features are waiting, 1 label to be compared", said)
     (one,) = json.loads(command("status", "--json").out)
     assert (one["open"], one["in_control"], one["done"], one["total"]) == (2, 1, 0, 3)
     assert json.loads(command("status", run_id, "--json").out)["open"] == 2
     header, row = [line.split() for line in command("status").out.splitlines() if "toy" in line or "open" in line]
-    assert header[6:10] == ["open", "to", "the", "null"]
-    assert row[6:9] == ["2", "1", "3"]
+    assert header[3:13] == ["labelled", "unclear", "failed", "dead", "skipped", "open", "to", "the", "null", "of"]
+    assert row[3:11] == ["1", "0", "0", "0", "0", "2", "1", "3"]
 
 
 @pytest.mark.parametrize("width", [30, 60, 80, 100, 160])
@@ -57,10 +59,49 @@ def test_ids_are_whole_at_any_width(command, catalogue, wide, width):
     wide(width)
     said = command("status").out
     assert all(sum(run_id in line for line in said.splitlines()) == 1 for run_id in ids)
-    assert said.count("running") == said.count("$0.00") == 2  # nor are words broken
-    assert all(f"run {run_id} is running" in command("status", run_id).out for run_id in ids)
+    assert said.count("score given labels") == said.count("$0.00") == 2  # nor are words broken
+    assert all(f"run {run_id} is " in command("status", run_id).out for run_id in ids)
     cancelled = command("cancel", ids[0]).out
     assert cancelled == f"run {ids[0]} is cancelled; to go on: labeler resume {ids[0]}\n"
+
+
+def test_a_run_that_nobody_works_on_says_how_it_goes_on(command, catalogue, monkeypatch):
+    run_id = open_run(catalogue)
+    (claim,) = catalogue.claim(1, 60.0, time.time(), [run_id])
+
+    def told():
+        (one,) = json.loads(command("status", "--json").out)
+        assert one["state"] == "running"  # what is stored is what it was
+        return one["activity"], command("status").out, command("status", run_id).out
+
+    activity, every, one = told()
+    assert (activity, "resume" in every + one) == ("running", False)
+    catalogue.release([claim], 0.0)
+    monkeypatch.setattr(records, "SETTLING", -1e6)
+    activity, every, one = told()
+    assert activity == "stopped"
+    assert f"{run_id} is stopped; to go on: labeler resume {run_id}\n" in every
+    assert one.startswith(f"run {run_id} is stopped: ")
+    assert f"to go on: labeler resume {run_id}\n" in one
+
+
+def test_in_a_fleet_a_run_that_nobody_works_on_waits_for_a_worker(command, catalogue, monkeypatch):
+    run_id = open_run(catalogue)
+    monkeypatch.setenv("LABELER_BROKER_URL", "redis://127.0.0.1:6379/0")
+    assert f"no worker is at {run_id}; to start one: labeler worker\n" in command("status").out
+    assert command("status", run_id).out.startswith(f"run {run_id} is waiting: ")
+
+
+def test_what_a_run_does_and_what_cannot_be_explained_have_columns(command, catalogue):
+    never = NewFeature(index=9, statistics={}, state="dead", reason="never active")
+    config = {"headline": KEY, "null_sample": [], "labelling": {"dictionary": "toy", "labels": "imported"}}
+    config["labelling"] |= {"simulators": ["lexical"], "scorers": ["detection=openai:m"]}
+    run_id = catalogue.create_run(NewRun(dictionary="toy", config=config, features=[*features(0), never]))
+    header, row = [line.split() for line in command("status").out.splitlines() if "toy" in line or "open" in line]
+    assert row[header.index("dead")] == "1"
+    does = "score imported labels; simulate by lexical; judge by detection=openai:m"
+    assert " ".join(row).endswith(does)
+    assert command("status", run_id).out.endswith(f"of toy: {does}\n")
 
 
 def test_a_finished_run_cannot_be_cancelled_and_says_so(command, catalogue):
