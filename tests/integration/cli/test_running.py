@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from labeler import api
 from labeler.catalogue import records
 from labeler.catalogue.records import ControlOutcome, LabelOutcome, NewFeature, NewRun
 from labeler.cli import display
@@ -126,7 +125,7 @@ def rung(monkeypatch, home):
     """A broker that answers, and how often it was rung."""
     rings = []
     monkeypatch.setenv("LABELER_BROKER_URL", "redis://127.0.0.1:6379/0")
-    monkeypatch.setattr(api, "check_broker", lambda chosen: None)
+    monkeypatch.setattr("workers.app.reach", lambda chosen: None)
     monkeypatch.setattr("labeler.workers.app.ring", lambda app: rings.append(app))
     return rings
 

@@ -1,25 +1,20 @@
-"""The package's few names: open a dictionary, see its evidence, label it, read its catalogue."""
+"""A dictionary whose evidence is here: its features, its labels, and runs over them."""
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import heapq
-import inspect
-import os
 import random
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, SupportsIndex, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, SupportsIndex, Unpack, overload
 
+from labeler.api.running import Run
+from labeler.api.tools import asyncio_run, check_broker, check_tools, has_catalogue, open_catalogue
 from labeler.arguments import (
     Features,
     Names,
     among_slice,
-    amount,
     index_of,
     indices_of,
     name_of,
@@ -30,224 +25,26 @@ from labeler.arguments import (
 )
 from labeler.arguments import shown as quoted
 from labeler.errors import InputError, LabelerError
-from labeler.models.names import check_name, encoder_available, torch_available
-from labeler.notebook import shown, watching
-from labeler.options import Labelling, Mode, Options, Scoring, taking
-from labeler.progress import Progress
-from labeler.settings import Settings, settings
+from labeler.models.names import encoder_available
+from labeler.options import Labelling, Options, Scoring, taking
+from labeler.settings import Settings
 from labeler.views import Feature, overview, table
 
 # What a call needs is imported there: a look at a row should not have to wait for the SDKs of language models.
 if TYPE_CHECKING:
     import pandas
-    from torch.nn import Module
 
     from labeler.catalogue.imports import Labels
-    from labeler.catalogue.records import CandidateRecord, NewRun, RunRecord, ScoreRecord, Standing
-    from labeler.catalogue.records import Progress as RunProgress
+    from labeler.catalogue.records import NewRun, Standing
     from labeler.catalogue.report import Report
     from labeler.catalogue.repository import Catalogue
-    from labeler.evidence.dictionaries import Dictionary as WeightsOfDictionary
-    from labeler.evidence.dictionaries.saelens import Autoencoder
-    from labeler.evidence.manifest import Collected, Manifest
+    from labeler.evidence.manifest import Collected
     from labeler.evidence.near_misses import NearMiss
     from labeler.evidence.store import EvidenceStore
     from labeler.features import Evidence, Split
     from labeler.llm.protocol import PendingRequest
-    from labeler.runs.bench import Backends, Bench
     from labeler.runs.config import Given, RunConfig
-    from labeler.runs.files import Taken
     from labeler.runs.planning import Plan
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-Watch = Callable[["RunProgress"], None]
-"""Called a few times a second with where a run is."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A labelling or scoring job; made by ``Dictionary.label`` or ``Dictionary.score``, or found by ``run``."""
-
-    id: str
-    dictionary: str
-    _catalogue: Catalogue
-    _settings: Settings
-
-    def __repr__(self) -> str:
-        return f"Run({self.id!r} of {self.dictionary!r})"
-
-    @property
-    def record(self) -> RunRecord:
-        """The run as it stands: state, configuration, times."""
-        return self._catalogue.run(self.id)
-
-    @property
-    def explains(self) -> bool:
-        """Whether it makes labels, and does not only score those that are there."""
-        from labeler.runs.config import RunConfig
-
-        return RunConfig.of(self.record.config).labels is None
-
-    @property
-    def makes(self) -> tuple[str, ...]:
-        """The keys of the scores that it was asked for."""
-        from labeler.runs.config import RunConfig
-
-        return RunConfig.of(self.record.config).makes
-
-    @property
-    def mode(self) -> Mode:
-        """How its hosted models are asked."""
-        from labeler.runs.config import RunConfig
-
-        return RunConfig.of(self.record.config).mode
-
-    def batches(self) -> dict[str, int]:
-        """Its batches by their state."""
-        return self._catalogue.batch_counts(self.id)
-
-    def export_requests(self, folder: str | Path) -> list[Path]:
-        """Write what waits for an answer to files in OpenAI's batch form; InputError where nothing does."""
-        from labeler.runs.files import export_requests
-
-        return export_requests(self._catalogue, self.record, path_of(folder, "folder"))
-
-    def import_answers(self, folder: str | Path) -> Taken:
-        """Take answers from a folder's files of the same form; call ``work`` next.
-
-        InputError where there is no such folder, or no file of answers in it.
-        """
-        from labeler.llm.offline import open_offline
-        from labeler.runs.files import import_answers
-
-        opened = functools.cache(lambda name: open_offline(name, self._settings))
-        place = path_of(folder, "folder")
-        return import_answers(self._catalogue, self.record, place, lambda name, reply: opened(name).heard(reply))
-
-    def progress(self) -> RunProgress:
-        """How far it is and what it has cost."""
-        return self._catalogue.progress(self.id)
-
-    def rows(self, indices: Features | None = None) -> Iterator[dict[str, Any]]:
-        """The run's exported rows, in index order; of some features, where they are given.
-
-        InputError for a feature that it is not about.
-        """
-        wanted = None if indices is None else self._its(indices)
-        return self._catalogue.rows(self.dictionary, run_id=self.id, indices=wanted)
-
-    def report(self) -> Report:
-        """What its labels add up to: states, mean scores with what is in none of them, by density, against the controls."""
-        from labeler.catalogue.report import report
-
-        return report(self.rows())
-
-    def indices(self) -> list[int]:
-        """The features it is about, whatever their state."""
-        return self._catalogue.indices(self.id)
-
-    def scores(self, index: int) -> list[ScoreRecord]:
-        """Everything that is stored of one feature's scores; InputError where the run is not about it."""
-        (one,) = self._its([index_of(index)])
-        return self._catalogue.scores(self.id, one)
-
-    def _its(self, features: Features) -> list[int]:
-        mine = self.indices()
-        wanted = indices_of(features, mine)
-        if foreign := sorted(set(wanted).difference(mine)):
-            raise InputError(f"run {self.id} is not about feature {foreign[0]}")
-        return wanted
-
-    def candidates(self, index: int) -> list[CandidateRecord]:
-        """All explanations of one feature that it chose between, or made of halves of its documents."""
-        return self._catalogue.candidates(self.id, index_of(index))
-
-    def work(self, watch: Watch | None = None) -> RunProgress:
-        """See the run to its end: with a worker in this process, or, where a broker is set, by the workers of the fleet.
-
-        Interrupted, it gives back what was in flight; called again, it goes on. Returns the last progress. In a notebook
-        it shows how far it is, where no ``watch`` is given.
-        """
-        from labeler.runs.bench import open_bench
-        from labeler.runs.waiting import wait
-
-        if watch is not None and not callable(watch):
-            raise InputError(f"watch is {quoted(watch)}; give a function that takes where the run is")
-        if self.record.state == "finished":
-            return self.progress()
-        if self._settings.embedded:
-            _check_tools(lambda backends: open_bench(self.record, self._settings, backends), self._settings)
-        with self._worker(), watching(watch, "labelling" if self.explains else "scoring") as look:
-            return wait(self._catalogue, self.id, look)
-
-    def retry(self, kinds: Names | None = None) -> int:
-        """Make the failed features claimable again, or those whose failure is of some kinds; how many there are.
-
-        InputError for a kind that there is none of (``labeler.llm.errors.KINDS``).
-        """
-        from labeler.llm.errors import KINDS
-
-        wanted = None if kinds is None else names_of(kinds, "kinds")
-        unknown = next((kind for kind in wanted or () if kind not in KINDS), None)
-        if unknown is not None:
-            raise InputError(f"'{unknown}' is no kind of failure; there are: {', '.join(KINDS)}")
-        return self._catalogue.retry(self.id, wanted)
-
-    def resume(self, budget: float | None = None) -> None:
-        """Let a cancelled or paused run go on, with another budget where one is given; call ``work`` next.
-
-        InputError where a budget cannot be kept: what is committed is as much already, or a price is not known.
-        """
-        from labeler.runs.bench import open_bench
-
-        budget = amount(budget)
-        if budget is not None:
-            record = self.record
-            if not record.committed_usd < budget < float("inf"):
-                raise InputError(
-                    f"run {self.id} has spent or reserved ${record.committed_usd:.4f} already; give a larger `budget`"
-                )
-            _check_tools(lambda backends: open_bench(record, self._settings, backends), self._settings, budget)
-        self._catalogue.resume(self.id, budget=budget)
-
-    def cancel(self) -> bool:
-        """Stop it: nothing of it is taken up any more. False where it is finished already."""
-        return self._catalogue.cancel(self.id)
-
-    def ring(self) -> None:
-        """Leave it to the workers of the fleet, and tell one that there is work; ``work`` rings by itself.
-
-        InputError where no broker is set, or none that can be reached.
-        """
-        from labeler.workers.app import make_app, ring
-
-        if self._settings.embedded:
-            raise InputError("a run can be left to workers only where LABELER_BROKER_URL says where they listen")
-        check_broker(self._settings)
-        ring(make_app(self._settings))
-
-    def _worker(self) -> AbstractContextManager[object]:
-        if self._settings.embedded:
-            return _embedded(self)
-        self.ring()
-        return nullcontext()
-
-
-@contextmanager
-def _embedded(run: Run) -> Iterator[None]:
-    """An embedded worker for one run; leases that a killed process left behind are freed where no other can be alive."""
-    from labeler.home import only_worker
-    from labeler.workers.embedded import embedded_worker
-
-    chosen = run._settings
-    with only_worker(chosen.home) as alone:
-        # In a database of its own a home has no other workers; in a shared one they have to be waited out.
-        if alone and chosen.database_url is None and run.record.state == "running":
-            run._catalogue.resume(run.id, break_leases=True)
-        with embedded_worker(chosen, run.id):
-            yield
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -579,7 +376,7 @@ class Dictionary:
         from labeler.runs.config import new_run
 
         stored = new_run(config, self.store, indices, given, without_label, budget, empty_labels, before)
-        _check_tools(lambda backends: Bench(config, self.store, backends), self._settings, budget)
+        check_tools(lambda backends: Bench(config, self.store, backends), self._settings, budget)
         self._try_prompts(config, stored)
         check_broker(self._settings)
         catalogue = open_catalogue(self._settings)
@@ -676,268 +473,3 @@ class Dictionary:
         if not force:
             check_free(target)
         return write(self.catalogue(run=run), target)
-
-
-def open(name: str, home: str | Path | None = None) -> Dictionary:
-    """A dictionary by its name; InputError where there is none."""
-    from labeler.home import open_store
-
-    chosen = _settings(home)
-    name_of(name, "name", "a dictionary that is here")
-    with chosen.blaming("dictionaries"):
-        return Dictionary(name, open_store(chosen.shelf, name), chosen)
-
-
-def _or_its_name(method: Callable[Concatenate[Dictionary, P], T]) -> Callable[Concatenate[str | Dictionary, P], T]:
-    """A method of ``Dictionary`` as a function of one, or of the name of one that is here."""
-
-    @functools.wraps(method)
-    def call(dictionary: str | Dictionary, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        found = dictionary if isinstance(dictionary, Dictionary) else open(dictionary)
-        return method(found, *args, **kwargs)
-
-    signature = inspect.signature(method)
-    first, *rest = signature.parameters.values()
-    named = first.replace(name="dictionary", kind=first.POSITIONAL_ONLY, annotation="str | Dictionary")
-    call.__signature__ = signature.replace(parameters=[named, *rest])  # type: ignore[attr-defined]
-    return call
-
-
-label = _or_its_name(Dictionary.label)
-
-
-def collect(
-    *,
-    model: str | Path | Module,
-    dictionary: str | Path | Autoencoder | WeightsOfDictionary,
-    corpus: str | Path,
-    name: str,
-    hook: str | None = None,
-    tokens: int | None = None,
-    tokenizer: Any = None,
-    home: str | Path | None = None,
-    progress: Progress | None = None,
-) -> Dictionary:
-    """Run a model over a corpus and keep every feature's evidence; interrupted and called again, it goes on.
-
-    ``model`` is a name or folder, or a causal model of transformers that is loaded, with its ``tokenizer``;
-    ``dictionary`` is a folder, a file, a name, or an autoencoder of SAELens in memory. What is in memory is told by its
-    weights: the same ones go on, others are refused under this name. ``corpus`` is a file, a folder, ``sample``, or a
-    data set on the Hugging Face hub. ``hook`` names the hook point where the dictionary does not. It stops in the window
-    in which ``tokens`` are there; called for more than that, it adds them. What it read, and what it left out as copies,
-    ``Dictionary.collected`` tells. Raises InputError.
-    """
-    return collect_together(
-        model=model,
-        wanted={name_of(name, "name", "the new dictionary"): (dictionary, hook)},
-        corpus=corpus,
-        tokens=tokens,
-        tokenizer=tokenizer,
-        home=home,
-        progress=progress,
-    )[0]
-
-
-def collect_together(
-    *,
-    model: str | Path | Module,
-    wanted: Mapping[str, tuple[str | Path | Autoencoder | WeightsOfDictionary, str | None]],
-    corpus: str | Path,
-    tokens: int | None = None,
-    tokenizer: Any = None,
-    home: str | Path | None = None,
-    progress: Progress | None = None,
-) -> list[Dictionary]:
-    """The same for several dictionaries of one model in one pass over the text: name -> dictionary, hook point."""
-    if not torch_available():
-        from labeler.errors import MissingExtraError
-
-        raise MissingExtraError("collecting evidence", "local")
-    if isinstance(model, str | Path):
-        check_name(str(model))
-    from labeler.evidence import memory
-    from labeler.evidence.collect import CollectRequest
-    from labeler.evidence.collect import collect as run_collection
-
-    chosen = _settings(home)
-    for name, (_, hook) in wanted.items():
-        name_of(name, "name", "the new dictionary")
-        if hook is not None:
-            name_of(hook, "hook", "a hook point, such as 'blocks.12.hook_resid_post'")
-    if not isinstance(corpus, str | Path):
-        raise InputError(f"corpus is a {type(corpus).__name__}; give a file, a folder, 'sample', or a data set's name")
-    asked = tuple(memory.wanted(name, given, hook) for name, (given, hook) in wanted.items())
-    with shown(progress) as told, memory.held(model, tokenizer) as (called, loaded):
-        request = CollectRequest(
-            model=called,
-            wanted=asked,
-            corpus=str(corpus),
-            tokens=None if tokens is None else whole(tokens, "tokens"),
-            loaded=loaded,
-        )
-        stores = run_collection(request, writable_shelf(chosen), told)
-    return [Dictionary(store.manifest.name, store, chosen) for store in stores]
-
-
-def writable_shelf(chosen: Settings) -> Path:
-    """The folder that new evidence goes to; InputError where dictionaries are read from a URL."""
-    from labeler.evidence.shelf import is_remote
-
-    if is_remote(chosen.shelf):
-        raise InputError(
-            "LABELER_DICTIONARIES is a URL, which is only read; unset it to make evidence here, then copy its folder there"
-        )
-    return Path(chosen.shelf)
-
-
-def find_evidence(path: str | Path) -> Path:
-    """Where foreign evidence lies: at a path, in a folder below it, or around it where it is a part of an export.
-
-    InputError where several lie there; the path itself where none does.
-    """
-    from labeler.evidence.finding import find_export
-
-    return find_export(path_of(path, "path"))
-
-
-def import_evidence(
-    path: str | Path,
-    name: str,
-    *,
-    model: str | Path | None = None,
-    home: str | Path | None = None,
-    progress: Progress | None = None,
-) -> Dictionary:
-    """Bring foreign evidence here, its format found by looking; what is there of the same origin is added to.
-
-    It is looked for at the path and around it (``find_evidence``). The labels in its ``explanations/`` are taken along
-    (``Dictionary.imported``). ``model`` names the language model whose tokenizer
-    reads the token ids of a Delphi cache. Raises InputError where the files are of no known format or damaged; nothing
-    is left then.
-    """
-    from labeler.catalogue.imports import beside, read
-    from labeler.evidence.bringing import bring
-
-    chosen = _settings(home)
-    name_of(name, "name", "the new dictionary")
-    if model is not None:
-        model = name_of(str(model) if isinstance(model, Path) else model, "model", "a language model, or its folder")
-    shelf, found = writable_shelf(chosen), find_evidence(path)
-    folder = beside(Path(path), found)
-    theirs = read(folder, lambda index: None).candidates if folder else {}
-    anew = not (shelf / name).exists()
-    # Opened before anything is written: a database that cannot be reached is told now.
-    catalogue = open_catalogue(chosen) if theirs or has_catalogue(chosen) else None
-    with shown(progress) as told:
-        store = bring(found, name, shelf, model, told)
-    if catalogue is not None:
-        here = set(store.indices.tolist())
-        catalogue.keep_imported(name, {index: mine for index, mine in theirs.items() if index in here}, anew=anew)
-    return Dictionary(name, store, chosen)
-
-
-def dictionaries(home: str | Path | None = None) -> list[str]:
-    """The names of the dictionaries that are here."""
-    from labeler.home import names
-
-    chosen = _settings(home)
-    with chosen.blaming("dictionaries"):
-        return names(chosen.shelf)
-
-
-def look(name: str, *, verify: bool = False, home: str | Path | None = None) -> tuple[Manifest | None, str | None]:
-    """What a dictionary's evidence says of itself, and what is wrong with it; None where all is well.
-
-    Every file must be there and as long as it was written; with ``verify`` it must hold the same bytes.
-    """
-    from labeler.home import open_store
-
-    name_of(name, "name", "a dictionary that is here")
-    try:
-        store = open_store(_settings(home).shelf, name)
-    except InputError as error:
-        return None, str(error)
-    return store.manifest, store.health(verify)
-
-
-def run(id: str, home: str | Path | None = None) -> Run:
-    """A run by its id, or by enough of its beginning; InputError where there is none or several."""
-    chosen = _settings(home)
-    name_of(id, "run", "a run, or enough of its beginning")
-    if not has_catalogue(chosen):
-        raise InputError(f"there is no run '{id}' (runs: none yet)")
-    catalogue = open_catalogue(chosen)
-    record = catalogue.run(id)
-    return Run(record.id, record.dictionary, catalogue, chosen)
-
-
-def runs(home: str | Path | None = None) -> list[Run]:
-    """All runs, newest first."""
-    chosen = _settings(home)
-    if not has_catalogue(chosen):
-        return []
-    catalogue = open_catalogue(chosen)
-    return [Run(record.id, record.dictionary, catalogue, chosen) for record in catalogue.runs()]
-
-
-def _check_tools(open_it: Callable[[Backends], Bench], chosen: Settings, budget: float | None = None) -> None:
-    """Open every tool of a run once, and close it: a missing key is told now, not by a thousand failed features.
-
-    So is a model whose price nobody knows, where there is a budget to be kept.
-    """
-
-    from labeler.runs.bench import Backends
-    from labeler.runs.money import check_prices
-
-    async def check() -> None:
-        backends = Backends(chosen)
-        try:
-            bench = open_it(backends)
-            bench.check()
-            if budget is not None:
-                check_prices(bench.config, backends)
-        finally:
-            await backends.close()
-
-    asyncio_run(check())
-
-
-def asyncio_run(work: Coroutine[Any, Any, T]) -> T:
-    """What a coroutine returns, run in a thread of its own: the caller (a notebook, say) may have a running loop."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
-
-
-def check_broker(chosen: Settings) -> None:
-    """InputError, without the password, where a broker is named that cannot be reached; nothing is stored before."""
-    if chosen.embedded:
-        return
-    from labeler.workers.app import reach
-
-    reach(chosen)
-
-
-def open_catalogue(chosen: Settings) -> Catalogue:
-    """The catalogue of these settings, one for each database in a process."""
-    from labeler.catalogue.repository import Catalogue
-
-    place = chosen.database
-    if (os.getpid(), place) not in _CATALOGUES:
-        with chosen.blaming("home" if isinstance(place, Path) else "database_url"):
-            _CATALOGUES[os.getpid(), place] = Catalogue(place)
-    return _CATALOGUES[os.getpid(), place]
-
-
-def has_catalogue(chosen: Settings) -> bool:
-    """Whether there is a catalogue to look into, as far as that can be told without making one: to open it does."""
-    place = chosen.database
-    if isinstance(place, str) and not place.startswith("sqlite:///"):
-        return True
-    return Path(place.removeprefix("sqlite:///").partition("?")[0] if isinstance(place, str) else place).exists()
-
-
-_CATALOGUES: dict[tuple[int, str | Path], Catalogue] = {}
-
-
-def _settings(home: str | Path | None) -> Settings:
-    return settings() if home is None else settings().at(path_of(home, "home"))
