@@ -45,12 +45,11 @@ NOT_MEASURED = "not measured here whether such lists say anything"
 
 MEANINGS = {
     "~": "imprecise; why stands beneath the scores",
-    "beats": "the share of other features' labels that score less in this one's place",
-    "worth": "as many contexts drawn blindly would give as narrow an interval",
-    "look-up": "how strong the feature is on each token by itself, without a label; where the interval of the difference "
-    "holds 0, the two do about as well",
-    HALVES: "a feature in few documents: of either half of them a label was made and scored on the other half; what is "
-    "told is the mean of the two, which the label of all of them is rather above than below",
+    "beats": "the share of other features' labels (the null) that score less in this one's place",
+    "worth": "so many contexts, drawn uniformly, would give as narrow an interval",
+    "look-up": "how strong the feature is on each token by itself, without any label; the label does better or worse where "
+    "the interval of the difference does not hold 0",
+    HALVES: "of a feature in few documents this tells what labels of half of them are worth, and its own is of all of them",
 }
 """What signs and words say, told at the end where they occurred."""
 
@@ -203,7 +202,7 @@ def beneath(row: Mapping[str, Any]) -> Iterator[Text]:
     if any(map(is_by_halves, row["scores"].values())):
         from labeler.catalogue.records import BY_HALVES
 
-        yield Text(f"{HALVES}: each score is the {BY_HALVES}", style="dim")
+        yield Text(f"{HALVES}: {BY_HALVES}", style="dim")
     if "null" in row["controls"]:
         yield Text(f"the null is missing: {clean(row['controls']['null']['failed'])}", style="yellow")
 

@@ -1,7 +1,9 @@
 """The demo: a chat model's recorded answers to the very prompts that this machine makes, killed half way and called again."""
 
 import json
+import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +88,27 @@ def test_what_it_tells_to_try_next_works(shown):
         assert done.returncode == 0, done.stderr
     assert len(before) == 40
     assert labels_in(folder) == before, "nothing that it tells to try takes the labels' place"
+
+
+NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?")
+PAGE = (Path(__file__).parents[2] / "docs" / "show.md").read_text(encoding="utf-8")
+
+
+def test_the_page_on_show_quotes_what_is_shown_and_explains_what_it_quotes(shown):
+    """Word for word; figures as near as another processor comes."""
+    folder, *_ = shown
+    command, quoted = re.search(r"```text\n\$ labeler ([^\n]*)\n(.*?)```", PAGE, re.DOTALL).groups()
+    said = run(folder, *command.split()).stdout
+    assert [NUMBER.sub("#", " ".join(line.split())) for line in said.splitlines()] == [
+        NUMBER.sub("#", " ".join(line.split())) for line in quoted.splitlines()
+    ]
+    figures, theirs = ([float(n.replace(",", "")) for n in NUMBER.findall(text)] for text in (said, quoted))
+    assert figures == pytest.approx(theirs, rel=0.1, abs=0.03)
+    explained = [names for names, _ in re.findall(r"^\| (`.*?`) \| (.*) \|$", PAGE, re.MULTILINE)]
+    assert len(explained) > 15
+    for line in explained:
+        for name in re.findall(r"`([^`]+)`", line):
+            assert name in quoted, name
 
 
 def labels_in(folder):

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -16,8 +17,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from labeler.evidence.corpus import sample_corpus
+from labeler.settings import settings
 from tests.fakes.command import environment
 from tests.fakes.dictionary import weights
+from tests.fakes.environment import clean
+from tests.fakes.evidence import make_store
 from tests.fakes.sae import SAE
 from tests.fakes.shallow_encoder import shallow_encoder
 from tests.fakes.tiny_model import save_tiny_model
@@ -32,6 +36,25 @@ def example():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.parametrize("index", [3, 4, -1], ids=["labelled", "dead", "dead, from the end"])
+def test_the_readmes_session_runs_as_it_is_written_whether_the_feature_has_a_label_or_not(
+    tmp_path, monkeypatch, capsys, index
+):
+    pytest.importorskip("pandas")
+    clean(monkeypatch)
+    monkeypatch.setenv("LABELER_HOME", str(tmp_path))
+    settings.cache_clear()
+    make_store(tmp_path, name="my-sae")
+    written = re.search(r"```python\n(import labeler\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    assert "[12]" in written
+    for asked, here in (("[12]", f"[{index}]"), ('"0-99"', '"0-4"'), ('"embedding"', '"lexical"')):
+        written = written.replace(asked, here)
+    exec(written, {})
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r'"penny" 0\.\d+' if index == 3 else "None dead", said)
+    settings.cache_clear()
 
 
 def parts(folder):

@@ -99,7 +99,7 @@ def test_why_there_is_no_score_is_said():
 def test_a_mean_of_halves_is_said_to_be_one():
     halves = f"everything at hand; {BY_HALVES}"
     lines, signs = told(a=scored(sampling=halves, percentile=90.0))
-    assert lines == [f"by halves: each score is the {BY_HALVES}"]
+    assert lines == [f"by halves: {BY_HALVES}"]
     assert signs == {"by halves", "beats"}
     one = scored("imprecise", f"{ONE_HALF}; of the other: no explainer saw a clear pattern", sampling=halves)
     lines, signs = told(a=one)
