@@ -74,10 +74,12 @@ def begin(run: Run, detach: bool, json: bool) -> None:
         tell(f"left out, for they have no label: {counted(left_out, 'feature')}")
     config = run.record.config
     if output_side := config.get("output_side", 0):
-        under = "" if config["labelling"]["labels"] == "catalogue" else " under its own run"
+        stood = config.get("output_before", 0)
+        where = "stand" if config["labelling"]["labels"] == "catalogue" else "stay under their own runs"
+        before = f"; scores that {counted(stood, 'label')} of these had before {where}" if stood else ""
         tell(
             f"not scored, for their label says what they promote: {counted(output_side, 'feature')} "
-            f"(--output-labels scores them; a score from before stands{under})"
+            f"(--output-labels){before}"
         )
     if instead := config.get("instead", 0):
         tell(in_place_of_others(instead, config["labelling"]["labels"]))

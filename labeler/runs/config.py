@@ -227,12 +227,11 @@ def new_run(
             "paid_null": asdict(paid_null(live, config.seed, config.foreign)),
             "without_label": without_label,
             "empty_labels": list(empty_labels),
-            "output_side": sum(map(_is_of_output, features)) if not config.output_labels else 0,
-            "instead": sum(
-                not any(_reads_alike(before[f.index], one) for one in f.given)
-                for f in features
-                if before and f.index in before and not f.state
-            ),
+            "output_side": 0 if config.output_labels else sum(map(_is_of_output, features)),
+            "output_before": 0
+            if config.output_labels
+            else sum(_is_of_output(f) and _stands(f, before or {}) is True for f in features),
+            "instead": sum(_stands(f, before or {}) is False for f in features),
         },
         features=features,
         budget_usd=budget,
@@ -245,8 +244,15 @@ def _is_of_output(feature: NewFeature) -> bool:
     return not feature.state and bool(labels) and all(one.side == "output" for one in labels)
 
 
-def _reads_alike(one: Standing, other: CandidateRecord) -> bool:
-    return (reading(one.label), reading(one.description)) == (reading(other.label), reading(other.description))
+def _stands(feature: NewFeature, before: Mapping[int, Standing]) -> bool | None:
+    """Whether what a run is to score of a feature reads as the label that stands for it; None where none does."""
+    if feature.standing is not None:
+        return True
+    stands = before.get(feature.index)
+    if stands is None or feature.state:
+        return None
+    own = reading(stands.label), reading(stands.description)
+    return any((reading(one.label), reading(one.description)) == own for one in feature.given)
 
 
 def explainable(store: EvidenceStore) -> NDArray[np.bool_]:

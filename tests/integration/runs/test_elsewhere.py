@@ -167,7 +167,7 @@ def test_what_was_scored_because_it_was_asked_for_stands_when_it_is_scored_again
     drain(chosen)
     before = rows_of(first)[0]
     run = toy.score(**scoring)
-    assert run.record.config["output_side"] == 1
+    assert [run.record.config[name] for name in ("output_side", "output_before")] == [1, 1]
     drain(chosen)
     row = rows_of(run)[0]
     assert row["scores"]["simulation.lexical"] == before["scores"]["simulation.lexical"]
@@ -195,6 +195,13 @@ def test_labels_from_elsewhere_say_how_many_stand_in_the_place_of_others(chosen,
     mine = toy[3].label.text
     assert toy.score({0: "spring", 1: "the", 3: mine.upper()}, simulators=["lexical"]).record.config["instead"] == 1
     assert toy.score(simulators=["lexical"]).record.config["instead"] == 0
+
+
+def test_a_file_that_leaves_them_unscored_says_how_many_of_them_stood(chosen, toy):
+    toy.score(MONTHS, simulators=["lexical"], output_labels=True)
+    drain(chosen)
+    again = toy.score({**MONTHS, 3: "promotes coins"}, simulators=["lexical"]).record.config
+    assert (again["output_side"], again["output_before"], again["instead"]) == (2, 1, 0)
 
 
 def test_of_a_label_that_was_made_here_nobody_asks_which_side_it_speaks_of(chosen, toy, monkeypatch):
