@@ -242,6 +242,12 @@ class Product:
         self._directions = torch.from_numpy(np.ascontiguousarray(directions, dtype=np.float32))
         self._block = torch.empty(0, dtype=torch.float32)
 
+    def single(self, vectors: FloatArray) -> FloatArray:
+        """Vectors [n, width] of single precision, which need no block: [k, n]; with one thread quicker than numpy's product."""
+        import torch
+
+        return np.asarray((self._directions @ torch.from_numpy(vectors).T).numpy())
+
     def __call__(self, vectors: NDArray[Any], scale: FloatArray | None = None) -> FloatArray:
         """Vectors [..., width] of any type, each to be multiplied by its scale [...]: [k, ...]."""
         import torch

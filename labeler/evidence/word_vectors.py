@@ -73,7 +73,7 @@ class WordVectors:
         if self._stored is not None and 2 * (place >= 0).sum() > len(self._stored["vectors"]):
             # Most of all that there are: quicker than to pick these out.
             if len(self._stored["vectors"]) <= WHOLE:
-                found = (directions @ self._whole.T)[:, np.maximum(place, 0)]
+                found = multiply.single(self._whole)[:, np.maximum(place, 0)]
             else:
                 vectors = self._stored["vectors"]
                 parts = [multiply(vectors[start : start + AT_ONCE].copy()) for start in range(0, len(vectors), AT_ONCE)]
