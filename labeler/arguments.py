@@ -39,6 +39,12 @@ def one_of(given: object, option: str, allowed: Sequence[str]) -> str:
     raise InputError(f"{option} is {shown(given)}; give one of {', '.join(allowed)}")
 
 
+def check_called(given: object, option: str, takes: str) -> None:
+    """InputError where there is something that cannot be called with what is going on."""
+    if not (given is None or callable(given)):
+        raise InputError(f"{option} is {shown(given)}; give a function that takes {takes}")
+
+
 def names_of(given: Any, option: str) -> tuple[str, ...]:
     """One name or several as a tuple; InputError for anything else."""
     if isinstance(given, str):

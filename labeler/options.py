@@ -122,7 +122,10 @@ def taking(options: type[Scoring]) -> Callable[[Callable[P, T]], Callable[P, T]]
                     if several in kwargs:
                         raise InputError(f"{one} and {several} are the same option; give one of them")
                     kwargs[several] = kwargs.pop(one)
-            signature.bind(*args, **kwargs)
+            try:
+                signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{call.__name__}() {error}") from None
             return call(*args, **kwargs)
 
         either.__signature__ = signature  # type: ignore[attr-defined]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from labeler.api.dictionary import Dictionary
 from labeler.api.tools import has_catalogue, open_catalogue, settings_of
-from labeler.arguments import name_of, path_of, whole
+from labeler.arguments import check_called, name_of, path_of, whole
+from labeler.arguments import shown as quoted
 from labeler.errors import InputError
 from labeler.models.names import check_name, torch_available
 from labeler.notebook import shown
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
     from labeler.evidence.dictionaries import Dictionary as WeightsOfDictionary
     from labeler.evidence.dictionaries.saelens import Autoencoder
+
+
+PROGRESS = "a stage, how much of it is done, of how much, and in what unit"
+"""What is called again and again while evidence is made."""
 
 
 def collect(
@@ -77,6 +82,11 @@ def collect_together(
     from labeler.evidence.collect import collect as run_collection
 
     chosen = settings_of(home)
+    check_called(progress, "progress", PROGRESS)
+    if not isinstance(wanted, Mapping) or not all(isinstance(one, tuple) and len(one) == 2 for one in wanted.values()):
+        raise InputError(
+            f"wanted is {quoted(wanted)}; give a dictionary and its hook point, or None, by the names of the new"
+        )
     for name, (_, hook) in wanted.items():
         name_of(name, "name", "the new dictionary")
         if hook is not None:
@@ -137,6 +147,7 @@ def import_evidence(
 
     chosen = settings_of(home)
     name_of(name, "name", "the new dictionary")
+    check_called(progress, "progress", PROGRESS)
     if model is not None:
         model = name_of(str(model) if isinstance(model, Path) else model, "model", "a language model, or its folder")
     shelf, found = writable_shelf(chosen), find_evidence(path)

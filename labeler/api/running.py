@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeler.api.tools import check_broker, check_tools
-from labeler.arguments import Features, Names, amount, index_of, indices_of, names_of, path_of
-from labeler.arguments import shown as quoted
+from labeler.arguments import Features, Names, amount, check_called, index_of, indices_of, names_of, path_of
 from labeler.errors import InputError
 from labeler.notebook import watching
 from labeler.options import Mode
@@ -136,8 +135,7 @@ class Run:
         from labeler.runs.bench import open_bench
         from labeler.runs.waiting import wait
 
-        if watch is not None and not callable(watch):
-            raise InputError(f"watch is {quoted(watch)}; give a function that takes where the run is")
+        check_called(watch, "watch", "where the run is")
         if self.record.state == "finished":
             return self.progress()
         if self._settings.embedded:

@@ -177,6 +177,10 @@ def collect(nowhere, **given):
     return labeler.collect(model="smollm2-135m", home=nowhere, **wanted)
 
 
+def together(wanted):
+    return api.collect_together(model="smollm2-135m", wanted=wanted, corpus="sample", home="nowhere")
+
+
 @pytest.mark.parametrize(
     ("call", "named"),
     [
@@ -199,6 +203,10 @@ def collect(nowhere, **given):
         (lambda toy: list(toy.runs()[0].rows([3, 1])), "is not about feature 1"),
         (lambda toy: list(toy.catalogue(9)), "feature 9 is out of range"),
         (lambda toy: collect(Path("nowhere"), corpus=["a text"]), "corpus is a list; give a file"),
+        (lambda toy: collect(Path("nowhere"), progress=3), "progress is 3; give a function"),
+        (lambda toy: labeler.import_evidence("nowhere", "new", home="nowhere", progress="x"), "progress is 'x'"),
+        (lambda toy: together(["a"]), r"wanted is \['a'\]; give a dictionary and its hook point"),
+        (lambda toy: together({"a": "neurons"}), "wanted is {'a': 'neurons'}"),
         (lambda toy: collect(Path("nowhere"), tokens=0), "cannot collect 0 tokens; give 1 or more"),
         (lambda toy: labeler.open("toi", "nowhere"), "make one with `labeler.collect` or"),
     ],
