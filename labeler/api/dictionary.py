@@ -290,7 +290,8 @@ class Dictionary:
 
         ``labels="imported"`` are those that came with the evidence (a file of that name is ``./imported``).
         Several labels for one feature are candidates to choose from; a label of the catalogue stands, and keeps the
-        scores that are not made anew. Features without a label, or with an empty one, are left out. Without
+        scores that are not made anew. Features without a label, or with an empty one, are left out, and so are
+        a file's labels of features that are not here (``record.config["unknown_labels"]`` names them). Without
         ``simulators`` it is ``embedding`` that scores, or, where ``scorers`` are given, they alone. A label from elsewhere
         that says what its feature promotes is ``unscored``, unless ``output_labels``. Raises InputError; nothing is
         stored then.
@@ -304,6 +305,8 @@ class Dictionary:
         wanted = None if features is None else {self.store.check_index(index) for index in self._indices(features)}
         given: Mapping[int, Given]
         empty: Sequence[str] = ()
+        unknown: Sequence[str] = ()
+        blank: Collection[int] = ()
         catalogue = open_catalogue(self._settings)
         theirs_too = isinstance(labels, str) and labels == IMPORTED
         if theirs_too:
@@ -317,7 +320,7 @@ class Dictionary:
             given = {label.index: label for label in standing if label.index in here}
         else:
             brought = self._brought(labels, wanted)
-            source, empty = brought.source, brought.empty
+            source, empty, blank, unknown = brought.source, brought.empty, brought.blank, brought.unknown
             given = catalogue.recognised(self.name, brought.candidates)
         if not given:
             if theirs_too:
@@ -328,9 +331,9 @@ class Dictionary:
             nothing = f"; there is nothing at {empty[0]}" if empty else ""
             raise InputError(f"no feature of '{self.name}' that was asked for has a label in {where}{nothing}")
         config = self._config(chosen, labels=source, output_labels=output_labels)
-        without_label = (len(self) if wanted is None else len(wanted)) - len(given)
+        without_label = (len(self) if wanted is None else len(wanted)) - len(given) - len(blank)
         before = None if labels is None else {one.index: one for one in catalogue.standing(self.name, sorted(given))}
-        return self._begin(config, sorted(given), given, without_label, chosen.budget, empty, before)
+        return self._begin(config, sorted(given), given, without_label, chosen.budget, empty, unknown, before)
 
     def _brought(
         self, labels: str | Path | Mapping[int, str | Sequence[str]], wanted: Collection[int] | None
@@ -370,12 +373,15 @@ class Dictionary:
         without_label: int = 0,
         budget: float | None = None,
         empty_labels: Sequence[str] = (),
+        unknown_labels: Sequence[str] = (),
         before: Mapping[int, Standing] | None = None,
     ) -> Run:
         from labeler.runs.bench import Bench
         from labeler.runs.config import new_run
 
-        stored = new_run(config, self.store, indices, given, without_label, budget, empty_labels, before)
+        stored = new_run(
+            config, self.store, indices, given, without_label, budget, empty_labels, unknown_labels, before
+        )
         check_tools(lambda backends: Bench(config, self.store, backends), self._settings, budget)
         self._try_prompts(config, stored)
         check_broker(self._settings)

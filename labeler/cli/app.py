@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -88,6 +89,17 @@ def _of_home(error: OSError) -> str:
     return f"; that is in the home of {chosen.named('home')}, which has to be a folder that can be written"
 
 
+_SUGGESTION = re.compile(r"\.? *\(?(?:did you mean|possible options)\b[^?)]*[?)]+\.?", re.IGNORECASE)
+
+
+def suggested_once(message: str) -> str:
+    """A message with the first of its suggestions: Typer adds its own to Click's, as their versions go."""
+    first = _SUGGESTION.search(message)
+    if first is None:
+        return message
+    return message[: first.end()] + _SUGGESTION.sub("", message[first.end() :])
+
+
 def main() -> None:
     """Run the command: exit 0 done, 1 some features failed, 2 the request was wrong (one line), 130 interrupted."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -116,7 +128,9 @@ def main() -> None:
         # Typer's own usage errors: which module defines them differs between its versions.
         if not hasattr(error, "format_message"):
             raise
-        if message := clean(error.format_message()):  # nothing where the help was all that could be said
+        if message := clean(
+            suggested_once(error.format_message())
+        ):  # nothing where the help was all that could be said
             print(f"labeler: {message}", file=sys.stderr)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

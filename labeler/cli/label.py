@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from labeler.arguments import amount
+from labeler.cli.display import tell
 from labeler.cli.options import (
     BATCH,
     BELOW,
@@ -71,4 +72,9 @@ def label(
         below=below,
         prompts=read_prompts(prompt),
     )
+    if not explainer:
+        tell(
+            f"explained by {', '.join(Options.explainers)}, for no --explainer was given: it asks no model and costs nothing; "
+            "an LLM such as anthropic:MODEL says more than a list of words"
+        )
     begin(run, detach, json)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from labeler.catalogue.records import Activity, Progress, RunRecord
 
 SHOWN = 10
-"""Empty labels that are named."""
+"""Labels of a file that are named as left out."""
 
 
 def resume(run: RUN, budget: BUDGET = None, detach: DETACH = False, json: JSON = False) -> None:
@@ -66,9 +66,10 @@ def cancel(run: RUN) -> None:
 
 def begin(run: Run, detach: bool, json: bool) -> None:
     """See a new run through, or leave it to the workers of the fleet."""
-    if empty := run.record.config.get("empty_labels"):
-        more = f" and {len(empty) - SHOWN:,} more" if len(empty) > SHOWN else ""
-        tell(f"left out, for their label is empty: {'; '.join(empty[:SHOWN])}{more}")
+    for why, key in (("there is no such feature", "unknown_labels"), ("their label is empty", "empty_labels")):
+        if places := run.record.config.get(key):
+            more = f" and {len(places) - SHOWN:,} more" if len(places) > SHOWN else ""
+            tell(f"left out, for {why}: {counted(len(places), 'label')}: {'; '.join(places[:SHOWN])}{more}")
     left_out = run.record.config.get("without_label", 0)
     if left_out:
         tell(f"left out, for they have no label: {counted(left_out, 'feature')}")

@@ -168,12 +168,14 @@ def new_run(
     without_label: int = 0,
     budget: float | None = None,
     empty_labels: Sequence[str] = (),
+    unknown_labels: Sequence[str] = (),
     before: Mapping[int, Standing] | None = None,
 ) -> NewRun:
     """A run over some features; those that never fire, or in no context that may be explained, are born done.
 
     ``given`` has the labels to score, of every index, where the run makes none; ``without_label`` says how many
-    features were left out for having none, ``empty_labels`` where a file has a place for one and nothing in it.
+    features were left out for having none, ``empty_labels`` where a file has a place for one and nothing in it,
+    ``unknown_labels`` where it has one for a feature that is not here.
     ``before`` has the labels that stand now for features whose labels come from elsewhere. ``budget`` is in US dollars.
     Raises InputError for an index out of range, a list without any, or an explainer that is named twice.
     """
@@ -227,6 +229,7 @@ def new_run(
             "paid_null": asdict(paid_null(live, config.seed, config.foreign)),
             "without_label": without_label,
             "empty_labels": list(empty_labels),
+            "unknown_labels": list(unknown_labels),
             "output_side": 0 if config.output_labels else sum(map(_is_of_output, features)),
             "output_before": 0
             if config.output_labels

@@ -87,7 +87,7 @@ def test_a_wrong_request_is_named(home, arguments, says):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("index,label\n1,war\n9,peace\n", "labels, line 3: feature 9 is out of range: 'toy' has features 0 to 4"),
+        ("index,label\n7,war\n9,peace\n", "labels, line 2: feature 7 is out of range: 'toy' has features 0 to 4"),
         ('{"index": 1, "label": ""}\n', "has a label in 'labels'; there is nothing at labels, line 1 (feature 1)"),
         ('{"index": 1, "label": "\\u001b[31m' + "war " * 999 + '"}', "labels, line 1: the label of feature 1 has"),
     ],

@@ -51,14 +51,18 @@ class Labels:
     """By feature; which contexts they were made from nobody knows."""
     empty: Sequence[str] = ()
     """The places with nothing where a label should be: ``labels.csv, line 3 (feature 12)``."""
+    blank: frozenset[int] = frozenset()
+    """The features of those places that have no other label."""
+    unknown: Sequence[str] = ()
+    """The places of labels whose feature is not here."""
 
 
 def read(path: Path, check: Check, wanted: Container[int] | None = None) -> Labels:
     """The labels of a file, or of a folder of Neuronpedia's, its format found by looking; of all features or of some.
 
-    Several labels for one feature are candidates to choose from; the same one twice counts once. An empty label is named
-    and left out. Raises InputError, in one line that names the place, where the file is of no known format or damaged, a
-    label far too long, or a feature not here.
+    Several labels for one feature are candidates to choose from; the same one twice counts once. An empty label,
+    and one of a feature that is not here, is named and left out. Raises InputError, in one line that names the place, where
+    the file is of no known format or damaged, a label far too long, or no feature of any label here.
     """
     return _gather(_labels(path), f"file:{one_line(path.name)}", check, wanted)
 
@@ -67,6 +71,8 @@ def of_mapping(labels: Mapping[int, str | Sequence[str]], check: Check, wanted: 
     """The same of labels that a program has at hand: feature -> label, or several to choose from."""
     found = []
     for index, texts in labels.items():
+        if wanted is None or index in wanted:  # a program's own slip, unlike a row of somebody's file
+            check(index)
         for text in texts if isinstance(texts, list | tuple) else [texts]:
             if not isinstance(text, str):
                 raise InputError(one_line(f"labels, feature {index}: {text!r} is no text"))
@@ -76,16 +82,19 @@ def of_mapping(labels: Mapping[int, str | Sequence[str]], check: Check, wanted: 
 
 def _gather(labels: Iterable[ForeignLabel | None], source: str, check: Check, wanted: Container[int] | None) -> Labels:
     found: dict[int, list[CandidateRecord]] = {}
-    empty: list[str] = []
+    empty: list[tuple[int, str]] = []
+    unknown: list[tuple[str, InputError]] = []
     for label in labels:
         if label is None or (wanted is not None and label.index not in wanted):
             continue
+        place = one_line(f"{label.place} (feature {label.index})")
         try:
             check(label.index)
         except InputError as error:
-            raise InputError(f"{one_line(label.place)}: {error}") from error
+            unknown.append((place, InputError(f"{one_line(label.place)}: {error}")))
+            continue
         if not label.label:
-            empty.append(one_line(f"{label.place} (feature {label.index})"))
+            empty.append((label.index, place))
             continue
         mine = found.setdefault(label.index, [])
         if any(_same(label, other) for other in mine):
@@ -104,7 +113,15 @@ def _gather(labels: Iterable[ForeignLabel | None], source: str, check: Check, wa
                 contexts=None,
             )
         )
-    return Labels(source=source, candidates=found, empty=empty)
+    if unknown and not found:
+        raise unknown[0][1]
+    return Labels(
+        source=source,
+        candidates=found,
+        empty=[place for _, place in empty],
+        blank=frozenset(index for index, _ in empty) - found.keys(),
+        unknown=[place for place, _ in unknown],
+    )
 
 
 def _same(label: ForeignLabel, other: CandidateRecord) -> bool:

@@ -225,3 +225,16 @@ def test_a_later_run_is_named_in_the_commands_that_follow_it(command, home):
 def test_for_another_program_a_run_ends_in_nothing_but_json(command, home):
     said = command("label", "toy", "--features", "0-3", "--simulator", "lexical", "--json")
     assert json.loads(said.out)["by_state"] == {"labelled": 4}
+
+
+def test_a_row_of_a_label_file_that_is_left_out_is_told_once_and_the_rest_is_scored(command, home):
+    (home / "labels.csv").write_text("index,label\n0,months\n1,\n99,war\n3,days\n")
+    said = command("score", "toy", "--labels", "labels.csv", "--simulator", "lexical")
+    assert said.code == 0
+    assert "is finished: 2 labelled" in said.out
+    told = [line for line in said.err.splitlines() if line.startswith("left out")]
+    assert told == [
+        "left out, for there is no such feature: 1 label: labels.csv, line 4 (feature 99)",
+        "left out, for their label is empty: 1 label: labels.csv, line 3 (feature 1)",
+        "left out, for they have no label: 2 features",
+    ]

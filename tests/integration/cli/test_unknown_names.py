@@ -5,6 +5,7 @@ import time
 import pytest
 
 COLLECT = ["collect", "--hook", "blocks.3.mlp.hook_post", "--as", "mine"]
+LABEL = ["label", "toy", "--features", "0", "--simulator", "lexical"]
 
 
 @pytest.mark.parametrize(
@@ -31,3 +32,24 @@ def test_a_misspelt_name_is_named_with_what_was_meant(command, home, arguments, 
     assert says in line
     assert time.monotonic() - began < 30  # of which the libraries take the most; a hub that is asked again takes 55 s
     assert command("status").out.startswith("no runs yet")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["colect"],
+        ["requests", "exprt"],
+        ["label", "tyo"],
+        ["show", "TOY", "1"],
+        ["label", "toy", "--simulater", "lexical"],
+    ],
+)
+def test_what_was_probably_meant_is_said_once(command, home, arguments):
+    said = command(*arguments)
+    assert said.code == 2
+    assert said.err.lower().count("did you mean") + said.err.lower().count("possible options") == 1
+
+
+def test_a_run_without_an_explainer_says_which_it_takes(command, home):
+    assert "explained by lexical, for no --explainer was given" in command(*LABEL).err
+    assert "explained by" not in command(*LABEL, "--explainer", "lexical").err

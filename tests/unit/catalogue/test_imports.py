@@ -227,6 +227,31 @@ def test_an_empty_label_is_named_and_the_others_go_on(tmp_path, monkeypatch, dat
     assert found.empty == places
 
 
+@pytest.mark.parametrize(
+    "data", ["index,label\n99,peace\n1,war\n10,\n", '{"99": "peace", "1": "war", "10": null}', "99\tpeace\n1\twar\n"]
+)
+def test_a_label_of_a_feature_that_is_not_here_is_named_and_the_others_go_on(tmp_path, monkeypatch, data):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels").write_text(data if "\n" not in data or "index" in data else f"index\tlabel\n{data}")
+    found = read(Path("labels"), check)
+    assert list(found.candidates) == [1]
+    assert found.empty == []
+    assert all(place.startswith("labels, line ") for place in found.unknown)
+    assert [place.partition("(")[2] for place in found.unknown] == ["feature 99)", "feature 10)"][: len(found.unknown)]
+
+
+def test_a_feature_is_blank_where_it_has_no_other_label(tmp_path):
+    (tmp_path / "labels").write_text("index,label\n1,\n2,\n2,war\n3,peace\n3,\n4,\n4,\n")
+    found = read(tmp_path / "labels", check)
+    assert (sorted(found.candidates), sorted(found.blank), len(found.empty)) == ([2, 3], [1, 4], 5)
+
+
+def test_an_index_that_a_program_gives_and_that_is_not_here_is_its_error():
+    with pytest.raises(InputError, match="feature 99 is out of range"):
+        of_mapping({1: "war", 99: "peace"}, check)
+    assert list(of_mapping({1: "war", 99: "peace"}, check, wanted={1}).candidates) == [1]
+
+
 GOOD = b'{"index": 1, "label": "war"}\n'
 
 
@@ -254,7 +279,8 @@ GOOD = b'{"index": 1, "label": "war"}\n'
         (GOOD + b'{"index": -2, "label": "war"}\n', "labels, line 2: 'index' is -2"),
         (GOOD + b'{"index": true, "label": "war"}\n', "labels, line 2: 'index' is True"),
         (GOOD + b'{"label": "war"}\n', "labels, line 2: 'index' is missing"),
-        (GOOD + b'{"index": 10, "label": "war"}\n', "labels, line 2: feature 10 is out of range"),
+        (b'{"index": 10, "label": "war"}\n', "labels, line 1: feature 10 is out of range"),
+        (b'{"index": 1, "label": ""}\n{"index": 10, "label": "war"}\n', "labels, line 2: feature 10 is out of range"),
         (
             GOOD + b'{"index": 2, "label": "' + b"a" * (MAX_LABEL + 1) + b'"}\n',
             "labels, line 2: the label of feature 2 has",
