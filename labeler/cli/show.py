@@ -14,6 +14,7 @@ from rich.text import Text
 from labeler.arguments import among
 from labeler.cli.display import clean, coloured, out, print_json, score_text, tell
 from labeler.cli.hints import to_label
+from labeler.cli.listing import lists_line
 from labeler.cli.options import JSON, OF_RUN
 from labeler.cli.tables import Column, print_table
 from labeler.errors import InputError
@@ -263,9 +264,7 @@ def neighbourhood(evidence: Evidence, row: Mapping[str, Any] | None) -> Iterator
     measure it: whoever brought them may know better. Where it was measured that they say nothing, they are not.
     """
     if evidence.promoted and evidence.lists_say is False and (lens := evidence.lens) is not None:
-        figure = f"{lens.auc:.2f} [{lens.low:.2f} {lens.high:.2f}]".replace("0.", ".")
-        why = f"such lists tell this dictionary's features apart at AUC {figure}; the interval has to be above .55"
-        yield Text(f"promoted tokens: not shown, {why}", style="dim")
+        yield Text(lists_line(lens), style="dim")
     for what, tokens in (("promotes", evidence.promoted), ("suppresses", evidence.suppressed)):
         if tokens and evidence.lists_say is not False:
             caveat = f"  ({NOT_MEASURED})" if evidence.lists_say is None and what == "promotes" else ""

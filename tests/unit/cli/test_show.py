@@ -51,7 +51,7 @@ def test_promoted_tokens_are_shown_unless_they_say_nothing_and_told_to_be_unmeas
     )
     said = "\n".join(line.plain for line in neighbourhood(evidence, None))
     assert ("promotes cats" in said) is ("suppresses dogs" in said) is shown
-    assert ("at AUC .52 [.49 .55]; the interval has to be above .55" in said) is not shown
+    assert ("would have to be above .55; they tell 256 features apart at AUC .52 [.49 .55]" in said) is not shown
     assert ("promotes cats  (not measured here whether such lists say anything)" in said) is (auc is None)
     if feature == 0:
         assert bool(evidence.telling) is (auc == 0.7)
