@@ -1,11 +1,12 @@
 """In a notebook: what is being done as one output that moves, and others' text as HTML that can do nothing.
 
-Where no kernel of IPython's runs, nothing here does anything; IPython itself is never imported for it.
+Where no kernel of IPython's runs it is told in lines, now and then; IPython itself is never imported for it.
 """
 
 from __future__ import annotations
 
 import html
+import logging
 import re
 import sys
 import threading
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from labeler.fence import BLANK, one_line
-from labeler.progress import Progress, Stage, listening, silent
+from labeler.progress import Progress, Stage, listening
 
 if TYPE_CHECKING:
     from labeler.catalogue.records import Progress as RunProgress
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 EVERY = 0.2
 """Seconds between two pictures of the same stages."""
+
+LINE_EVERY = 10.0
+"""Seconds between two lines where no notebook can show a picture, and before the first."""
+
+LOGGERS = ("labeler.progress", "labeler")
+"""The loggers whose levels silence such lines, above information; not the root's, which the worker in this process sets."""
 
 _TURNING = re.compile("[\u061c\u202a-\u202e\u2066-\u2069]")  # what changes the direction in which text is written
 
@@ -34,12 +41,11 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-class Cell:
-    """Shows the stages of some work in one output of a notebook's cell, from any thread."""
+class Stages:
+    """How far the stages of some work are, heard from any thread, and drawn now and then."""
 
     def __init__(self) -> None:
         self._stages: dict[str, Stage] = {}
-        self._shown: Any = None
         self._drawn = 0.0
         self._lock = threading.Lock()
 
@@ -61,13 +67,26 @@ class Cell:
             news = begins or (done == total) != one.over
             one.hear(done, total, unit, facts, aside)
             self._stages[stage] = one
-            if news or one.heard - self._drawn >= EVERY:
-                self._draw()
+            if self._due(one, news):
+                self._draw([stage for stage in self._stages.values() if not stage.aside or stage.news])
 
-    def _draw(self) -> None:
+    def _due(self, stage: Stage, news: bool) -> bool:
+        return news or stage.heard - self._drawn >= EVERY
+
+    def _draw(self, stages: list[Stage]) -> None:
+        raise NotImplementedError
+
+
+class Cell(Stages):
+    """Shows the stages of some work in one output of a notebook's cell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: Any = None
+
+    def _draw(self, stages: list[Stage]) -> None:
         from IPython.display import display
 
-        stages = [stage for stage in self._stages.values() if not stage.aside or stage.news]
         if not stages:
             return
         told = {"text/plain": "\n".join(map(str, stages)), "text/html": "".join(map(_drawn, stages))}
@@ -78,19 +97,53 @@ class Cell:
         self._drawn = time.monotonic()
 
 
+class Lines(Stages):
+    """Writes a line about what takes longer than some seconds, and another every so often: a script's sign of life.
+
+    They go to stderr, unless the level of the logger ``labeler.progress`` (or ``labeler``) is above information.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._drawn = time.monotonic()
+
+    def _due(self, stage: Stage, news: bool) -> bool:
+        return stage.heard - self._drawn >= LINE_EVERY or (stage.over and news and stage.written)
+
+    def _draw(self, stages: list[Stage]) -> None:
+        self._drawn = time.monotonic()
+        now = [stage for stage in stages if stage.news] or sorted(stages, key=lambda stage: stage.heard)[-1:]
+        for stage in now:
+            stage.written = True
+        if now and not _quiet():
+            sys.stderr.write("; ".join(map(str, now)) + "\n")
+            sys.stderr.flush()
+
+
+def _quiet() -> bool:
+    """Whether somebody asked for silence."""
+    level = next((one.level for one in map(logging.getLogger, LOGGERS) if one.level), logging.INFO)
+    return level > logging.INFO or any(logging.getLogger(name).disabled for name in LOGGERS)
+
+
 def _drawn(stage: Stage) -> str:
     how_far = f' value="{min(stage.done, stage.total)}" max="{stage.total}"' if stage.total else ""
     bar = "" if stage.over and not stage.total else f"<progress{how_far}></progress> "
     return f'<div style="font-family:monospace">{bar}{escaped(str(stage))}</div>'
 
 
+def _watcher() -> Stages:
+    """Who shows a caller's work that shows it not itself."""
+    return Cell() if in_notebook() else Lines()
+
+
 @contextmanager
 def shown(progress: Progress | None) -> Iterator[Progress]:
-    """The caller's own progress; where there is none, a notebook's cell, and nothing elsewhere.
+    """The caller's own progress; where there is none, a notebook's cell, and lines elsewhere.
 
     It hears, too, what is told deep inside (``labeler.progress.tell``).
     """
-    told = progress if progress is not None else Cell().show if in_notebook() else silent
+    told = progress if progress is not None else _watcher().show
     with listening(told):
         yield told
 
@@ -98,10 +151,10 @@ def shown(progress: Progress | None) -> Iterator[Progress]:
 @contextmanager
 def watching(watch: Callable[[RunProgress], None] | None, doing: str) -> Iterator[Callable[[RunProgress], None] | None]:
     """The same for whoever looks at a run: ``doing`` is what it does with features ("labelling")."""
-    if watch is not None or not in_notebook():
+    if watch is not None:
         yield watch
         return
-    cell = Cell()
+    cell = _watcher()
 
     def look(run: RunProgress) -> None:
         labelled = run.in_control + run.done

@@ -130,7 +130,8 @@ class Run:
         """See the run to its end: with a worker in this process, or, where a broker is set, by the workers of the fleet.
 
         Interrupted, it gives back what was in flight; called again, it goes on. Returns the last progress. In a notebook
-        it shows how far it is, where no ``watch`` is given.
+        it shows how far it is, where no ``watch`` is given, and in a script every
+        ten seconds on stderr, unless the level of the logger ``labeler.progress`` is above information.
         """
         from labeler.runs.bench import open_bench
         from labeler.runs.waiting import wait

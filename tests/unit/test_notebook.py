@@ -1,6 +1,7 @@
 """What is being done is shown in a notebook's cell, as one output that moves; elsewhere nothing changes."""
 
 import asyncio
+import logging
 import sys
 import threading
 import types
@@ -8,6 +9,7 @@ import types
 import pytest
 
 import labeler.notebook
+import labeler.progress
 from labeler import api
 from labeler.notebook import Cell, in_notebook, shown, watching
 from labeler.progress import tell
@@ -90,11 +92,56 @@ def test_who_brings_a_progress_of_his_own_keeps_it(kernel):
     assert kernel.outputs == []
 
 
-def test_without_a_notebook_nothing_is_shown(monkeypatch, capsys):
+@pytest.fixture
+def script(monkeypatch):
+    """A script without a notebook, and a clock that it moves."""
     monkeypatch.delitem(sys.modules, "IPython", raising=False)
-    with shown(None) as progress, watching(None, "labelling") as watch:
-        progress("reading", 0, 1)
-        assert watch is None
+    now = types.SimpleNamespace(at=1000.0)
+    for module in (labeler.notebook, labeler.progress):
+        monkeypatch.setattr(module, "time", types.SimpleNamespace(monotonic=lambda: now.at))
+    return now
+
+
+def work(script, seconds):
+    with shown(None) as progress:
+        for done in range(seconds + 1):
+            progress("reading", done * 10, seconds * 10, "tokens")
+            script.at += done < seconds
+
+
+def test_in_a_script_what_is_soon_done_says_nothing(script, capsys):
+    work(script, 9)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_in_a_script_long_work_says_every_ten_seconds_where_it_is_and_that_it_is_over(script, capsys):
+    work(script, 25)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "reading: 100/250 tokens  10 tokens/s  left 0:15",
+        "reading: 200/250 tokens  10 tokens/s  left 0:05",
+        "reading: 250/250 tokens  10 tokens/s",
+    ]
+
+
+def test_in_a_script_a_run_says_where_it_is(script, capsys):
+    run = types.SimpleNamespace(in_control=1, done=2, total=9, usd=0.5, failed=1)
+    with watching(None, "labelling") as look:
+        look(run)
+        script.at += 11
+        look(run)
+    assert capsys.readouterr().err == "labelling features: 3/9 features  spent $0.5000  failed 1  left -:--\n"
+
+
+@pytest.mark.parametrize("name", ["labeler", "labeler.progress"])
+def test_in_a_script_the_level_of_a_logger_asks_for_silence(script, capsys, name):
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.WARNING)
+    try:
+        work(script, 25)
+    finally:
+        logger.setLevel(logging.NOTSET)
     assert capsys.readouterr() == ("", "")
 
 
