@@ -18,14 +18,12 @@ from pydantic import BaseModel, Field
 
 from labeler import api
 from labeler.errors import InputError, LabelerError
+from labeler.llm.answers import read_answer
 from labeler.llm.endpoints import PROVIDER_URLS, keys_by_host
-from labeler.llm.facts import read_limits, read_models, read_prices
-from labeler.llm.names import LLMName, is_hosted
-from labeler.llm.prices import shipped_prices
+from labeler.llm.names import LLMName, Origin, is_hosted
+from labeler.llm.prices import read_limits, read_models, read_prices, shipped_prices
 from labeler.llm.protocol import Reply, Request, Usage
-from labeler.llm.servers import known
-from labeler.llm.structured import read_answer
-from labeler.llm.urls import Origin
+from labeler.llm.quirks import known
 from labeler.models.names import encoder_available, torch_available, wheel_folder
 from labeler.runs.bench import Backends
 from labeler.settings import Settings

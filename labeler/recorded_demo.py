@@ -17,7 +17,7 @@ from labeler.evidence.place import alone
 from labeler.evidence.shelf import MANIFEST
 from labeler.evidence.store import EvidenceStore
 from labeler.llm.protocol import Usage
-from labeler.llm.recorded import NOT_RECORDED
+from labeler.llm.providers.offline import NOT_RECORDED
 from labeler.runs.bench import Backends
 from labeler.settings import settings
 

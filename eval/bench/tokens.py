@@ -31,9 +31,9 @@ from labeler.explain.lexical import LexicalExplainer
 from labeler.explain.llm import LlmExplainer
 from labeler.features import Context, FloatArray
 from labeler.fence import one_line
+from labeler.llm.calls import NullAccount
 from labeler.llm.errors import RejectedError
 from labeler.llm.protocol import Address, Capabilities, Reply, Request, TextLogprobs, Usage
-from labeler.llm.unkept import Unkept
 from labeler.models.names import SMOLLM2, resolve
 from labeler.runs.bench import background
 from labeler.runs.config import RunConfig, spread_by_density
@@ -187,10 +187,10 @@ async def rehearse(store: EvidenceStore, index: int, tokenizer: PreTrainedTokeni
     config = RunConfig(dictionary=store.manifest.name, explainers=("lexical",), simulators=("embedding",))
     said = [one.label for one in await LexicalExplainer().explain(evidence, background(store), config.seed)]
     backend = Rehearsed(tokenizer, long_label(said), {})
-    explanation = (await LlmExplainer(backend, lambda *_: Unkept()).explain(evidence, {}, config.seed))[0]
+    explanation = (await LlmExplainer(backend, lambda *_: NullAccount()).explain(evidence, {}, config.seed))[0]
     take = await sampling(everything, index, explanation.text, config)
     backend.quotes = quotes_of(take(CONTEXTS), evidence.statistics.max_activation)
-    simulator = SparseSimulator(backend, lambda *_: Unkept())
+    simulator = SparseSimulator(backend, lambda *_: NullAccount())
     rows = [{"what": "explained", "score": None, **totals(backend.asked)}]
     known: dict[int, FloatArray] = {}
     for n in looks(CONTEXTS):

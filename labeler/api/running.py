@@ -81,7 +81,7 @@ class Run:
 
         InputError where there is no such folder, or no file of answers in it.
         """
-        from labeler.llm.offline import open_offline
+        from labeler.llm.providers.offline import open_offline
         from labeler.runs.files import import_answers
 
         opened = functools.cache(lambda name: open_offline(name, self._settings))

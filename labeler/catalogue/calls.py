@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from labeler.catalogue.records import ANSWERED, OPEN, UNKNOWN
 from labeler.catalogue.tables import CALLS
-from labeler.llm.aliases import same_model
+from labeler.llm.endpoints import same_model
 
 KNOWN = CALLS.c.outcome.not_in([OPEN, UNKNOWN])
 

@@ -14,7 +14,7 @@ from labeler.catalogue import answers
 from labeler.catalogue.claims import chunks
 from labeler.catalogue.records import ANSWERED, OPEN, CallRecord, Settlement
 from labeler.catalogue.tables import CALLS, REQUESTS, RUNS
-from labeler.llm.patience import GRACE_SECONDS, SECONDS_A_TOKEN, TOTAL_SECONDS
+from labeler.llm.concurrency import GRACE_SECONDS, SECONDS_A_TOKEN, TOTAL_SECONDS
 
 # A row's own ``index`` is a method of tuples.
 _PUT_DOWN = [

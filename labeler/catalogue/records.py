@@ -225,7 +225,7 @@ class CallRecord:
     mode: str = "direct"
     """``direct|batch|offline``"""
     key: str | None = None
-    """What was asked (``labeler.llm.keys``); a reply is kept under it."""
+    """What was asked (``labeler.llm.cache_keys``); a reply is kept under it."""
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0

@@ -191,7 +191,7 @@ class Call(Base, table=True):
     mode: str = Field("direct", sa_type=CleanText, sa_column_kwargs={"server_default": "direct"})
     """``direct|batch|offline``"""
     key: str | None = Field(None, sa_type=CleanText, nullable=True)
-    """What was asked (``labeler.llm.keys``)."""
+    """What was asked (``labeler.llm.cache_keys``)."""
     input_tokens: int
     cached_tokens: int
     output_tokens: int

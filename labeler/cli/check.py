@@ -23,7 +23,7 @@ def check(
     Exit 1 where something does not work, 2 where a setting is malformed.
     """
     from labeler import checks
-    from labeler.llm import servers
+    from labeler.llm import quirks as servers
     from labeler.settings import settings
 
     chosen = settings()

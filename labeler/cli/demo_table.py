@@ -157,7 +157,7 @@ def line_of(row: dict[str, Any], evidence: Evidence, figures: Sequence[Text]) ->
 
 def headline(score: dict[str, Any] | None) -> Text:
     """A score with its interval, or why there is none."""
-    from labeler.llm.recorded import NOT_RECORDED
+    from labeler.llm.providers.offline import NOT_RECORDED
 
     if score is not None and NOT_RECORDED in (score["reason"] or ""):
         return Text("not recorded", style="yellow")

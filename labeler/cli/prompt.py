@@ -10,7 +10,7 @@ import typer
 from labeler.cli.display import clean, out, print_json
 from labeler.cli.options import CONTEXTS, ESCALATE, EXPLAINER, JSON, PROMPT, SCORER, SEED, SIMULATOR, read_prompts
 from labeler.errors import InputError
-from labeler.llm.bodies import text_of
+from labeler.llm.cost_bounds import text_of
 from labeler.options import Options
 
 

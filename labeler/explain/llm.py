@@ -14,12 +14,10 @@ from labeler.explain.contexts import quantile_contexts, strengths, within_budget
 from labeler.explain.marking import weighed
 from labeler.features import Context, Evidence, Explanation
 from labeler.fence import one_line, plain
-from labeler.llm.asking import ask_until_answered
+from labeler.llm.answers import at_most
+from labeler.llm.calls import ask_until_answered, is_worth_asking, together
 from labeler.llm.errors import TooLongError
 from labeler.llm.protocol import Answer, Backend, Recorder, Request
-from labeler.llm.splitting import is_worth_asking
-from labeler.llm.structured import at_most
-from labeler.llm.together import together
 from labeler.prompts import Load, load_prompt
 from labeler.words import words
 

@@ -11,10 +11,9 @@ from pydantic import BaseModel
 from labeler.errors import InputError
 from labeler.fence import plain
 from labeler.judge.protocol import Answers
+from labeler.llm.calls import ask_about, together
 from labeler.llm.errors import MalformedError
 from labeler.llm.protocol import Backend, Recorder, Request
-from labeler.llm.splitting import ask_about
-from labeler.llm.together import together
 from labeler.prompts import Load, load_prompt
 
 ROUNDS = 3

@@ -14,8 +14,8 @@ from labeler.judge.drawing import across_strength, few_per_document
 from labeler.judge.marking import Sheet, sheets, taker, takes
 from labeler.judge.protocol import Answers, Questions
 from labeler.judge.yes_no import shown
+from labeler.llm.answers import at_most
 from labeler.llm.protocol import Backend, Recorder
-from labeler.llm.structured import at_most
 from labeler.prompts import Load, load_prompt
 from labeler.score import Estimate, share
 

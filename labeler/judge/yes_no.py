@@ -12,8 +12,8 @@ from labeler.features import SCORE, Splits
 from labeler.fence import marked, one_line
 from labeler.judge.asking import Asker
 from labeler.judge.protocol import Answers, Questions
+from labeler.llm.answers import at_most
 from labeler.llm.protocol import Backend, Recorder
-from labeler.llm.structured import at_most
 from labeler.prompts import Load, load_prompt
 from labeler.score import Estimate, balanced_accuracy
 

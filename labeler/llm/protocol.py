@@ -150,7 +150,7 @@ class Backend(Protocol):
     capabilities: Capabilities
 
     async def ask(self, request: Request) -> Reply:
-        """One attempt; retrying, and reading the reply, are the caller's (``labeler.llm.asking``)."""
+        """One attempt; retrying, and reading the reply, are the caller's (``labeler.llm.calls``)."""
         ...
 
     def bound(self, request: Request) -> Usage:
@@ -166,7 +166,7 @@ class Backend(Protocol):
         ...
 
     async def logprobs(self, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
-        """Each text's token log-probabilities after the prefix; one attempt (``labeler.llm.given`` retries).
+        """Each text's token log-probabilities after the prefix; one attempt (``labeler.llm.prompt_logprobs`` retries).
 
         ``among`` are alternatives that are looked up at every token; each has to be one token of the model.
         Raises RejectedError where it gives none, or where an alternative is not one token.
@@ -264,7 +264,7 @@ class Account(Protocol):
     """Whether nothing is asked now: what nobody answered yet is put down, and the work is taken up again later."""
 
     async def find(self, key: str) -> Reply | None:
-        """The reply to a question (``labeler.llm.keys``) that was paid for before."""
+        """The reply to a question (``labeler.llm.cache_keys``) that was paid for before."""
         ...
 
     def turn(self, bound: Usage) -> AbstractAsyncContextManager[Turn]:

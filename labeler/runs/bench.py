@@ -13,14 +13,13 @@ from labeler.explain import Explainer, open_explainer, parse_explainer
 from labeler.explain.lexical import background_of
 from labeler.home import open_store
 from labeler.judge import Judge, open_judge, parse_scorer
-from labeler.llm.aliases import undated
-from labeler.llm.facts import load_facts
+from labeler.llm.calls import NullAccount, at_once
+from labeler.llm.concurrency import Traffic, open_traffic
+from labeler.llm.endpoints import undated
 from labeler.llm.names import LLMName, is_hosted, open_backend
-from labeler.llm.offline import open_offline
-from labeler.llm.prices import BATCH_SHARE
+from labeler.llm.prices import BATCH_SHARE, load_facts
 from labeler.llm.protocol import Account, Address, Backend, Recorder, Usage
-from labeler.llm.traffic import Traffic, open_traffic
-from labeler.llm.unkept import Unkept, at_once
+from labeler.llm.providers.offline import open_offline
 from labeler.prompts import Prompt, custom_prompt, load_prompt
 from labeler.runs.account import TakeTurn
 from labeler.runs.config import RunConfig
@@ -152,7 +151,7 @@ def open_bench(run: RunRecord, settings: Settings, backends: Backends) -> Bench:
 
 def unkept(backend: str, prompt: str) -> Account:
     """An account for tools that are opened but not used."""
-    return Unkept(prompt=prompt)
+    return NullAccount(prompt=prompt)
 
 
 @functools.lru_cache(maxsize=4)

@@ -19,7 +19,7 @@ from labeler.evidence.store import EvidenceStore
 from labeler.explain import parse_explainer
 from labeler.features import SPLITS
 from labeler.judge import parse_scorer
-from labeler.llm.aliases import same_model
+from labeler.llm.endpoints import same_model
 from labeler.options import Mode, Options
 from labeler.progress import tell
 from labeler.prompts import custom_prompt

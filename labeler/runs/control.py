@@ -14,9 +14,9 @@ from labeler.catalogue.records import ChosenLabel, ControlOutcome, ScoreRecord
 from labeler.catalogue.sharing import reading
 from labeler.catalogue.standing import CARRIED
 from labeler.features import Explanation, Splits
+from labeler.llm.calls import merged, together
 from labeler.llm.errors import LLMError
 from labeler.llm.protocol import PendingError, Recorder
-from labeler.llm.together import merged, together
 from labeler.runs.bench import Bench
 from labeler.runs.folds import halves, is_by_halves, nulls_of, of_half
 from labeler.runs.judging import foreign_judgements, questions

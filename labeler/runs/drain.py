@@ -12,10 +12,10 @@ from typing import Any
 from labeler.catalogue.records import CandidateRecord, Claim, ControlOutcome, LabelOutcome
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError, LabelerError
+from labeler.llm.calls import at_once
 from labeler.llm.errors import INTERNAL, SpentError
 from labeler.llm.names import is_hosted
 from labeler.llm.protocol import Account, PendingError, Recorder
-from labeler.llm.unkept import at_once
 from labeler.progress import Stopped, wanted_until
 from labeler.runs.account import RunAccount
 from labeler.runs.bench import Backends, Bench, open_bench

@@ -13,10 +13,10 @@ from pathlib import Path
 from labeler.catalogue.records import RunRecord
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError
-from labeler.llm.chat import request_line
-from labeler.llm.lengths import is_too_long
-from labeler.llm.offline import read_line
+from labeler.llm.error_bodies import is_too_long
 from labeler.llm.protocol import Reply
+from labeler.llm.providers.chat_completions import request_line
+from labeler.llm.providers.offline import read_line
 from labeler.progress import tell
 from labeler.runs.config import RunConfig
 

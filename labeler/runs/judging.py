@@ -10,8 +10,8 @@ from labeler.catalogue.records import ScoreRecord
 from labeler.evidence.store import EvidenceStore
 from labeler.features import SCORE, Splits
 from labeler.judge import Answers, Judge, Questions
+from labeler.llm.calls import together
 from labeler.llm.errors import MalformedError, RefusedError, TruncatedError
-from labeler.llm.together import together
 from labeler.runs.config import RunConfig
 from labeler.runs.scoring import record, said
 from labeler.score import Estimate, guessing_percentile

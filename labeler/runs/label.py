@@ -10,8 +10,8 @@ from labeler.catalogue.records import CandidateRecord, LabelOutcome
 from labeler.evidence.near_misses import evidence_with_near_misses
 from labeler.explain import Explainer
 from labeler.features import SCORE, SPLITS, Explanation, Splits
+from labeler.llm.calls import together
 from labeler.llm.protocol import Recorder
-from labeler.llm.together import together
 from labeler.runs.bench import Bench
 from labeler.runs.config import STANDING, RunConfig
 from labeler.runs.folds import ONE_DOCUMENT, by_half, halves, joined

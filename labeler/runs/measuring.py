@@ -13,9 +13,9 @@ from labeler.catalogue.records import ScoreRecord, ScoreState
 from labeler.evidence.store import EvidenceStore
 from labeler.features import SCORE, FloatArray, Splits
 from labeler.judge import Judge
+from labeler.llm.calls import merged
 from labeler.llm.errors import LLMError, UnrecordedError
 from labeler.llm.protocol import PendingError, Recorder
-from labeler.llm.together import merged
 from labeler.runs.bench import Bench
 from labeler.runs.config import STANDING, RunConfig
 from labeler.runs.judging import judge

@@ -14,11 +14,10 @@ import numpy as np
 from labeler.catalogue.records import NewRun
 from labeler.errors import InputError
 from labeler.evidence.store import EvidenceStore
-from labeler.llm.bodies import text_of
-from labeler.llm.facts import load_facts
-from labeler.llm.limits import a_minute
-from labeler.llm.prices import BATCH_SHARE
+from labeler.llm.cost_bounds import text_of
+from labeler.llm.prices import BATCH_SHARE, load_facts
 from labeler.llm.protocol import PendingRequest, Usage
+from labeler.llm.rate_limits import a_minute
 from labeler.models.counting import count_tokens
 from labeler.runs.bench import Backends, Bench
 from labeler.runs.config import RunConfig, new_run

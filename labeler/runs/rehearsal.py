@@ -13,8 +13,8 @@ from labeler.explain import Explainer
 from labeler.explain.lexical import LexicalExplainer
 from labeler.features import Explanation
 from labeler.judge import Judge
+from labeler.llm.calls import NullAccount
 from labeler.llm.protocol import Account, PendingError, PendingRequest
-from labeler.llm.unkept import Unkept
 from labeler.runs.bench import Backends, Bench
 from labeler.runs.config import STANDING, RunConfig
 from labeler.runs.folds import halves
@@ -29,7 +29,7 @@ STAGES = ("explain", "simulate", "judge")
 
 def rehearsing(backend: str, prompt: str) -> Account:
     """An account in whose name nothing is asked: the first questions come out as a PendingError."""
-    return Unkept(prompt=prompt, deferred=True)
+    return NullAccount(prompt=prompt, deferred=True)
 
 
 async def of_explainer(bench: Bench, explainer: Explainer, index: int) -> list[PendingRequest]:

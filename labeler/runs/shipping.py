@@ -16,7 +16,7 @@ from typing import Protocol, cast
 from labeler.catalogue.records import BatchRecord, CallRecord, PendingRecord, Settlement
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError, LabelerError
-from labeler.llm.asking import ANSWERED
+from labeler.llm.calls import ANSWERED
 from labeler.llm.errors import NO_ROOM, BusyError, LLMError, MalformedError, OversizedError, TimedOutError
 from labeler.llm.protocol import OPEN, UNKNOWN, Backend, BatchBackend, BatchLine, Reply, Usage
 

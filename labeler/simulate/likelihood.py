@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from labeler.errors import InputError
 from labeler.evidence.store import Material
 from labeler.features import FloatArray
-from labeler.llm.given import logprobs_until_given
+from labeler.llm.prompt_logprobs import logprobs_until_given
 from labeler.llm.protocol import Backend, Recorder, TextLogprobs
 from labeler.prompts import Load, load_prompt
 

@@ -14,7 +14,7 @@ from labeler.evidence.store import Material
 from labeler.features import FloatArray
 from labeler.fence import plain
 from labeler.llm.errors import MalformedError
-from labeler.llm.given import logprobs_until_given
+from labeler.llm.prompt_logprobs import logprobs_until_given
 from labeler.llm.protocol import Backend, Recorder, TextLogprobs
 from labeler.prompts import Load, load_prompt
 

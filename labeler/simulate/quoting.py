@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from labeler.features import FloatArray
 from labeler.fence import BLANK, SIGNS, SPACE, TAB, one_line
-from labeler.llm.structured import at_most
+from labeler.llm.answers import at_most
 
 _ENTRY = re.compile(r"\s*(\d{1,9})\s*[:|](.*)", re.DOTALL)
 _QUOTE = re.compile(r"(.+?)=\s*(-?\d{1,9})[,;]?(?:\s|\Z)", re.DOTALL)

@@ -11,10 +11,9 @@ from labeler.errors import InputError
 from labeler.evidence.store import Material
 from labeler.features import FloatArray
 from labeler.fence import one_line
+from labeler.llm.calls import ask_about, together
 from labeler.llm.errors import MalformedError
 from labeler.llm.protocol import Backend, Recorder, Request
-from labeler.llm.splitting import ask_about
-from labeler.llm.together import together
 from labeler.prompts import Load, Prompt, load_prompt
 from labeler.simulate.quoting import Guesses, Mapped, read
 

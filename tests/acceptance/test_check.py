@@ -7,7 +7,7 @@ import pytest
 from eval.provider import Provider
 from labeler import __version__
 from labeler.llm.protocol import Address
-from labeler.llm.servers import ServerMemory
+from labeler.llm.quirks import ServerMemory
 from tests.fakes.command import run, said, start
 
 KEYS = {"OPENAI_API_KEY": "sk-quite-secret", "LABELER_API_KEYS": "gpu:8000=hush,other.example=hush2"}

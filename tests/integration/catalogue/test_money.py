@@ -5,7 +5,7 @@ import threading
 
 from labeler.catalogue import Catalogue
 from labeler.catalogue.records import CallRecord, NewFeature, NewRun, Settlement
-from labeler.llm.patience import patience
+from labeler.llm.concurrency import patience
 from labeler.llm.protocol import OPEN, UNKNOWN, Reply, Usage
 from tests.integration.catalogue.building import LEASE, failed
 

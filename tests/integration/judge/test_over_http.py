@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from labeler.judge import open_judge, parse_scorer
+from labeler.llm.calls import NullAccount
 from labeler.llm.names import open_backend
-from labeler.llm.unkept import Unkept
 from labeler.runs.config import RunConfig
 from labeler.runs.judging import foreign_judgements, judge, questions
 from labeler.settings import Settings
@@ -33,7 +33,7 @@ def store(tmp_path_factory):
 @pytest.fixture(params=["openai", "anthropic"])
 def api(request, monkeypatch):
     clean(monkeypatch)
-    monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.0)
+    monkeypatch.setattr("labeler.llm.calls.BASE_SECONDS", 0.0)
     return request.param
 
 
@@ -45,7 +45,7 @@ def run(store, api, name, index, text, *script, foreign=()):
         async with FakeProvider(*script) as provider:
             llm = f"{api}:m@{provider.url}" + ("/v1" if api == "openai" else "")
             backend = open_backend(llm, Settings(_env_file=None))
-            recorder = lambda backend, prompt: Unkept(lambda usage, outcome: calls.append((prompt, outcome)))  # noqa: E731
+            recorder = lambda backend, prompt: NullAccount(lambda usage, outcome: calls.append((prompt, outcome)))  # noqa: E731
             scorer = open_judge(parse_scorer(f"{name}={llm}"), lambda _: backend, recorder)
             found = await judge(scorer, text, store, index, CONFIG)
             asked = await questions(scorer, store, index, CONFIG)

@@ -9,9 +9,8 @@ import time
 import pytest
 from aiohttp import web
 
-from labeler.llm import transport, wire
-from labeler.llm.anthropic_batches import AnthropicBatchBackend
-from labeler.llm.asking import ask_until_answered
+from labeler.llm.answers import read_answer
+from labeler.llm.calls import ask_until_answered
 from labeler.llm.endpoints import Endpoint
 from labeler.llm.errors import (
     AccessError,
@@ -25,10 +24,12 @@ from labeler.llm.errors import (
     TooLongError,
 )
 from labeler.llm.names import LLMName
-from labeler.llm.openai_batches import OpenAIBatchBackend
 from labeler.llm.protocol import UNKNOWN, Address, Request, Usage
-from labeler.llm.servers import ServerMemory
-from labeler.llm.structured import read_answer
+from labeler.llm.providers import http as transport
+from labeler.llm.providers import http as wire
+from labeler.llm.providers.anthropic_batches import AnthropicBatchBackend
+from labeler.llm.providers.openai_batches import OpenAIBatchBackend
+from labeler.llm.quirks import ServerMemory
 from tests.fakes.account import Kept
 from tests.fakes.awkward import (
     AwkwardServer,

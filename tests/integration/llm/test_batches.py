@@ -3,15 +3,15 @@
 import pytest
 
 from eval.provider import Knobs, Provider
-from labeler.llm.anthropic_batches import AnthropicBatchBackend
+from labeler.llm.answers import read_answer
 from labeler.llm.endpoints import Endpoint
 from labeler.llm.errors import BusyError, LLMError, RejectedError
 from labeler.llm.names import LLMName, open_backend
-from labeler.llm.openai_batches import OpenAIBatchBackend
 from labeler.llm.prices import Price, Prices
 from labeler.llm.protocol import Address, Request
-from labeler.llm.servers import ServerMemory
-from labeler.llm.structured import read_answer
+from labeler.llm.providers.anthropic_batches import AnthropicBatchBackend
+from labeler.llm.providers.openai_batches import OpenAIBatchBackend
+from labeler.llm.quirks import ServerMemory
 from tests.fakes.environment import settings
 from tests.fakes.provider import FakeProvider
 from tests.integration.llm.schemas import Label

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from labeler.errors import InputError
-from labeler.llm.asking import ATTEMPTS
+from labeler.llm.calls import ATTEMPTS
 from labeler.llm.errors import BusyError, LLMError, MalformedError, RejectedError
-from labeler.llm.given import logprobs_until_given
 from labeler.llm.names import open_backend
+from labeler.llm.prompt_logprobs import logprobs_until_given
 from labeler.simulate.likelihood import LikelihoodSimulator
 from labeler.simulate.logprob import LogprobSimulator
 from labeler.simulate.registry import open_simulator, parse_simulator

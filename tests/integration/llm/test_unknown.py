@@ -4,15 +4,15 @@ import asyncio
 
 import pytest
 
-from labeler.llm.anthropic import AnthropicBackend
-from labeler.llm.asking import ask_until_answered
-from labeler.llm.chat import THINKING_TOKENS
+from labeler.llm.calls import ask_until_answered
 from labeler.llm.endpoints import Endpoint
 from labeler.llm.errors import BusyError, TimedOutError, TruncatedError
 from labeler.llm.names import LLMName, open_backend
-from labeler.llm.openai import OpenAIBackend
 from labeler.llm.prices import price
 from labeler.llm.protocol import Request, Usage
+from labeler.llm.providers.anthropic import AnthropicBackend
+from labeler.llm.providers.chat_completions import THINKING_TOKENS
+from labeler.llm.providers.openai import OpenAIBackend
 from tests.fakes.account import Kept
 from tests.fakes.environment import settings
 from tests.fakes.provider import FakeProvider, answer, hang, json_answer, reset, truncated

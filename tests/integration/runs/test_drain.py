@@ -144,7 +144,7 @@ def test_a_prompt_shows_contexts_of_explain_alone(chosen):
 def test_an_answer_of_no_use_fails_the_feature_with_the_reason_and_the_run_goes_on(
     chosen, behaviour, reason, monkeypatch
 ):
-    monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.01)
+    monkeypatch.setattr("labeler.llm.calls.BASE_SECONDS", 0.01)
     with ProviderThread(lambda asked: behaviour) as provider:
         run = dictionary(chosen).label(explainers=[f"openai:m@{provider.url}/v1"], simulators=["lexical"])
         drain(chosen)
@@ -160,7 +160,7 @@ TROUBLES = {"march": refusal(), "june": refusal(), "the": fail(400), "river": tr
 
 
 def test_failures_are_counted_by_kind_and_tried_again_by_kind(chosen, monkeypatch):
-    monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.01)
+    monkeypatch.setattr("labeler.llm.calls.BASE_SECONDS", 0.01)
     mended: list[bool] = []
 
     def trouble(asked):
@@ -194,7 +194,7 @@ def test_failures_are_counted_by_kind_and_tried_again_by_kind(chosen, monkeypatc
 
 
 def test_a_headline_that_cannot_be_had_keeps_the_kind_of_its_failure(chosen, monkeypatch):
-    monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.01)
+    monkeypatch.setattr("labeler.llm.calls.BASE_SECONDS", 0.01)
     with ProviderThread(lambda asked: refusal()) as provider:
         name = f"sparse=openai:m@{provider.url}/v1"
         run = dictionary(chosen).label([0], explainers=["lexical"], simulators=[name])
@@ -203,7 +203,7 @@ def test_a_headline_that_cannot_be_had_keeps_the_kind_of_its_failure(chosen, mon
 
 
 def test_busy_servers_are_asked_again_and_failed_features_can_be_retried(chosen, monkeypatch):
-    monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.01)
+    monkeypatch.setattr("labeler.llm.calls.BASE_SECONDS", 0.01)
     trouble = [429, 500, 529, 503]
 
     def sometimes(asked):

@@ -7,8 +7,8 @@ import pytest
 
 from labeler.catalogue import Catalogue
 from labeler.catalogue.records import CallRecord, NewFeature, NewRun, Settlement
+from labeler.llm.concurrency import GRACE_SECONDS, TOTAL_SECONDS
 from labeler.llm.errors import SpentError
-from labeler.llm.patience import GRACE_SECONDS, TOTAL_SECONDS
 from labeler.llm.protocol import OPEN, Reply, Usage
 from labeler.runs.ledger import Ledger
 

@@ -8,7 +8,7 @@ import pytest
 from labeler import api
 from labeler.catalogue.repository import Catalogue
 from labeler.home import open_store
-from labeler.llm import recorded
+from labeler.llm.providers import offline as recorded
 from labeler.recorded_demo import unanswered
 from labeler.runs.drain import Drain
 from labeler.settings import Settings
@@ -24,7 +24,7 @@ NAME = "recorded:somebody"
 def chosen(tmp_path, monkeypatch) -> Settings:
     clean(monkeypatch)
     monkeypatch.setattr("labeler.models.encoder.load_encoder", shallow_encoder)
-    monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.01)
+    monkeypatch.setattr("labeler.llm.calls.BASE_SECONDS", 0.01)
     (tmp_path / "somebody.jsonl").touch()
     monkeypatch.setattr(recorded, "shipped", lambda name: tmp_path)
     recorded.recorded.cache_clear()

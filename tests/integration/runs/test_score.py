@@ -23,7 +23,7 @@ LEXICAL = {"explainers": ["lexical"], "simulators": ["lexical"]}
 @pytest.fixture
 def chosen(tmp_path, monkeypatch) -> Settings:
     clean(monkeypatch)
-    monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.01)
+    monkeypatch.setattr("labeler.llm.calls.BASE_SECONDS", 0.01)
     make_store(tmp_path)
     return Settings(_env_file=None, home=tmp_path)
 

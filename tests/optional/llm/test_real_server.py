@@ -16,10 +16,10 @@ from pydantic import create_model
 from labeler.explain.llm import Label
 from labeler.judge.intruder import Choices
 from labeler.judge.yes_no import Verdicts
+from labeler.llm.answers import read_answer
 from labeler.llm.errors import AccessError, RejectedError, TruncatedError
 from labeler.llm.names import open_backend
 from labeler.llm.protocol import Request
-from labeler.llm.structured import read_answer
 from labeler.models.names import wheel_folder
 from labeler.simulate.quoting import Guesses
 from tests.fakes import environment

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from labeler.cli.demo import recorded_table, table
 from labeler.cli.demo_table import FeatureTable, Line, Snippet, snippet
-from labeler.llm.recorded import NOT_RECORDED
+from labeler.llm.providers.offline import NOT_RECORDED
 from tests.fakes.evidence import RULES, make_store
 
 SCORE = "0.74 [-0.25 0.80] ~"

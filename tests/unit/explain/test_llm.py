@@ -8,9 +8,9 @@ import pytest
 from labeler.evidence.near_misses import evidence_with_near_misses
 from labeler.explain.llm import PROMPT_TOKENS, LlmExplainer
 from labeler.features import Lens
+from labeler.llm.calls import NullAccount
 from labeler.llm.errors import TooLongError
 from labeler.llm.protocol import Address, Capabilities, Reply, Usage
-from labeler.llm.unkept import Unkept
 from tests.fakes.evidence import make_store
 
 
@@ -38,7 +38,7 @@ class Scripted:
 
 def explained(evidence, **answer):
     backend = Scripted(**answer)
-    found = asyncio.run(LlmExplainer(backend, lambda *_: Unkept()).explain(evidence, {}, seed=0))
+    found = asyncio.run(LlmExplainer(backend, lambda *_: NullAccount()).explain(evidence, {}, seed=0))
     assert len(found) == len(backend.asked) == 1
     return found[0], backend.asked[0]
 
@@ -124,7 +124,7 @@ def test_fewer_contexts_are_shown_to_a_model_that_takes_less(tmp_path, known):
     evidence = evidence_with_near_misses(make_store(tmp_path, n=3000, rules=(after_the,)), 0)
     _, whole = explained(evidence)
     backend = Narrow(len(whole.prompt) // 3, known=known)
-    (found,) = asyncio.run(LlmExplainer(backend, lambda *_: Unkept()).explain(evidence, {}, seed=0))
+    (found,) = asyncio.run(LlmExplainer(backend, lambda *_: NullAccount()).explain(evidence, {}, seed=0))
     active, silent = lines(backend.asked[-1], "+ "), lines(backend.asked[-1], "- ")
     assert 0 < len(active) < len(lines(whole, "+ "))
     assert len(silent) < len(lines(whole, "- "))
@@ -137,7 +137,7 @@ def test_a_single_context_that_is_too_long_fails_in_the_words_of_the_provider(tm
     evidence = evidence_with_near_misses(make_store(tmp_path, n=3000, rules=(after_the,)), 0)
     backend = Narrow(0, known=known)
     with pytest.raises(TooLongError, match="too long by far"):
-        asyncio.run(LlmExplainer(backend, lambda *_: Unkept()).explain(evidence, {}, seed=0))
+        asyncio.run(LlmExplainer(backend, lambda *_: NullAccount()).explain(evidence, {}, seed=0))
     assert len(lines(backend.asked[-1], "+ ")) == 1
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from labeler.judge import Answers, Judge, Questions
 from labeler.judge.intruder import Choice, Choices
 from labeler.judge.yes_no import Verdict, Verdicts
+from labeler.llm.calls import NullAccount
 from labeler.llm.protocol import Address, Capabilities, Reply, Request, Usage
-from labeler.llm.unkept import Unkept
 
 Say = Callable[[str], bool]
 """A context, as it is shown -> yes."""
@@ -66,7 +66,7 @@ def contexts_of(prompt: str) -> list[str]:
     return re.findall(r'<context id="\d+">(.*?)</context>', prompt, re.DOTALL)
 
 
-class Marking(Unkept):
+class Marking(NullAccount):
     """An account that hears which answers were of no use."""
 
     def __init__(self) -> None:
@@ -77,8 +77,8 @@ class Marking(Unkept):
         self.marked.append(key)
 
 
-def unrecorded(*_: object) -> Unkept:
-    return Unkept()
+def unrecorded(*_: object) -> NullAccount:
+    return NullAccount()
 
 
 def answered(judge: Judge, questions: Questions, text: str = "a label") -> Answers:

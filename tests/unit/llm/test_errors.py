@@ -1,7 +1,8 @@
 import pytest
 
 from labeler.errors import InputError
-from labeler.llm import errors, failures
+from labeler.llm import errors
+from labeler.llm import refusals as failures
 from labeler.llm.errors import KINDS, LLMError
 
 

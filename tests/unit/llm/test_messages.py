@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.llm.anthropic import read_reply
 from labeler.llm.errors import MalformedError
 from labeler.llm.protocol import Usage
-from tests.unit.llm.test_chat import JSON
+from labeler.llm.providers.anthropic import read_reply
+from tests.unit.llm.providers.test_chat_completions import JSON
 
 COUNTS = {"input_tokens": 100, "cache_read_input_tokens": 60, "cache_creation_input_tokens": 30, "output_tokens": 10}
 

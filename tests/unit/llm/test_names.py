@@ -4,8 +4,7 @@ import pytest
 
 from labeler.errors import InputError
 from labeler.llm.endpoints import find_endpoint
-from labeler.llm.names import LLMName, open_backend
-from labeler.llm.urls import Origin
+from labeler.llm.names import LLMName, Origin, open_backend
 from tests.fakes.environment import settings
 
 OPENAI_KEY = "sk-own-openai-key"

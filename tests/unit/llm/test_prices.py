@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.errors import InputError
-from labeler.llm.facts import load_facts
 from labeler.llm.names import LLMName
-from labeler.llm.prices import Price, Prices, price
+from labeler.llm.prices import Price, Prices, load_facts, price
 from labeler.llm.protocol import Usage
 from tests.fakes.environment import settings
 

@@ -92,7 +92,7 @@ class Failing(Scripted):
 
 
 def test_a_judge_that_gives_nothing_usable_fails_alone(store, monkeypatch):
-    monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.0)
+    monkeypatch.setattr("labeler.llm.calls.BASE_SECONDS", 0.0)
     found, _ = scored(store, "detection", mostly, spoils=["forget"] * 99)
     assert (found.state, found.value) == ("failed", None)
     assert "stayed without a usable answer" in found.reason
@@ -102,7 +102,7 @@ def test_a_judge_that_gives_nothing_usable_fails_alone(store, monkeypatch):
 
 
 def test_a_provider_that_does_not_answer_at_all_is_an_error(store, monkeypatch):
-    monkeypatch.setattr("labeler.llm.asking.BASE_SECONDS", 0.0)
+    monkeypatch.setattr("labeler.llm.calls.BASE_SECONDS", 0.0)
     with pytest.raises(BusyError):
         asyncio.run(judge(opened("detection", Failing(BusyError("overloaded"))), "a label", store, 0, CONFIG))
 

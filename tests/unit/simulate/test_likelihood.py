@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from labeler.errors import InputError
+from labeler.llm.calls import NullAccount
 from labeler.llm.protocol import Address, Capabilities, TextLogprobs, Usage
-from labeler.llm.unkept import Unkept
 from labeler.simulate.likelihood import LikelihoodSimulator, gain, on_tokens
 from tests.fakes.account import kept
 from tests.fakes.evidence import make_store
@@ -49,7 +49,7 @@ def test_what_a_label_makes_likelier_is_predicted(tmp_path):
     backend.name = f"local:{tmp_path}"
     recorded = []
     simulator = LikelihoodSimulator(
-        backend, lambda name, prompt: Unkept(lambda usage, outcome: recorded.append((prompt, usage, outcome)))
+        backend, lambda name, prompt: NullAccount(lambda usage, outcome: recorded.append((prompt, usage, outcome)))
     )
     found = asyncio.run(simulator.predict(["penny and", "king and"], store.material(frame.contexts)))
     wanted = frame.truth > 0

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.errors import InputError
+from labeler.llm.calls import NullAccount
 from labeler.llm.errors import MalformedError
 from labeler.llm.protocol import Address, Capabilities, TextLogprobs, Usage
-from labeler.llm.unkept import Unkept
 from labeler.prompts import load_prompt
 from labeler.simulate.logprob import DIGITS, LogprobSimulator, Row, expected, one_line
 from tests.fakes.evidence import make_store
@@ -56,7 +56,7 @@ def simulate(backend, tmp_path, *texts):
     material = make_store(tmp_path, n=200).material(np.arange(60))
     recorded = []
     simulator = LogprobSimulator(
-        backend, lambda name, prompt: Unkept(lambda usage, how: recorded.append((prompt, how)))
+        backend, lambda name, prompt: NullAccount(lambda usage, how: recorded.append((prompt, how)))
     )
     return material, asyncio.run(simulator.predict(texts, material)), simulator, recorded
 

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from labeler.errors import InputError
+from labeler.llm.calls import NullAccount
 from labeler.llm.errors import MalformedError, TooLongError
 from labeler.llm.protocol import Address, Capabilities, Reply, Usage
-from labeler.llm.unkept import Unkept
 from labeler.prompts import load_prompt
 from labeler.simulate.sparse import CONTEXTS_A_CALL, ROUNDS, SparseSimulator, question
 from tests.fakes.evidence import make_store
 
 
-class Marking(Unkept):
+class Marking(NullAccount):
     """An account that hears what was billed, and what was of no use."""
 
     def __init__(self) -> None:

@@ -1,0 +1,1 @@
+"""Whoever answers: one provider a file, its batches beside it."""
