@@ -26,8 +26,8 @@ from labeler.cli.display import clean, out, print_json
 from labeler.cli.options import JSON
 from labeler.errors import InputError
 from labeler.evidence.manifest import Sampling
+from labeler.metrics.ranks import FEWEST, RankCorrelation, rank_correlation
 from labeler.runs.scoring import UNCOUNTED
-from labeler.score.ranks import FEWEST, RankCorrelation, rank_correlation
 
 GOOD_PERCENTILE = 95.0
 

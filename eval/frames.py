@@ -3,7 +3,7 @@
 Of features of the sample, all firing contexts and as many silent ones as a feature can be compared on count as the corpus,
 so that the score of a prediction on a mix of them is known: n firing and m silent contexts are drawn from it, evenly, as
 those that come with an import are, and scored as they would be. Where intervals cover the truth less often than COVERED of
-the time, or the narrow ones among them do, a state ``ok`` would promise what it does not hold: ``labeler.score.estimate``
+the time, or the narrow ones among them do, a state ``ok`` would promise what it does not hold: ``labeler.metrics.estimate``
 has its numbers from here.
 """
 
@@ -29,7 +29,7 @@ from labeler.cli.following import collecting
 from labeler.demo import collect_sample
 from labeler.evidence.drawing import Floats
 from labeler.features import Frame
-from labeler.score import pearson, simulation
+from labeler.metrics import pearson, simulation
 
 FIRING = (1, 2, 3, 5, 8, 10, 12, 15, 20, 30, 50, 80)
 SILENT = (1, 2, 5, 10, 20)

@@ -43,11 +43,11 @@ from labeler.evidence.formats.reading import lines, one_line, parse
 from labeler.evidence.manifest import sha256_of
 from labeler.evidence.store import EvidenceStore
 from labeler.features import SPLITS
+from labeler.metrics import average, percentile_interval
+from labeler.metrics.proportions import balanced_accuracy
 from labeler.progress import Progress, silent
 from labeler.runs.bench import Backends, unkept
 from labeler.runs.scoring import Sample, foreign_scores, whole
-from labeler.score import average, percentile_interval
-from labeler.score.balanced_accuracy import balanced_accuracy
 from labeler.settings import settings
 from labeler.simulate import Simulator, open_simulator, parse_simulator
 

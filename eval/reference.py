@@ -24,10 +24,10 @@ from labeler.cli.following import Following, collecting
 from labeler.demo import CONTEXTS, SIMULATORS, collect_sample, label_as_demo
 from labeler.evidence.drawing import draw
 from labeler.evidence.store import EvidenceStore
+from labeler.metrics import Average, average, paired_difference
 from labeler.runs.bench import Backends, unkept
 from labeler.runs.guiding import guides
 from labeler.runs.scoring import Sample, point, whole
-from labeler.score import Average, average, paired_difference
 from labeler.settings import settings
 from labeler.simulate import Simulator, lookup, open_simulator, parse_simulator
 

@@ -36,14 +36,14 @@ from labeler.cli.following import collecting
 from labeler.demo import collect_sample
 from labeler.evidence import dealing
 from labeler.evidence.store import EvidenceStore
+from labeler.metrics import pearson
+from labeler.metrics.moments import unit_moments
 from labeler.progress import Progress
 from labeler.runs.bench import Backends, Bench, unkept
 from labeler.runs.config import RunConfig
 from labeler.runs.folds import by_half
 from labeler.runs.label import explanation, label
 from labeler.runs.scoring import Sample
-from labeler.score import pearson
-from labeler.score.moments import unit_moments
 from labeler.settings import settings
 from labeler.simulate.embedding import EmbeddingSimulator
 

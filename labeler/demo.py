@@ -11,10 +11,10 @@ from typing import Any
 from labeler import api
 from labeler.data import shipped
 from labeler.errors import MissingExtraError
+from labeler.metrics import Average, paired_difference
 from labeler.models.names import SMOLLM2, torch_available
 from labeler.models.turn import TURN
 from labeler.progress import Progress, doing, listening, silent
-from labeler.score import Average, paired_difference
 
 NAME = "sample"
 TOKENS = 102_400

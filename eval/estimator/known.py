@@ -12,12 +12,12 @@ from labeler.evidence.sampling import strata
 from labeler.evidence.store import EvidenceStore
 from labeler.explain.lexical import LexicalExplainer
 from labeler.features import FloatArray, Frame
+from labeler.metrics import pearson
+from labeler.metrics.moments import unit_moments
 from labeler.runs.bench import background
 from labeler.runs.guiding import guides
 from labeler.runs.label import choose
 from labeler.runs.scoring import whole
-from labeler.score import pearson
-from labeler.score.moments import unit_moments
 from labeler.simulate.embedding import EmbeddingSimulator
 from labeler.simulate.lexical import LexicalSimulator
 

@@ -9,7 +9,7 @@ import numpy as np
 from eval.estimator.designs import OURS, UNIFORM, Draw, designs
 from eval.estimator.known import Known
 from labeler.evidence.drawing import Floats, looks
-from labeler.score import pearson, simulation
+from labeler.metrics import pearson, simulation
 
 SIZES = (40, 80)
 GRID = (20, 40, 80, 160, 320, 640, 1280, 2560)

@@ -9,7 +9,7 @@ import numpy as np
 
 from eval.known.meaning import Meaning
 from eval.known.rules import Rule
-from labeler.score import Average, average
+from labeler.metrics import Average, average
 
 ORDERS = (
     ("true", "neighbour"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from labeler.score import TOO_FEW, left_out
-from labeler.score.compared import Verdict, difference, known, verdict
+from labeler.metrics import TOO_FEW, left_out
+from labeler.metrics.comparison import Verdict, difference, known, verdict
 
 
 def controls(stored: Mapping[str, Any] | None, headline: str | None, score: Mapping[str, Any] | None) -> dict[str, Any]:

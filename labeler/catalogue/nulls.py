@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from labeler.score import null_percentile
+from labeler.metrics import null_percentile
 
 ENOUGH = 20
 """Labels that a feature's own null has at least, for a percentile to be read off it."""

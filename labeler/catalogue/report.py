@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.score import LEFT_OUT, ONE_HALF, TOO_FEW, Average, average, left_out
-from labeler.score.share import wilson
+from labeler.metrics import LEFT_OUT, ONE_HALF, TOO_FEW, Average, average, left_out
+from labeler.metrics.proportions import wilson
 
 Kind = Literal["population", "top-and-random"]
 """Whether a score speaks for the corpus or for the contexts at hand; the two are never averaged together."""

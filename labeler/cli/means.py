@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from labeler.catalogue.report import ScoreMean
-    from labeler.score import Average
+    from labeler.metrics import Average
 
 KINDS = {"population": "", "top-and-random": " (of the contexts at hand)"}
 """How the two kinds of scores, which are never averaged together, are told apart."""
@@ -39,7 +39,7 @@ def of_how_many(found: ScoreMean) -> str:
 
 def missing(average: Average) -> str:
     """Why a mean has no interval; nothing where it has one, or is none."""
-    from labeler.score import LEAST
+    from labeler.metrics import LEAST
 
     if average.mean is None or average.low is not None:
         return ""

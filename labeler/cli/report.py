@@ -105,7 +105,7 @@ def means(found: Report) -> list[list[str]]:
 
 def lacking(found: Report) -> str:
     """Why some means of the tables have no interval; nothing where all have one."""
-    from labeler.score import LEAST
+    from labeler.metrics import LEAST
 
     averages = [each.score for each in found.scores]
     averages += [tenth.score for headline in found.headlines for tenth in headline.deciles]

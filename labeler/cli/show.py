@@ -227,7 +227,7 @@ def occurring(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 def is_by_halves(score: Mapping[str, Any]) -> bool:
     """Whether a score is the mean of two."""
     from labeler.catalogue.records import BY_HALVES
-    from labeler.score import ONE_HALF
+    from labeler.metrics import ONE_HALF
 
     made = score["value"] is not None and not (score["reason"] or "").startswith(ONE_HALF)
     return made and (score["sampling"] or "").endswith(BY_HALVES)

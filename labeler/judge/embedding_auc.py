@@ -11,8 +11,8 @@ from labeler.errors import MissingExtraError
 from labeler.evidence.store import EvidenceStore
 from labeler.features import SCORE, Splits
 from labeler.judge.protocol import Answers, Questions
+from labeler.metrics import Estimate, area, auc
 from labeler.models.names import MINILM, encoder_available
-from labeler.score import Estimate, area, auc
 
 # A sibling of this package: the label's vector and the contexts' means are the very ones that guide a draw.
 from labeler.simulate.embedding import context_guide

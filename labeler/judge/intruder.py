@@ -16,8 +16,8 @@ from labeler.judge.protocol import Answers, Questions
 from labeler.judge.yes_no import shown
 from labeler.llm.answers import at_most
 from labeler.llm.protocol import Backend, Recorder
+from labeler.metrics import Estimate, share
 from labeler.prompts import Load, load_prompt
-from labeler.score import Estimate, share
 
 CONTEXTS_A_SET = 5
 SETS_A_CALL = 4

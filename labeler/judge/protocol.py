@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from labeler.evidence.store import EvidenceStore, Material
 from labeler.features import SCORE, IntArray, Splits
-from labeler.score import Estimate
+from labeler.metrics import Estimate
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

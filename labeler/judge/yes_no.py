@@ -14,8 +14,8 @@ from labeler.judge.asking import Asker
 from labeler.judge.protocol import Answers, Questions
 from labeler.llm.answers import at_most
 from labeler.llm.protocol import Backend, Recorder
+from labeler.metrics import Estimate, balanced_accuracy
 from labeler.prompts import Load, load_prompt
-from labeler.score import Estimate, balanced_accuracy
 
 CONTEXTS_A_CALL = 10
 

@@ -17,12 +17,12 @@ from labeler.features import Explanation, Splits
 from labeler.llm.calls import merged, together
 from labeler.llm.errors import LLMError
 from labeler.llm.protocol import PendingError, Recorder
+from labeler.metrics import null_mean, null_percentile
 from labeler.runs.bench import Bench
 from labeler.runs.folds import halves, is_by_halves, nulls_of, of_half
 from labeler.runs.judging import foreign_judgements, questions
 from labeler.runs.paid_null import PaidNull
 from labeler.runs.scoring import Sample, again, foreign_scores, splits_of, whole
-from labeler.score import null_mean, null_percentile
 
 FREE_FOREIGN = 40
 """Foreign labels that a simulator or judge which costs nothing is tried with, at most."""

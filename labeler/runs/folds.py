@@ -23,13 +23,13 @@ import numpy as np
 
 from labeler.catalogue.records import BY_HALVES, CandidateRecord, ControlOutcome, LabelOutcome, ScoreRecord, ScoreState
 from labeler.evidence.store import EvidenceStore
+from labeler.metrics import ONE_HALF, TOO_FEW, doubt, few_first, mean_interval, why_imprecise
+from labeler.metrics.comparison import known
+from labeler.metrics.correlation import NO_INTERVAL
 from labeler.runs.bench import Bench
 from labeler.runs.config import RunConfig
 from labeler.runs.measuring import controls
 from labeler.runs.scoring import EVERYTHING, UNCOUNTED
-from labeler.score import ONE_HALF, TOO_FEW, doubt, few_first, mean_interval, why_imprecise
-from labeler.score.compared import known
-from labeler.score.top_and_random import NO_INTERVAL
 
 ONE_DOCUMENT = f"{TOO_FEW}: it fires in one document, which leaves nothing to score on"
 """Why there is no score of a feature one of whose halves is empty."""

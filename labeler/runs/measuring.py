@@ -16,11 +16,11 @@ from labeler.judge import Judge
 from labeler.llm.calls import merged
 from labeler.llm.errors import LLMError, UnrecordedError
 from labeler.llm.protocol import PendingError, Recorder
+from labeler.metrics.comparison import Interval, dependence, difference, known, stored
 from labeler.runs.bench import Bench
 from labeler.runs.config import STANDING, RunConfig
 from labeler.runs.judging import judge
 from labeler.runs.scoring import UNCOUNTED, Sample, estimate, halved, of_explain, record, score, whole
-from labeler.score.compared import Interval, dependence, difference, known, stored
 from labeler.simulate import Simulator, lookup
 
 

@@ -13,9 +13,7 @@ from labeler.catalogue.records import ScoreRecord
 from labeler.evidence.drawing import SHARE, drawing, looks
 from labeler.evidence.store import EvidenceStore, Material
 from labeler.features import SCORE, SPLITS, FloatArray, Frame, IntArray, Split, Splits
-from labeler.runs.config import RunConfig
-from labeler.runs.guiding import guides
-from labeler.score import (
+from labeler.metrics import (
     Estimate,
     auprc,
     fit,
@@ -25,7 +23,9 @@ from labeler.score import (
     simulation_top_and_random,
     variance_explained,
 )
-from labeler.score.moments import TOKENS, XX, XY, YY, X, Y
+from labeler.metrics.moments import TOKENS, XX, XY, YY, X, Y
+from labeler.runs.config import RunConfig
+from labeler.runs.guiding import guides
 from labeler.simulate import Simulator, Summing
 
 AT_ONCE = 20

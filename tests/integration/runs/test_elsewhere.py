@@ -8,9 +8,9 @@ import pytest
 from labeler import api
 from labeler.features import SPLITS
 from labeler.home import open_store
+from labeler.metrics import ONE_HALF
 from labeler.runs.folds import BY_HALVES
 from labeler.runs.scoring import foreign_scores, point, whole
-from labeler.score import ONE_HALF
 from labeler.simulate import lexical
 from tests.fakes.evidence import make_store
 from tests.fakes.foreign.toy import save_toy_contexts

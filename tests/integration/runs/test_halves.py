@@ -11,12 +11,12 @@ from labeler.catalogue.records import CandidateRecord, LabelOutcome, ScoreRecord
 from labeler.catalogue.repository import Catalogue
 from labeler.features import SPLITS
 from labeler.home import open_store
+from labeler.metrics import ONE_HALF, TOO_FEW
+from labeler.metrics.correlation import NO_INTERVAL
 from labeler.runs import label
 from labeler.runs.config import RunConfig
 from labeler.runs.drain import Drain
 from labeler.runs.folds import BY_HALVES, joined, mean_of_folds
-from labeler.score import ONE_HALF, TOO_FEW
-from labeler.score.top_and_random import NO_INTERVAL
 from labeler.settings import Settings
 from tests.fakes.environment import clean
 from tests.fakes.evidence import make_store, on

@@ -3,7 +3,7 @@
 import pytest
 
 from labeler.catalogue.beside import controls
-from labeler.score import ONE_HALF, TOO_FEW
+from labeler.metrics import ONE_HALF, TOO_FEW
 
 KEY = "simulation.sparse"
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.catalogue.report import report, share
-from labeler.score import ONE_HALF, TOO_FEW
+from labeler.metrics import ONE_HALF, TOO_FEW
 
 STATES = ("ok", "imprecise", "undefined", "failed", "unscored")
 

@@ -5,7 +5,7 @@ import pytest
 from labeler.catalogue.records import BY_HALVES
 from labeler.cli.show import MANY, beneath, beside, control, listed, neighbourhood, occurring
 from labeler.features import Lens
-from labeler.score import ONE_HALF
+from labeler.metrics import ONE_HALF
 from tests.fakes.evidence import make_store
 
 ALIKE = "the label does about as well, as far as these contexts tell"

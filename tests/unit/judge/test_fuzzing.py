@@ -7,7 +7,7 @@ import pytest
 
 from labeler.judge.fuzzing import FuzzingJudge
 from labeler.judge.marking import sheet, taker
-from labeler.score import balanced_accuracy
+from labeler.metrics import balanced_accuracy
 from tests.fakes.evidence import RULES, make_store, on
 from tests.unit.judge.scripted import Scripted, answered, marked_words, unrecorded, words_of
 

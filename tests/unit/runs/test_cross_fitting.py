@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from labeler.features import SPLITS
+from labeler.metrics.moments import moments
+from labeler.metrics.variance_explained import fit
 from labeler.runs.config import RunConfig
 from labeler.runs.measuring import look_up
 from labeler.runs.scoring import again, cross_fitted, point, score, splits_of, whole
-from labeler.score.moments import moments
-from labeler.score.variance_explained import fit
 from labeler.simulate import lookup
 from tests.fakes.evidence import make_store
 

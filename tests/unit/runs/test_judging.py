@@ -6,9 +6,9 @@ import pytest
 
 from labeler.judge import open_judge, parse_scorer
 from labeler.llm.errors import BusyError, RefusedError
+from labeler.metrics import balanced_accuracy, share
 from labeler.runs.config import RunConfig
 from labeler.runs.judging import foreign_judgements, judge, questions
-from labeler.score import balanced_accuracy, share
 from tests.fakes.evidence import RULES, make_store
 from tests.unit.judge.scripted import Scripted, contexts_of, marked_words, unrecorded
 

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.score.bootstrap import percentile_interval, resample
-from labeler.score.classes import resampling_classes
-from labeler.score.estimate import Estimate, doubt, measured, undefined
-from labeler.score.moments import Floats, Lengths, Truth, check, mask
-from labeler.score.unseen import one_alarm
+from labeler.metrics.bootstrap import percentile_interval, resample, resampling_classes
+from labeler.metrics.correlation import one_alarm
+from labeler.metrics.estimate import Estimate, doubt, measured, undefined
+from labeler.metrics.moments import Floats, Lengths, Truth, check, mask
 
 STEPS = 64
 """Thresholds at which a curve is drawn again for the interval; the value itself has them all."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labeler.score import null_mean, null_percentile
+from labeler.metrics import null_mean, null_percentile
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from labeler.score import moments, pearson
-from labeler.score.moments import influence
-from tests.unit.score.corpora import corpora, corpus
+from labeler.metrics import moments, pearson
+from labeler.metrics.moments import influence
+from tests.unit.metrics.corpora import corpora, corpus
 
 
 def tokens(side, of):

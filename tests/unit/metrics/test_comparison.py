@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.score import pearson, simulation
-from labeler.score.compared import dependence, difference, known, verdict
-from labeler.score.moments import unit_moments
-from tests.unit.score.corpora import Corpus, corpora, corpus
+from labeler.metrics import pearson, simulation
+from labeler.metrics.comparison import dependence, difference, known, verdict
+from labeler.metrics.moments import unit_moments
+from tests.unit.metrics.corpora import Corpus, corpora, corpus
 
 ends = st.tuples(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1)).map(lambda x: (x[0], x[0] - x[1], x[0] + x[2]))
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.score import ranks
-from labeler.score.ranks import FEWEST, MANY, RankCorrelation, rank_correlation
+from labeler.metrics import ranks
+from labeler.metrics.ranks import FEWEST, MANY, RankCorrelation, rank_correlation
 
 WHOLE = st.integers(-5, 5)
 

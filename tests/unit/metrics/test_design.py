@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from labeler.score import moments, pearson, replicate, resampling_classes, simulation
-from tests.unit.score.corpora import corpus, systematic_draw
+from labeler.metrics import moments, pearson, replicate, resampling_classes, simulation
+from tests.unit.metrics.corpora import corpus, systematic_draw
 
 
 def correlation(of):

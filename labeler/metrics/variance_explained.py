@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.score.bootstrap import percentile_interval, resample
-from labeler.score.classes import resampling_classes
-from labeler.score.estimate import Estimate, doubt, measured, undefined
-from labeler.score.moments import TOKENS, Floats, Lengths, Truth, X, Y, centred, moments
+from labeler.metrics.bootstrap import percentile_interval, resample, resampling_classes
+from labeler.metrics.estimate import Estimate, doubt, measured, undefined
+from labeler.metrics.moments import TOKENS, Floats, Lengths, Truth, X, Y, centred, moments
 
 
 def fit(totals: Floats) -> tuple[float, float] | None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeler.score import area, auc
+from labeler.metrics import area, auc
 
 
 def by_definition(truth, number, weight):

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.score.bootstrap import percentile_interval, resample
-from labeler.score.classes import resampling_classes
-from labeler.score.estimate import Estimate, measured
-from labeler.score.moments import Floats
-from labeler.score.share import Z
+from labeler.metrics.bootstrap import percentile_interval, resample, resampling_classes
+from labeler.metrics.estimate import Estimate, measured
+from labeler.metrics.moments import Floats
+from labeler.metrics.proportions import Z
 
 Yes = NDArray[np.bool_]
 Numbers = NDArray[np.floating[Any]]

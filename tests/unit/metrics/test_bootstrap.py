@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeler.score import bootstrap, percentile_interval, replicate, resampling_classes
-from labeler.score.bootstrap import covariance, quadratic
+from labeler.metrics import bootstrap, percentile_interval, replicate, resampling_classes
+from labeler.metrics.bootstrap import covariance, quadratic
 
 
 def unpacked(packed, k):
@@ -93,7 +93,7 @@ def test_the_seed_decides():
 def test_pieces_give_what_the_whole_gives(monkeypatch):
     values, classes = np.random.default_rng(0).random((700, 2)), np.zeros(700, dtype=np.int64)
     whole, _ = replicate(values, classes, replicates=64)
-    monkeypatch.setattr("labeler.score.bootstrap.ONE_THREAD", 1000)
+    monkeypatch.setattr("labeler.metrics.bootstrap.ONE_THREAD", 1000)
     assert replicate(values, classes, replicates=64)[0] == pytest.approx(whole)
 
 

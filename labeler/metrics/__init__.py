@@ -1,12 +1,10 @@
 """Predictions against truth, as numbers with intervals. Pure functions; one metric a file."""
 
-from labeler.score.auc import area, auc
-from labeler.score.auprc import auprc
-from labeler.score.average import LEAST, Average, average, paired_difference
-from labeler.score.balanced_accuracy import balanced_accuracy
-from labeler.score.bootstrap import percentile_interval, replicate
-from labeler.score.classes import resampling_classes
-from labeler.score.estimate import (
+from labeler.metrics.auc import area, auc
+from labeler.metrics.auprc import auprc
+from labeler.metrics.bootstrap import percentile_interval, replicate, resampling_classes
+from labeler.metrics.correlation import simulation, simulation_top_and_random
+from labeler.metrics.estimate import (
     FEW,
     LEFT_OUT,
     ONE_HALF,
@@ -21,12 +19,10 @@ from labeler.score.estimate import (
     mean_interval,
     why_imprecise,
 )
-from labeler.score.moments import moments, pearson
-from labeler.score.null import null_mean, null_percentile
-from labeler.score.share import guessing_percentile, share
-from labeler.score.simulation import simulation
-from labeler.score.top_and_random import simulation_top_and_random
-from labeler.score.variance_explained import explained, fit, variance_explained
+from labeler.metrics.means import LEAST, Average, average, null_mean, null_percentile, paired_difference
+from labeler.metrics.moments import moments, pearson
+from labeler.metrics.proportions import balanced_accuracy, guessing_percentile, share
+from labeler.metrics.variance_explained import explained, fit, variance_explained
 
 __all__ = [
     "FEW",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeler.score import (
+from labeler.metrics import (
     QUIET,
     SURE,
     TOO_FEW,
@@ -19,7 +19,7 @@ from labeler.score import (
     simulation,
     simulation_top_and_random,
 )
-from tests.unit.score.corpora import corpora, corpus
+from tests.unit.metrics.corpora import corpora, corpus
 
 FEW = settings(max_examples=25, deadline=None)
 

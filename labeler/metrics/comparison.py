@@ -9,9 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.score.bootstrap import covariance
-from labeler.score.classes import resampling_classes
-from labeler.score.moments import Floats, Lengths, Truth, influence, unit_moments
+from labeler.metrics.bootstrap import covariance, resampling_classes
+from labeler.metrics.moments import Floats, Lengths, Truth, influence, unit_moments
 
 Interval = tuple[float, float, float]
 """A number with the ends of its 95 % interval: value, low, high."""

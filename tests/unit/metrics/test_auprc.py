@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from labeler.score import auprc
-from tests.unit.score.corpora import corpora, corpus, systematic_draw
+from labeler.metrics import auprc
+from tests.unit.metrics.corpora import corpora, corpus, systematic_draw
 
 
 def by_definition(truth, prediction):

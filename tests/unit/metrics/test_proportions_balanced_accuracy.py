@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.score import balanced_accuracy
+from labeler.metrics import balanced_accuracy
 
 
 def answers(hits, n_yes, rejected, n_no):

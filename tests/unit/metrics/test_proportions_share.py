@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.score import guessing_percentile, share
-from labeler.score.share import wilson
+from labeler.metrics import guessing_percentile, share
+from labeler.metrics.proportions import wilson
 
 
 def test_a_known_interval():

@@ -9,8 +9,8 @@ from math import atanh, sqrt, tanh
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.score.bootstrap import percentile_interval
-from labeler.score.moments import Floats
+from labeler.metrics.bootstrap import percentile_interval
+from labeler.metrics.moments import Floats
 
 REPLICATES = 1000
 MANY = 2000

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from labeler.score import explained, fit, moments, variance_explained
-from tests.unit.score.corpora import corpus, systematic_draw
+from labeler.metrics import explained, fit, moments, variance_explained
+from tests.unit.metrics.corpora import corpus, systematic_draw
 
 
 def totals(truth, prediction, of):

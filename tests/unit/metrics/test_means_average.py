@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labeler.score import LEAST, Average, average, paired_difference
+from labeler.metrics import LEAST, Average, average, paired_difference
 
 
 def test_the_mean_has_an_interval_and_counts_undefined_scores_as_zero():
