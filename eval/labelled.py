@@ -49,7 +49,7 @@ from labeler.progress import Progress, silent
 from labeler.runs.bench import Backends, unkept
 from labeler.runs.scoring import Sample, foreign_scores, whole
 from labeler.settings import settings
-from labeler.simulate import Simulator, open_simulator, parse_simulator
+from labeler.simulators import Simulator, open_simulator, parse_simulator
 
 Kind = Literal["shown", "held out"]
 KINDS: tuple[Kind, ...] = ("shown", "held out")

@@ -29,7 +29,7 @@ from labeler.runs.bench import Backends, unkept
 from labeler.runs.guiding import guides
 from labeler.runs.scoring import Sample, point, whole
 from labeler.settings import settings
-from labeler.simulate import Simulator, lookup, open_simulator, parse_simulator
+from labeler.simulators import Simulator, lookup, open_simulator, parse_simulator
 
 KINDS = ("reference", "demo", "look-up", "shuffled")
 

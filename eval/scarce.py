@@ -45,7 +45,7 @@ from labeler.runs.folds import by_half
 from labeler.runs.label import explanation, label
 from labeler.runs.scoring import Sample
 from labeler.settings import settings
-from labeler.simulate.embedding import EmbeddingSimulator
+from labeler.simulators.embedding import EmbeddingSimulator
 
 DOCUMENTS = (2, 3, 5, 8, 11, 14, 20, 30)
 SILENT = 20

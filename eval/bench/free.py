@@ -42,8 +42,8 @@ from labeler.features import SPLITS
 from labeler.runs.config import RunConfig
 from labeler.runs.guiding import guides
 from labeler.runs.scoring import foreign_scores, score, whole
-from labeler.simulate.embedding import EmbeddingSimulator
-from labeler.simulate.lexical import LexicalSimulator
+from labeler.simulators.embedding import EmbeddingSimulator
+from labeler.simulators.lexical import LexicalSimulator
 
 SIZES = (1_600, 7_000, 20_000)
 """Contexts at hand of ``score``; half as many are of ``select``."""

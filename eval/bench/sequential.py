@@ -17,17 +17,17 @@ from labeler.cli.display import out
 from labeler.cli.following import collecting
 from labeler.demo import collect_sample
 from labeler.evidence.store import EvidenceStore, Material
-from labeler.explain.lexical import LexicalExplainer
+from labeler.explainers.lexical import LexicalExplainer
 from labeler.features import FloatArray
 from labeler.models.names import SMOLLM2, resolve
 from labeler.prompts import load_prompt
 from labeler.runs.bench import background
 from labeler.runs.config import RunConfig, spread_by_density
 from labeler.runs.scoring import Sample, estimate, point, sampling, score, whole
-from labeler.simulate import Simulator
-from labeler.simulate.embedding import EmbeddingSimulator
-from labeler.simulate.lexical import LexicalSimulator
-from labeler.simulate.sparse import CONTEXTS_A_CALL, question
+from labeler.simulators import Simulator
+from labeler.simulators.embedding import EmbeddingSimulator
+from labeler.simulators.lexical import LexicalSimulator
+from labeler.simulators.sparse import CONTEXTS_A_CALL, question
 
 FEATURES = 24
 DRAWS = 8

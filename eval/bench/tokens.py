@@ -26,9 +26,8 @@ from labeler.demo import collect_sample
 from labeler.evidence.drawing import looks
 from labeler.evidence.near_misses import evidence_with_near_misses
 from labeler.evidence.store import EvidenceStore
-from labeler.explain.contexts import strengths
-from labeler.explain.lexical import LexicalExplainer
-from labeler.explain.llm import LlmExplainer
+from labeler.explainers.lexical import LexicalExplainer
+from labeler.explainers.llm import LlmExplainer, strengths
 from labeler.features import Context, FloatArray
 from labeler.fence import one_line
 from labeler.llm.calls import NullAccount
@@ -38,8 +37,8 @@ from labeler.models.names import SMOLLM2, resolve
 from labeler.runs.bench import background
 from labeler.runs.config import RunConfig, spread_by_density
 from labeler.runs.scoring import Sample, point, sampling, whole
-from labeler.simulate.quoting import Guesses, place_of
-from labeler.simulate.sparse import SparseSimulator
+from labeler.simulators.quotes import Guesses, place_of
+from labeler.simulators.sparse import SparseSimulator
 from labeler.words import words
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from labeler.evidence.drawing import Floats
 from labeler.evidence.sampling import strata
 from labeler.evidence.store import EvidenceStore
-from labeler.explain.lexical import LexicalExplainer
+from labeler.explainers.lexical import LexicalExplainer
 from labeler.features import FloatArray, Frame
 from labeler.metrics import pearson
 from labeler.metrics.moments import unit_moments
@@ -18,8 +18,8 @@ from labeler.runs.bench import background
 from labeler.runs.guiding import guides
 from labeler.runs.label import choose
 from labeler.runs.scoring import whole
-from labeler.simulate.embedding import EmbeddingSimulator
-from labeler.simulate.lexical import LexicalSimulator
+from labeler.simulators.embedding import EmbeddingSimulator
+from labeler.simulators.lexical import LexicalSimulator
 
 MISSES = 0.3
 """The share of firing contexts in which a spiky prediction sees nothing."""

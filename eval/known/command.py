@@ -35,7 +35,7 @@ from labeler.progress import Progress
 from labeler.runs.bench import Backends, unkept
 from labeler.runs.scoring import Sample
 from labeler.settings import settings
-from labeler.simulate import Simulator, open_simulator, parse_simulator
+from labeler.simulators import Simulator, open_simulator, parse_simulator
 
 CONTEXTS = 8_000
 """Contexts of the corpus: 256,000 tokens."""

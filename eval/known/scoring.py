@@ -17,7 +17,7 @@ from labeler.features import FloatArray, Frame
 from labeler.llm.errors import LLMError
 from labeler.progress import Progress, silent
 from labeler.runs.scoring import Sample, point
-from labeler.simulate import Simulator
+from labeler.simulators import Simulator
 
 AT_ONCE = 32
 """Labels that a free simulator predicts in one go over the whole corpus."""

@@ -351,7 +351,7 @@ class Dictionary:
 
     def _config(self, options: Options, labels: str | None = None, output_labels: bool = False) -> RunConfig:
         from labeler.runs.config import RunConfig
-        from labeler.simulate import parse_simulator
+        from labeler.simulators import parse_simulator
 
         encoder = encoder_available()
         free = [method.name for method in map(parse_simulator, options.simulators) if method.llm is None]

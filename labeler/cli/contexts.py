@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from rich.text import Text
 
 from labeler.cli.display import clean, coloured, out
-from labeler.explain.contexts import strengths
-from labeler.explain.marking import weighed
+from labeler.explainers.llm import strengths, weighed
 from labeler.fence import CLOSE, OPEN
 
 if TYPE_CHECKING:

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 from labeler.catalogue.records import RunRecord
 from labeler.errors import InputError
 from labeler.evidence.store import EvidenceStore
-from labeler.explain import Explainer, open_explainer, parse_explainer
-from labeler.explain.lexical import background_of
+from labeler.explainers import Explainer, open_explainer, parse_explainer
+from labeler.explainers.lexical import background_of
 from labeler.home import open_store
-from labeler.judge import Judge, open_judge, parse_scorer
 from labeler.llm.calls import NullAccount, at_once
 from labeler.llm.concurrency import Traffic, open_traffic
 from labeler.llm.endpoints import undated
@@ -23,8 +22,9 @@ from labeler.llm.providers.offline import open_offline
 from labeler.prompts import Prompt, custom_prompt, load_prompt
 from labeler.runs.account import TakeTurn
 from labeler.runs.config import RunConfig
+from labeler.scorers import Judge, open_judge, parse_scorer
 from labeler.settings import Settings
-from labeler.simulate import Simulator, open_simulator, parse_simulator
+from labeler.simulators import Simulator, open_simulator, parse_simulator
 
 
 class Backends:

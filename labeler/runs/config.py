@@ -16,15 +16,15 @@ from labeler.catalogue.sharing import reading
 from labeler.errors import InputError
 from labeler.evidence.manifest import Sampling
 from labeler.evidence.store import EvidenceStore
-from labeler.explain import parse_explainer
+from labeler.explainers import parse_explainer
 from labeler.features import SPLITS
-from labeler.judge import parse_scorer
 from labeler.llm.endpoints import same_model
 from labeler.options import Mode, Options
 from labeler.progress import tell
 from labeler.prompts import custom_prompt
 from labeler.runs.paid_null import paid_null, sample
-from labeler.simulate import NEEDS_LOGPROBS, parse_simulator
+from labeler.scorers import parse_scorer
+from labeler.simulators import NEEDS_LOGPROBS, parse_simulator
 
 STANDING = "catalogue"
 """Where labels come from that stand already: they are scored as they are, and none is chosen anew."""

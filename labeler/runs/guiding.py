@@ -8,8 +8,8 @@ import numpy as np
 
 from labeler.evidence.drawing import Floats, size
 from labeler.evidence.store import Material
-from labeler.simulate.embedding import context_guide, word_guide
-from labeler.simulate.lexical import named
+from labeler.simulators.embedding import context_guide, word_guide
+from labeler.simulators.lexical import named
 
 TEMPERATURE = 0.1
 """Of the cosine of label and context: at this distance below another context a guide has fallen to 1/e of that one's."""

@@ -9,12 +9,12 @@ from dataclasses import replace
 from labeler.catalogue.records import ScoreRecord
 from labeler.evidence.store import EvidenceStore
 from labeler.features import SCORE, Splits
-from labeler.judge import Answers, Judge, Questions
 from labeler.llm.calls import together
 from labeler.llm.errors import MalformedError, RefusedError, TruncatedError
 from labeler.metrics import Estimate, guessing_percentile
 from labeler.runs.config import RunConfig
 from labeler.runs.scoring import record, said
+from labeler.scorers import Answers, Judge, Questions
 
 AT_ONCE = 8
 """Foreign labels that are judged at a time."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from labeler.catalogue.records import CandidateRecord, LabelOutcome
 from labeler.evidence.near_misses import evidence_with_near_misses
-from labeler.explain import Explainer
+from labeler.explainers import Explainer
 from labeler.features import SCORE, SPLITS, Explanation, Splits
 from labeler.llm.calls import together
 from labeler.llm.protocol import Recorder
@@ -18,7 +18,7 @@ from labeler.runs.folds import ONE_DOCUMENT, by_half, halves, joined
 from labeler.runs.measuring import measure, unfit
 from labeler.runs.scoring import Sample, point, whole
 from labeler.sides import OUTPUT_REASON
-from labeler.simulate import Simulator
+from labeler.simulators import Simulator
 
 DIGITS = 4
 """Of a score on ``select``: what is further behind depends on the processor, and must not choose between candidates."""

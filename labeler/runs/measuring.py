@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from labeler.catalogue.records import ScoreRecord, ScoreState
 from labeler.evidence.store import EvidenceStore
 from labeler.features import SCORE, FloatArray, Splits
-from labeler.judge import Judge
 from labeler.llm.calls import merged
 from labeler.llm.errors import LLMError, UnrecordedError
 from labeler.llm.protocol import PendingError, Recorder
@@ -21,7 +20,8 @@ from labeler.runs.bench import Bench
 from labeler.runs.config import STANDING, RunConfig
 from labeler.runs.judging import judge
 from labeler.runs.scoring import UNCOUNTED, Sample, estimate, halved, of_explain, record, score, whole
-from labeler.simulate import Simulator, lookup
+from labeler.scorers import Judge
+from labeler.simulators import Simulator, lookup
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from labeler.errors import InputError
-from labeler.explain import parse_explainer
-from labeler.judge import parse_scorer
+from labeler.explainers import parse_explainer
 from labeler.llm.names import is_hosted
 from labeler.llm.protocol import Request
 from labeler.runs.bench import Backends
 from labeler.runs.config import RunConfig
+from labeler.scorers import parse_scorer
 from labeler.settings import Settings
-from labeler.simulate import parse_simulator
+from labeler.simulators import parse_simulator
 
 
 def hosted(config: RunConfig) -> list[str]:

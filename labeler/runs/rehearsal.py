@@ -9,10 +9,9 @@ from typing import Any
 
 from labeler.evidence.near_misses import evidence_with_near_misses
 from labeler.evidence.store import EvidenceStore
-from labeler.explain import Explainer
-from labeler.explain.lexical import LexicalExplainer
+from labeler.explainers import Explainer
+from labeler.explainers.lexical import LexicalExplainer
 from labeler.features import Explanation
-from labeler.judge import Judge
 from labeler.llm.calls import NullAccount
 from labeler.llm.protocol import Account, PendingError, PendingRequest
 from labeler.runs.bench import Backends, Bench
@@ -21,8 +20,9 @@ from labeler.runs.folds import halves
 from labeler.runs.judging import judge as judged
 from labeler.runs.money import keyless
 from labeler.runs.scoring import score, whole
+from labeler.scorers import Judge
 from labeler.settings import Settings
-from labeler.simulate import Simulator
+from labeler.simulators import Simulator
 
 STAGES = ("explain", "simulate", "judge")
 

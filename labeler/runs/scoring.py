@@ -26,7 +26,7 @@ from labeler.metrics import (
 from labeler.metrics.moments import TOKENS, XX, XY, YY, X, Y
 from labeler.runs.config import RunConfig
 from labeler.runs.guiding import guides
-from labeler.simulate import Simulator, Summing
+from labeler.simulators import Simulator, Summing
 
 AT_ONCE = 20
 """Foreign labels that are predicted at a time: 22 MB for the contexts of a full pool."""

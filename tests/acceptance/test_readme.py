@@ -9,10 +9,10 @@ import pytest
 from labeler.cli.app import app
 from labeler.evidence.dictionaries.loading import FAMILIES
 from labeler.evidence.formats.loading import CACHE, FORMATS
-from labeler.explain import registry as explainers
-from labeler.judge import registry as judges
+from labeler.explainers import registry as explainers
+from labeler.scorers import registry as judges
 from labeler.settings import Settings
-from labeler.simulate import registry as simulators
+from labeler.simulators import registry as simulators
 from tests.fakes.command import run
 
 ROOT = Path(__file__).parents[2]

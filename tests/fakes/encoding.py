@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from labeler.models import encoder
-from labeler.simulate import embedding
+from labeler.simulators import embedding
 
 WIDTH = 384
 

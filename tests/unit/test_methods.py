@@ -1,8 +1,8 @@
 import pytest
 
 from labeler.errors import InputError
-from labeler.explain import parse_explainer
-from labeler.simulate import parse_simulator
+from labeler.explainers import parse_explainer
+from labeler.simulators import parse_simulator
 
 
 @pytest.mark.parametrize(

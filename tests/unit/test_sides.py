@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 
 from labeler.sides import side_of
-from labeler.simulate.embedding import ordinary_labels
+from labeler.simulators.embedding import ordinary_labels
 from tests.fakes.foreign.real import shared_data
 
 OUTPUT = [

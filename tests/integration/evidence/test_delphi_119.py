@@ -3,8 +3,8 @@
 import pytest
 
 from eval.labelled import bring, compare, judgements, read
-from labeler.simulate.embedding import EmbeddingSimulator
-from labeler.simulate.lexical import LexicalSimulator
+from labeler.simulators.embedding import EmbeddingSimulator
+from labeler.simulators.lexical import LexicalSimulator
 from tests.fakes.foreign.real import shared_data
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from labeler import api
-from labeler.explain import registry as explainers
+from labeler.explainers import registry as explainers
 from labeler.features import SPLITS, Explanation
 from labeler.runs.scoring import foreign_scores, whole
-from labeler.simulate import lookup
-from labeler.simulate import registry as simulators
+from labeler.simulators import lookup
+from labeler.simulators import registry as simulators
 from tests.fakes.foreign.real import shared_data
 from tests.fakes.foreign.sae_vis import convert
 

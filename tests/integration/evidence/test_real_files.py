@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from labeler import api
-from labeler.explain.contexts import strengths, within_budget
-from labeler.explain.llm import PROMPT_TOKENS
+from labeler.explainers.llm import PROMPT_TOKENS, strengths, within_budget
 from tests.fakes.foreign.real import shared_data
 from tests.fakes.foreign.sae_vis import convert
 

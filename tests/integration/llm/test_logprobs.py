@@ -10,9 +10,9 @@ from labeler.llm.calls import ATTEMPTS
 from labeler.llm.errors import BusyError, LLMError, MalformedError, RejectedError
 from labeler.llm.names import open_backend
 from labeler.llm.prompt_logprobs import logprobs_until_given
-from labeler.simulate.likelihood import LikelihoodSimulator
-from labeler.simulate.logprob import LogprobSimulator
-from labeler.simulate.registry import open_simulator, parse_simulator
+from labeler.simulators.likelihood import LikelihoodSimulator
+from labeler.simulators.logprob import LogprobSimulator
+from labeler.simulators.registry import open_simulator, parse_simulator
 from tests.fakes.account import Kept, kept
 from tests.fakes.environment import settings
 from tests.fakes.evidence import make_store

@@ -14,7 +14,7 @@ from labeler.models.language import load_language_model
 from labeler.models.logprobs import logprobs, one_token
 from labeler.models.names import SMOLLM2, wheel_folder
 from labeler.prompts import load_prompt
-from labeler.simulate.logprob import DIGITS, LogprobSimulator, one_line
+from labeler.simulators.logprob import DIGITS, LogprobSimulator, one_line
 from tests.fakes.account import kept
 from tests.fakes.environment import settings
 from tests.fakes.evidence import make_store

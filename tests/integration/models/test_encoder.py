@@ -10,7 +10,7 @@ from labeler.models import encoder as room
 from labeler.models import language
 from labeler.models.encoder import load_encoder
 from labeler.models.names import encoder_available
-from labeler.simulate.embedding import directions
+from labeler.simulators.embedding import directions
 from tests.fakes.tiny_model import save_tiny_model
 
 pytestmark = pytest.mark.skipif(

@@ -11,7 +11,7 @@ from labeler.home import open_store
 from labeler.metrics import ONE_HALF
 from labeler.runs.folds import BY_HALVES
 from labeler.runs.scoring import foreign_scores, point, whole
-from labeler.simulate import lexical
+from labeler.simulators import lexical
 from tests.fakes.evidence import make_store
 from tests.fakes.foreign.toy import save_toy_contexts
 from tests.fakes.provider import ProviderThread, judge_by_words

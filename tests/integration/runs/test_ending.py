@@ -28,7 +28,7 @@ def provider():
 @pytest.fixture
 def home(tmp_path, monkeypatch, provider):
     clean(monkeypatch)
-    monkeypatch.setattr("labeler.simulate.sparse.CONTEXTS_A_CALL", 5)  # many calls at once for each feature
+    monkeypatch.setattr("labeler.simulators.sparse.CONTEXTS_A_CALL", 5)  # many calls at once for each feature
     provider.reset()
     return PricedHome(tmp_path / "home", f"sqlite:///{tmp_path / 'catalogue.db'}", provider, N)
 

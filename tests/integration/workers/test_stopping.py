@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 SLOW = """
 import sys, time
 from labeler.models import encoder, names
-from labeler.simulate import embedding
+from labeler.simulators import embedding
 from tests.fakes.encoding import FakeEncoder
 
 class Slow(FakeEncoder):

@@ -13,15 +13,15 @@ from typing import Literal
 import pytest
 from pydantic import create_model
 
-from labeler.explain.llm import Label
-from labeler.judge.intruder import Choices
-from labeler.judge.yes_no import Verdicts
+from labeler.explainers.llm import Label
 from labeler.llm.answers import read_answer
 from labeler.llm.errors import AccessError, RejectedError, TruncatedError
 from labeler.llm.names import open_backend
 from labeler.llm.protocol import Request
 from labeler.models.names import wheel_folder
-from labeler.simulate.quoting import Guesses
+from labeler.scorers.intruder import Choices
+from labeler.scorers.yes_no import Verdicts
+from labeler.simulators.quotes import Guesses
 from tests.fakes import environment
 from tests.fakes.command import run, said, wait_until
 from tests.fakes.evidence import make_store

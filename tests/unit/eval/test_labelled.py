@@ -14,7 +14,7 @@ from eval.keeping import Kept
 from eval.labelled import Feature, Scored, above_shuffled, bring, compare, everything, judgements, marked, pieces, read
 from labeler.errors import InputError
 from labeler.settings import Settings
-from labeler.simulate.lexical import LexicalSimulator
+from labeler.simulators.lexical import LexicalSimulator
 
 SCORES = st.lists(st.integers(-3, 3).map(float), min_size=2, max_size=6)
 

@@ -5,7 +5,7 @@ import pytest
 
 from eval.bench.tokens import LABEL_WORDS, long_label, summary, true_quotes
 from labeler.features import Context
-from labeler.simulate.quoting import on_tokens
+from labeler.simulators.quotes import on_tokens
 
 
 def context(*pieces):

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeler.explain.llm import Label
-from labeler.judge.yes_no import Verdicts
+from labeler.explainers.llm import Label
 from labeler.llm.answers import LONGEST, fit, is_json
-from labeler.simulate.quoting import Guesses
+from labeler.scorers.yes_no import Verdicts
+from labeler.simulators.quotes import Guesses
 
 ANSWER = {"label": "cats", "description": "the word cat", "confidence": 0.9}
 DRAFT = {"label": "a draft", "description": "a first idea", "confidence": 0.1}

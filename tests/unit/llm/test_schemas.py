@@ -7,11 +7,11 @@ import openai
 import pytest
 from pydantic import BaseModel, Field
 
-from labeler.explain.llm import Label
-from labeler.judge.intruder import Choices
-from labeler.judge.yes_no import Verdicts
+from labeler.explainers.llm import Label
 from labeler.llm.schemas import response_format, strict_schema
-from labeler.simulate.quoting import Guesses
+from labeler.scorers.intruder import Choices
+from labeler.scorers.yes_no import Verdicts
+from labeler.simulators.quotes import Guesses
 
 
 class Colour(enum.Enum):

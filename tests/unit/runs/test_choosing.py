@@ -6,7 +6,7 @@ import pytest
 from labeler.features import Explanation
 from labeler.runs.label import choose
 from labeler.runs.scoring import whole
-from labeler.simulate.lexical import LexicalSimulator
+from labeler.simulators.lexical import LexicalSimulator
 from tests.fakes.evidence import MEANINGS, make_store
 
 

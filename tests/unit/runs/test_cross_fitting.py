@@ -12,7 +12,7 @@ from labeler.metrics.variance_explained import fit
 from labeler.runs.config import RunConfig
 from labeler.runs.measuring import look_up
 from labeler.runs.scoring import again, cross_fitted, point, score, splits_of, whole
-from labeler.simulate import lookup
+from labeler.simulators import lookup
 from tests.fakes.evidence import make_store
 
 CONFIG = RunConfig(dictionary="toy", labels="given", simulators=("lexical",))

@@ -9,7 +9,7 @@ import pytest
 from labeler.evidence.drawing import coarse, drawing
 from labeler.runs.guiding import guides
 from labeler.runs.scoring import whole
-from labeler.simulate import embedding
+from labeler.simulators import embedding
 from tests.fakes.evidence import WORDS, make_store, on
 
 PAIRS = [*itertools.pairwise(dict.fromkeys(WORDS)), *zip(WORDS, WORDS[5:], strict=False)][:48]

@@ -4,13 +4,13 @@ import json
 import numpy as np
 import pytest
 
-from labeler.judge import open_judge, parse_scorer
 from labeler.llm.errors import BusyError, RefusedError
 from labeler.metrics import balanced_accuracy, share
 from labeler.runs.config import RunConfig
 from labeler.runs.judging import foreign_judgements, judge, questions
+from labeler.scorers import open_judge, parse_scorer
 from tests.fakes.evidence import RULES, make_store
-from tests.unit.judge.scripted import Scripted, contexts_of, marked_words, unrecorded
+from tests.unit.scorers.scripted import Scripted, contexts_of, marked_words, unrecorded
 
 CONFIG = RunConfig(dictionary="toy", explainers=("lexical",), simulators=("lexical",), contexts=40)
 
@@ -125,9 +125,9 @@ def test_foreign_labels_are_judged_on_the_very_same_questions(store):
 
 
 def test_what_costs_nothing_keeps_no_list_of_contexts(store, monkeypatch):
-    monkeypatch.setattr("labeler.judge.embedding_auc.encoder_available", lambda: True)
+    monkeypatch.setattr("labeler.scorers.embedding_auc.encoder_available", lambda: True)
     monkeypatch.setattr(
-        "labeler.judge.embedding_auc.context_guide",
+        "labeler.scorers.embedding_auc.context_guide",
         lambda text, material: np.array([text in "".join(tokens) for tokens in material.tokens()], dtype=float),
     )
     scorer = open_judge(parse_scorer("embedding_auc"), lambda _: None, unrecorded)

@@ -7,12 +7,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eval.provider.rules import PLAIN, answer, explain, marked_words, odd_one, places, quoted, simulate
-from labeler.explain.llm import Label
+from labeler.explainers.llm import Label
 from labeler.fence import plain
-from labeler.judge.intruder import Choices
-from labeler.judge.yes_no import Verdicts
 from labeler.prompts import load_prompt
-from labeler.simulate.quoting import Guesses, read
+from labeler.scorers.intruder import Choices
+from labeler.scorers.yes_no import Verdicts
+from labeler.simulators.quotes import Guesses, read
 
 
 def rendered(name, schema, **values):

@@ -1,6 +1,0 @@
-"""Explanation + questions about contexts -> answers, one scorer a file."""
-
-from labeler.judge.protocol import Answers, Judge, Questions
-from labeler.judge.registry import open_judge, parse_scorer
-
-__all__ = ["Answers", "Judge", "Questions", "open_judge", "parse_scorer"]

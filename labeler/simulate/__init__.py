@@ -1,6 +1,0 @@
-"""Explanation + contexts -> predicted activations, one strategy a file."""
-
-from labeler.simulate.protocol import Simulator, Summing
-from labeler.simulate.registry import NEEDS_LOGPROBS, open_simulator, parse_simulator
-
-__all__ = ["NEEDS_LOGPROBS", "Simulator", "Summing", "open_simulator", "parse_simulator"]
