@@ -80,9 +80,7 @@ def _texts(model: LanguageModel, beginnings: Sequence[str], lengths: Sequence[in
 
 def _drive(model: LanguageModel, texts: Sequence[Wanted], gap: float, *, whole: bool) -> list[str]:
     """The figures of one load, where requests come so many seconds apart; whole batches wait for the one before."""
-    from labeler.models.decoding import ROWS, Decoder
-    from labeler.models.generation import Generated
-    from labeler.models.prefixes import Prefixes
+    from labeler.models.generation import ROWS, Decoder, Generated, Prefixes
 
     decoder = Decoder(model, Prefixes())
     added, done, waits = 0, dict[int, Generated](), np.zeros(len(texts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +15,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from labeler.errors import InputError
-from labeler.models.hooks import HookPoint
-from labeler.models.layouts import places_of
+from labeler.models.hooks import HookPoint, places_of
 from labeler.models.names import resolve, usual
-from labeler.models.precision import precision
-from labeler.models.quiet import hush
+from labeler.models.precision import TURN, precision
 from labeler.models.taps import Tap, gain, tapped
-from labeler.models.turn import TURN
 from labeler.progress import doing, tell
+
+
+def hush() -> None:
+    """Turn off the progress bars and advice of transformers and tokenizers; call before a model is loaded."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
 
 _RAN: Counter[str] = Counter()
 

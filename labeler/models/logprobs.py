@@ -12,8 +12,8 @@ from torch import Tensor
 
 from labeler.errors import InputError
 from labeler.llm.protocol import TextLogprobs, Usage
+from labeler.models.batching import batches
 from labeler.models.language import LanguageModel
-from labeler.models.widths import batches
 
 _BATCH_TOKENS = 1_280  # of one forward pass, padding included
 _HEAD_ROWS = 192  # of logits at once, in the model's own precision: 38 MB for 49,152 words in float32

@@ -22,7 +22,7 @@ class Tap:
 
     @classmethod
     def at(cls, block: nn.Module, path: str) -> Tap:
-        """The tap at a path in the language of ``labeler.models.layouts``; AttributeError where it leads nowhere."""
+        """The tap at a path in the language of ``labeler.models.hooks``; AttributeError where it leads nowhere."""
         if path == "input" or path.endswith(".input"):
             return cls(block.get_submodule(path.removesuffix("input").removesuffix(".")), "input")
         module, _, side = path.partition(":")

@@ -17,11 +17,9 @@ from labeler.errors import InputError, MissingExtraError
 from labeler.llm.cost_bounds import most_input
 from labeler.llm.errors import LLMError, RejectedError
 from labeler.llm.protocol import Address, Backend, Capabilities, Reply, Request, TextLogprobs, Usage
-from labeler.models.decoding import Decoder
-from labeler.models.generation import Generated, Wanted, prompt_ids
+from labeler.models.generation import Decoder, Generated, Prefixes, Wanted, prompt_ids
 from labeler.models.language import LanguageModel
 from labeler.models.names import check_name, torch_available
-from labeler.models.prefixes import Prefixes
 from labeler.progress import doing
 
 GATHER_SECONDS = 0.004
@@ -198,8 +196,8 @@ def _reply(written: Generated, chat: bool) -> Reply:
 if TYPE_CHECKING:
     from labeler.llm.names import LLMName
     from labeler.llm.providers.local import Writer
+    from labeler.models.generation import Prefixes
     from labeler.models.language import LanguageModel
-    from labeler.models.prefixes import Prefixes
     from labeler.settings import Settings
 
 T = TypeVar("T")
@@ -312,7 +310,7 @@ class LocalBackend:
     def _writer(self) -> Writer:
         model = self._load()
         from labeler.llm.providers.local import Writer
-        from labeler.models.prefixes import Prefixes
+        from labeler.models.generation import Prefixes
 
         if self._prefixes is None:
             self._prefixes = Prefixes()
@@ -326,7 +324,7 @@ class LocalBackend:
 async def _in_worker(work: Callable[[], T]) -> T:
     def in_turn() -> T:
         # Imported here, in the worker thread: whoever only names this backend need not have torch.
-        from labeler.models.turn import TURN
+        from labeler.models.precision import TURN
 
         with TURN:
             return work()

@@ -9,12 +9,10 @@ import torch
 
 from labeler.llm.names import open_backend
 from labeler.llm.protocol import Request
-from labeler.models.decoding import Decoder
-from labeler.models.generation import Wanted, prompt_ids
+from labeler.models.generation import Decoder, Prefixes, Wanted, prompt_ids
 from labeler.models.language import load_language_model
 from labeler.models.logprobs import logits_of, logprobs
 from labeler.models.names import SMOLLM2, wheel_folder
-from labeler.models.prefixes import Prefixes
 from tests.fakes import environment
 
 pytestmark = pytest.mark.skipif(

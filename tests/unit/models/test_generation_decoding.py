@@ -7,10 +7,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labeler.models import decoding
-from labeler.models.decoding import Decoder
-from labeler.models.generation import Generated, Wanted, prompt_ids
-from labeler.models.prefixes import BLOCK, Prefixes
+from labeler.models import generation as decoding
+from labeler.models.generation import BLOCK, Decoder, Generated, Prefixes, Wanted, prompt_ids
 from tests.fakes.tiny_model import CONFIGURATIONS, CONTEXT, tiny_language_model
 from tests.unit.models.plain import likeliest
 

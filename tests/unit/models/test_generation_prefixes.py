@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeler.models.prefixes import BLOCK, Prefixes
+from labeler.models.generation import BLOCK, Prefixes
 
 
 def layers(ids):
