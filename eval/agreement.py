@@ -25,7 +25,7 @@ from labeler import api
 from labeler.cli.display import clean, out, print_json
 from labeler.cli.options import JSON
 from labeler.errors import InputError
-from labeler.evidence.manifest import Sampling
+from labeler.evidence.store.manifest import Sampling
 from labeler.metrics.ranks import FEWEST, RankCorrelation, rank_correlation
 from labeler.runs.scoring import UNCOUNTED
 

@@ -27,7 +27,7 @@ from labeler import api
 from labeler.cli.display import out
 from labeler.cli.following import collecting
 from labeler.demo import collect_sample
-from labeler.evidence.drawing import Floats
+from labeler.evidence.sampling import Floats
 from labeler.features import Frame
 from labeler.metrics import pearson, simulation
 

@@ -39,9 +39,9 @@ from labeler import __version__, api
 from labeler.cli.display import clean, err, out
 from labeler.cli.following import collecting
 from labeler.errors import InputError
-from labeler.evidence.formats.reading import lines, one_line, parse
-from labeler.evidence.manifest import sha256_of
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.importers.files import lines, one_line, parse
+from labeler.evidence.store.manifest import sha256_of
+from labeler.evidence.store.store import EvidenceStore
 from labeler.features import SPLITS
 from labeler.metrics import average, percentile_interval
 from labeler.metrics.proportions import balanced_accuracy

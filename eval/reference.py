@@ -22,8 +22,8 @@ from eval.results import load, save
 from labeler.cli.display import out
 from labeler.cli.following import Following, collecting
 from labeler.demo import CONTEXTS, SIMULATORS, collect_sample, label_as_demo
-from labeler.evidence.drawing import draw
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.sampling import draw
+from labeler.evidence.store.store import EvidenceStore
 from labeler.metrics import Average, average, paired_difference
 from labeler.runs.bench import Backends, unkept
 from labeler.runs.guiding import guides

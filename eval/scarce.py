@@ -34,8 +34,8 @@ from labeler import api
 from labeler.cli.display import out
 from labeler.cli.following import collecting
 from labeler.demo import collect_sample
-from labeler.evidence import dealing
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence import splits as dealing
+from labeler.evidence.store.store import EvidenceStore
 from labeler.metrics import pearson
 from labeler.metrics.moments import unit_moments
 from labeler.progress import Progress

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from labeler.errors import InputError
-from labeler.evidence.shelf import MANIFEST, filesystem, is_remote, shown
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.storage import MANIFEST, filesystem, is_remote, shown
+from labeler.evidence.store.store import EvidenceStore
 from labeler.nearest import meant
 
 

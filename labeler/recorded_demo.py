@@ -11,11 +11,10 @@ from labeler import api
 from labeler.data import shipped
 from labeler.demo import verdicts
 from labeler.errors import InputError
-from labeler.evidence.finishing import recover, replace
-from labeler.evidence.manifest import Manifest, sha256_of
-from labeler.evidence.place import alone
-from labeler.evidence.shelf import MANIFEST
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.collect.publish import recover, replace
+from labeler.evidence.store.manifest import Manifest, sha256_of
+from labeler.evidence.store.storage import MANIFEST, alone
+from labeler.evidence.store.store import EvidenceStore
 from labeler.llm.protocol import Usage
 from labeler.llm.providers.offline import NOT_RECORDED
 from labeler.runs.bench import Backends

@@ -13,7 +13,7 @@ from labeler.notebook import escaped, shaded
 if TYPE_CHECKING:
     import pandas
 
-    from labeler.evidence.store import EvidenceStore
+    from labeler.evidence.store.store import EvidenceStore
     from labeler.features import Evidence
 
 Row = Mapping[str, Any]

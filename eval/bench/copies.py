@@ -20,10 +20,9 @@ from eval.bench.parts import in_process
 from eval.bench.resident import Memory
 from eval.results import load, save
 from labeler.cli.display import out
-from labeler.evidence.copies import LEFT_OUT, REACH, Splits
+from labeler.evidence.copies import LEFT_OUT, REACH, Splits, hashed
 from labeler.evidence.corpora.sample import sample_corpus
 from labeler.evidence.sampling import split_of
-from labeler.evidence.stretches import hashed
 
 NAME = "copies"
 

@@ -27,17 +27,16 @@ from eval.results import load, save
 from labeler.cli.display import out
 from labeler.cli.following import collecting
 from labeler.evidence import sampling
-from labeler.evidence.building import Building
-from labeler.evidence.contexts import Contexts
-from labeler.evidence.corpus import sample_corpus
-from labeler.evidence.lexicon import lexicon_of, write_lexicon
-from labeler.evidence.pairs import Pairs
-from labeler.evidence.rows import Rows
+from labeler.evidence.collect.compaction import Building
+from labeler.evidence.corpora.registry import sample_corpus
+from labeler.evidence.neighbours import Pairs
 from labeler.evidence.sampling import split_of
-from labeler.evidence.states import Packed
-from labeler.evidence.store import EvidenceStore
-from labeler.evidence.tensors import Tensors, write_tensors
-from labeler.evidence.word_vectors import write_vectors
+from labeler.evidence.store.contexts import Contexts, Rows
+from labeler.evidence.store.lexicon import lexicon_of, write_lexicon
+from labeler.evidence.store.states import Packed
+from labeler.evidence.store.storage import Tensors, write_tensors
+from labeler.evidence.store.store import EvidenceStore
+from labeler.evidence.store.word_vectors import write_vectors
 from labeler.features import SPLITS
 from labeler.runs.config import RunConfig
 from labeler.runs.guiding import guides

@@ -13,7 +13,7 @@ from eval.results import save
 from labeler import api
 from labeler.cli.display import clean, out
 from labeler.errors import InputError
-from labeler.evidence.lens import measured
+from labeler.evidence.logit_lens import measured
 
 NAME = "lens"
 

@@ -20,11 +20,11 @@ import numpy as np
 
 from eval.bench.resident import MB, Memory
 from eval.bench.synthetic import LENGTH, pieces
-from labeler.evidence.building import Building
-from labeler.evidence.columns import no_tokens
+from labeler.evidence.collect.compaction import Building
+from labeler.evidence.collect.publish import write_features, write_store
 from labeler.evidence.neighbours import NEAREST, Neighbours
-from labeler.evidence.store import EvidenceStore
-from labeler.evidence.writing import write_features, write_store
+from labeler.evidence.store.manifest import no_tokens
+from labeler.evidence.store.store import EvidenceStore
 
 SHALLOW = "blocks.0.hook_resid_post"
 """Where the memory of long collections is measured: one layer runs, and everything behind it as it always does."""
@@ -52,11 +52,9 @@ def compared(model: Any, dictionary: Any, tokens: int) -> dict[str, Any]:
     """Tokens per second of the bare pass and of a collection; both see the same pieces of text, one after the other."""
     import torch
 
-    from labeler.evidence.activity import activity, cut
-    from labeler.evidence.corpus import read_corpus
-    from labeler.evidence.passing import LENGTH as CONTEXT
-    from labeler.evidence.passing import PIECE_TOKENS
-    from labeler.evidence.windows import activations, batches, placed, windows
+    from labeler.evidence.collect.forward import LENGTH as CONTEXT
+    from labeler.evidence.collect.forward import PIECE_TOKENS, activations, activity, batches, cut, placed, windows
+    from labeler.evidence.corpora.registry import read_corpus
     from labeler.models.hooks import HookPoint
 
     hook = HookPoint.parse(dictionary.hook)
@@ -103,8 +101,8 @@ def compared(model: Any, dictionary: Any, tokens: int) -> dict[str, Any]:
 def memory(tokens: int) -> dict[str, Any]:
     """The highest memory of a whole ``collect``, on text that is as long as one likes."""
     from labeler.demo import sample_dictionary
-    from labeler.evidence.collect import CollectRequest, Wanted, collect
-    from labeler.evidence.corpus import sample_corpus
+    from labeler.evidence.collect.collect import CollectRequest, Wanted, collect
+    from labeler.evidence.corpora.registry import sample_corpus
     from labeler.models.names import SMOLLM2
 
     with tempfile.TemporaryDirectory() as folder:
@@ -161,12 +159,10 @@ def ours(tokens: int, ids: str) -> dict[str, Any]:
     import torch
 
     from labeler.demo import sample_dictionary
-    from labeler.evidence.activity import activity, cut
-    from labeler.evidence.corpus import read_corpus
+    from labeler.evidence.collect.forward import LENGTH as CONTEXT
+    from labeler.evidence.collect.forward import PIECE_TOKENS, activations, activity, batches, cut, placed, windows
+    from labeler.evidence.corpora.registry import read_corpus
     from labeler.evidence.dictionaries import load_dictionary
-    from labeler.evidence.passing import LENGTH as CONTEXT
-    from labeler.evidence.passing import PIECE_TOKENS
-    from labeler.evidence.windows import activations, batches, placed, windows
     from labeler.models.hooks import HookPoint
     from labeler.models.language import load_language_model
     from labeler.models.names import SMOLLM2

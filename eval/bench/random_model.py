@@ -7,7 +7,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from labeler.evidence.dictionaries import Dictionary
 from labeler.evidence.dictionaries.activations import TopK
-from labeler.evidence.dictionaries.encoders import Linear
+from labeler.evidence.dictionaries.base import Linear
 from labeler.models.language import LanguageModel, load_language_model
 from labeler.models.names import SMOLLM2
 

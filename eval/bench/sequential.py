@@ -16,7 +16,7 @@ from eval.results import load, save
 from labeler.cli.display import out
 from labeler.cli.following import collecting
 from labeler.demo import collect_sample
-from labeler.evidence.store import EvidenceStore, Material
+from labeler.evidence.store.store import EvidenceStore, Material
 from labeler.explainers.lexical import LexicalExplainer
 from labeler.features import FloatArray
 from labeler.models.names import SMOLLM2, resolve

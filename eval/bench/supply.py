@@ -27,9 +27,9 @@ from eval import results
 from eval.bench.parts import written
 from eval.provider import Knobs, Provider
 from labeler import api
-from labeler.evidence.building import Building
-from labeler.evidence.contexts import Contexts
-from labeler.evidence.pairs import Pairs
+from labeler.evidence.collect.compaction import Building
+from labeler.evidence.neighbours import Pairs
+from labeler.evidence.store.contexts import Contexts
 from labeler.home import open_store
 from labeler.options import Mode, Options
 from labeler.settings import Settings

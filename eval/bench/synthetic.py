@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from labeler.evidence.contexts import Contexts
-from labeler.evidence.pairs import Pairs
+from labeler.evidence.neighbours import Pairs
+from labeler.evidence.store.contexts import Contexts
 
 LENGTH = 32
 PER_PIECE = 512

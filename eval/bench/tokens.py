@@ -23,9 +23,9 @@ from eval.results import load, save
 from labeler.cli.display import out
 from labeler.cli.following import collecting
 from labeler.demo import collect_sample
-from labeler.evidence.drawing import looks
 from labeler.evidence.near_misses import evidence_with_near_misses
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.sampling import looks
+from labeler.evidence.store.store import EvidenceStore
 from labeler.explainers.lexical import LexicalExplainer
 from labeler.explainers.llm import LlmExplainer, strengths
 from labeler.features import Context, FloatArray

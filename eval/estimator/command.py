@@ -22,7 +22,7 @@ from labeler import api
 from labeler.cli.display import out
 from labeler.cli.following import collecting
 from labeler.demo import collect_sample, sample_dictionary
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.models.names import SMOLLM2
 
 NAME = "study"

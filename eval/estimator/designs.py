@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from eval.estimator.known import Known
-from labeler.evidence.drawing import Drawing, Floats, drawing
+from labeler.evidence.sampling import Drawing, Floats, drawing
 from labeler.features import IntArray
 
 Draw = Callable[[int, int], tuple[IntArray, Floats]]

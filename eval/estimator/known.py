@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeler.evidence.drawing import Floats
-from labeler.evidence.sampling import strata
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.sampling import Floats, strata
+from labeler.evidence.store.store import EvidenceStore
 from labeler.explainers.lexical import LexicalExplainer
 from labeler.features import FloatArray, Frame
 from labeler.metrics import pearson

@@ -8,7 +8,7 @@ import numpy as np
 
 from eval.estimator.designs import OURS, UNIFORM, Draw, designs
 from eval.estimator.known import Known
-from labeler.evidence.drawing import Floats, looks
+from labeler.evidence.sampling import Floats, looks
 from labeler.metrics import pearson, simulation
 
 SIZES = (40, 80)

@@ -29,7 +29,7 @@ from eval.known.scoring import Exam, Scores
 from eval.results import load, save
 from labeler.cli.display import out
 from labeler.cli.following import collecting
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.models.names import SMOLLM2
 from labeler.progress import Progress
 from labeler.runs.bench import Backends, unkept

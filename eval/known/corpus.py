@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from eval.known.meaning import Meaning
-from labeler.evidence.building import Building
-from labeler.evidence.columns import no_tokens
-from labeler.evidence.contexts import Contexts
-from labeler.evidence.corpus import Passage, sample_corpus, sample_fingerprint
-from labeler.evidence.finishing import finish
-from labeler.evidence.pairs import Pairs
+from labeler.evidence.collect.compaction import Building
+from labeler.evidence.collect.publish import finish
+from labeler.evidence.corpora.registry import Passage, sample_corpus, sample_fingerprint
+from labeler.evidence.neighbours import Pairs
 from labeler.evidence.sampling import strata
-from labeler.evidence.shelf import MANIFEST
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.contexts import Contexts
+from labeler.evidence.store.manifest import no_tokens
+from labeler.evidence.store.storage import MANIFEST
+from labeler.evidence.store.store import EvidenceStore
 from labeler.features import FloatArray, Frame, IntArray
 from labeler.progress import Progress, silent
 

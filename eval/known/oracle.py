@@ -11,7 +11,7 @@ from eval.known.corpus import truth_of
 from eval.known.meaning import Meaning
 from eval.known.ranking import Pair
 from eval.known.rules import Rule
-from labeler.evidence.store import Material
+from labeler.evidence.store.store import Material
 from labeler.features import FloatArray
 
 

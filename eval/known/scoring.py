@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from eval.known.corpus import frame_of, truth_of
 from eval.known.meaning import Meaning
-from labeler.evidence.drawing import draw, size
-from labeler.evidence.store import EvidenceStore, Material
+from labeler.evidence.sampling import draw, size
+from labeler.evidence.store.store import EvidenceStore, Material
 from labeler.features import FloatArray, Frame
 from labeler.llm.errors import LLMError
 from labeler.progress import Progress, silent

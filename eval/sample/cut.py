@@ -18,16 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler import api
-from labeler.evidence.contexts import Contexts
-from labeler.evidence.lexicon import lexicon_of, write_lexicon
+from labeler.evidence.collect.publish import write_shard, write_store
 from labeler.evidence.neighbours import NEAR_COSINE, NEAREST, Neighbours, groups
-from labeler.evidence.rows import Rows
 from labeler.evidence.sampling import first_of_group, permanent_number, strata
-from labeler.evidence.states import MEANS, Packed, encoded
-from labeler.evidence.store import EvidenceStore
-from labeler.evidence.tensors import Tensors, write_tensors
-from labeler.evidence.word_vectors import VECTORS, vectors_of
-from labeler.evidence.writing import write_shard, write_store
+from labeler.evidence.store.contexts import Contexts, Rows
+from labeler.evidence.store.lexicon import lexicon_of, write_lexicon
+from labeler.evidence.store.states import MEANS, Packed, encoded
+from labeler.evidence.store.storage import Tensors, write_tensors
+from labeler.evidence.store.store import EvidenceStore
+from labeler.evidence.store.word_vectors import VECTORS, vectors_of
 from labeler.features import SPLITS, IntArray
 
 

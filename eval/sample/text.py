@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from labeler.errors import MissingExtraError
-from labeler.evidence.corpus import Passage, sample_corpus
+from labeler.evidence.corpora.registry import Passage, sample_corpus
 from labeler.models.names import wheel_folder
 
 _EXCERPT = "test/test_data/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from eval.sample.text import training_corpus
 from labeler.data import shipped
-from labeler.evidence.windows import activations, batches, windows
+from labeler.evidence.collect.forward import activations, batches, windows
 from labeler.models.hooks import HookPoint
 from labeler.models.language import END_OF_TEXT, load_language_model
 from labeler.models.names import SMOLLM2

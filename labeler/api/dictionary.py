@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from labeler.catalogue.records import NewRun, Standing
     from labeler.catalogue.report import Report
     from labeler.catalogue.repository import Catalogue
-    from labeler.evidence.manifest import Collected
     from labeler.evidence.near_misses import NearMiss
-    from labeler.evidence.store import EvidenceStore
+    from labeler.evidence.store.manifest import Collected
+    from labeler.evidence.store.store import EvidenceStore
     from labeler.features import Evidence, Split
     from labeler.llm.protocol import PendingRequest
     from labeler.runs.config import Given, RunConfig

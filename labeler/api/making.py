@@ -77,9 +77,9 @@ def collect_together(
         raise MissingExtraError("collecting evidence", "local")
     if isinstance(model, str | Path):
         check_name(str(model))
-    from labeler.evidence import memory
-    from labeler.evidence.collect import CollectRequest
-    from labeler.evidence.collect import collect as run_collection
+    from labeler.evidence.collect import collect as memory
+    from labeler.evidence.collect.collect import CollectRequest
+    from labeler.evidence.collect.collect import collect as run_collection
 
     chosen = settings_of(home)
     check_called(progress, "progress", PROGRESS)
@@ -108,7 +108,7 @@ def collect_together(
 
 def writable_shelf(chosen: Settings) -> Path:
     """The folder that new evidence goes to; InputError where dictionaries are read from a URL."""
-    from labeler.evidence.shelf import is_remote
+    from labeler.evidence.store.storage import is_remote
 
     if is_remote(chosen.shelf):
         raise InputError(
@@ -122,7 +122,7 @@ def find_evidence(path: str | Path) -> Path:
 
     InputError where several lie there; the path itself where none does.
     """
-    from labeler.evidence.finding import find_export
+    from labeler.evidence.importers.opening import find_export
 
     return find_export(path_of(path, "path"))
 
@@ -143,7 +143,7 @@ def import_evidence(
     is left then.
     """
     from labeler.catalogue.imports import beside, read
-    from labeler.evidence.bringing import bring
+    from labeler.evidence.importers.opening import bring
 
     chosen = settings_of(home)
     name_of(name, "name", "the new dictionary")

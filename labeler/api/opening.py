@@ -16,7 +16,7 @@ from labeler.errors import InputError
 
 # What a call needs is imported there: a look at a row should not have to wait for the SDKs of language models.
 if TYPE_CHECKING:
-    from labeler.evidence.manifest import Manifest
+    from labeler.evidence.store.manifest import Manifest
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from labeler.cli.listing import facts, lists_line
 from labeler.errors import InputError
 
 if TYPE_CHECKING:
-    from labeler.evidence.manifest import Collected
+    from labeler.evidence.store.manifest import Collected
 
 
 def collect(

@@ -16,8 +16,8 @@ from labeler.features import LENS_SAYS, Lens
 
 if TYPE_CHECKING:
     from labeler.catalogue.glance import Glance
-    from labeler.evidence.manifest import Manifest
-    from labeler.evidence.store import EvidenceStore
+    from labeler.evidence.store.manifest import Manifest
+    from labeler.evidence.store.store import EvidenceStore
 
 
 def dictionaries(

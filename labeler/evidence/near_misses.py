@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.evidence.sampling import permanent_number
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.features import SPLITS, Context, Evidence, IntArray, Split
 
 Kind = Literal["token", "embedding", "neighbour"]

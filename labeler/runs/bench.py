@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from labeler.catalogue.records import RunRecord
 from labeler.errors import InputError
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.explainers import Explainer, open_explainer, parse_explainer
 from labeler.explainers.lexical import background_of
 from labeler.home import open_store

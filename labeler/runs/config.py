@@ -14,8 +14,8 @@ from labeler import __version__
 from labeler.catalogue.records import CandidateRecord, NewFeature, NewRun, Standing
 from labeler.catalogue.sharing import reading
 from labeler.errors import InputError
-from labeler.evidence.manifest import Sampling
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.manifest import Sampling
+from labeler.evidence.store.store import EvidenceStore
 from labeler.explainers import parse_explainer
 from labeler.features import SPLITS
 from labeler.llm.endpoints import same_model

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from labeler.catalogue.records import BY_HALVES, CandidateRecord, ControlOutcome, LabelOutcome, ScoreRecord, ScoreState
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.metrics import ONE_HALF, TOO_FEW, doubt, few_first, mean_interval, why_imprecise
 from labeler.metrics.comparison import known
 from labeler.metrics.correlation import NO_INTERVAL

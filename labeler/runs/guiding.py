@@ -6,8 +6,8 @@ import asyncio
 
 import numpy as np
 
-from labeler.evidence.drawing import Floats, size
-from labeler.evidence.store import Material
+from labeler.evidence.sampling import Floats, size
+from labeler.evidence.store.store import Material
 from labeler.simulators.embedding import context_guide, word_guide
 from labeler.simulators.lexical import named
 

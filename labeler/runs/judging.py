@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from labeler.catalogue.records import ScoreRecord
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.features import SCORE, Splits
 from labeler.llm.calls import together
 from labeler.llm.errors import MalformedError, RefusedError, TruncatedError

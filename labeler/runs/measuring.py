@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.catalogue.records import ScoreRecord, ScoreState
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.features import SCORE, FloatArray, Splits
 from labeler.llm.calls import merged
 from labeler.llm.errors import LLMError, UnrecordedError

@@ -13,7 +13,7 @@ import numpy as np
 
 from labeler.catalogue.records import NewRun
 from labeler.errors import InputError
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.llm.cost_bounds import text_of
 from labeler.llm.prices import BATCH_SHARE, load_facts
 from labeler.llm.protocol import PendingRequest, Usage

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from labeler.evidence.near_misses import evidence_with_near_misses
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.explainers import Explainer
 from labeler.explainers.lexical import LexicalExplainer
 from labeler.features import Explanation

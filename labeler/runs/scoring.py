@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.catalogue.records import ScoreRecord
-from labeler.evidence.drawing import SHARE, drawing, looks
-from labeler.evidence.store import EvidenceStore, Material
+from labeler.evidence.sampling import SHARE, drawing, looks
+from labeler.evidence.store.store import EvidenceStore, Material
 from labeler.features import SCORE, SPLITS, FloatArray, Frame, IntArray, Split, Splits
 from labeler.metrics import (
     Estimate,

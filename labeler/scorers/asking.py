@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from labeler.errors import InputError
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.features import Frame, IntArray
 from labeler.fence import plain
 from labeler.llm.calls import ask_about, together

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.features import SCORE, Splits
 from labeler.scorers.asking import FEW, across_strength, few_per_document, mixed
 from labeler.scorers.protocol import Questions

@@ -6,7 +6,7 @@ from itertools import chain, zip_longest
 
 import numpy as np
 
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.features import SCORE, Frame, IntArray, Splits
 from labeler.scorers.asking import FEW, across_strength, few_per_document, mixed
 from labeler.scorers.protocol import Questions

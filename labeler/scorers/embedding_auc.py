@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.errors import MissingExtraError
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.features import SCORE, Splits
 from labeler.metrics import Estimate, area, auc
 from labeler.models.names import MINILM, encoder_available

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.features import SCORE, FloatArray, Frame, IntArray, Splits
 from labeler.scorers.asking import FEW, across_strength
 from labeler.scorers.protocol import Questions

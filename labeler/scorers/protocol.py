@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.evidence.store import EvidenceStore, Material
+from labeler.evidence.store.store import EvidenceStore, Material
 from labeler.features import SCORE, IntArray, Splits
 from labeler.metrics import Estimate
 

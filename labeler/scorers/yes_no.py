@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.features import SCORE, Splits
 from labeler.fence import marked, one_line
 from labeler.llm.answers import at_most

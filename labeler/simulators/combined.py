@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from labeler.evidence.store import Material
+from labeler.evidence.store.store import Material
 from labeler.features import FloatArray
 from labeler.llm.protocol import Backend, Recorder
 from labeler.prompts import Load, load_prompt

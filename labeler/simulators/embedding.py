@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.errors import MissingExtraError
-from labeler.evidence.store import Material
+from labeler.evidence.store.store import Material
 from labeler.features import FloatArray, IntArray
 from labeler.models.names import MINILM, encoder_available
 from labeler.progress import tell

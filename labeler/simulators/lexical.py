@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from labeler.evidence.store import Material
+from labeler.evidence.store.store import Material
 from labeler.features import FloatArray, IntArray
 from labeler.simulators.totals import note, on_contexts, sums
 from labeler.simulators.word_rules import read

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.errors import InputError
-from labeler.evidence.store import Material
+from labeler.evidence.store.store import Material
 from labeler.features import FloatArray
 from labeler.llm.prompt_logprobs import logprobs_until_given
 from labeler.llm.protocol import Backend, Recorder, TextLogprobs

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from labeler.evidence.store import Material
+from labeler.evidence.store.store import Material
 from labeler.features import FloatArray, IntArray
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from labeler.errors import InputError
-from labeler.evidence.store import Material
+from labeler.evidence.store.store import Material
 from labeler.features import FloatArray
 from labeler.fence import one_line
 from labeler.llm.calls import ask_about, together

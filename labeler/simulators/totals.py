@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from labeler.evidence.store import EvidenceStore, Material
+from labeler.evidence.store.store import EvidenceStore, Material
 from labeler.features import FloatArray, Split
 
 Sum = Callable[[Sequence[str], Material], FloatArray]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.evidence.store import EvidenceStore, Material
+from labeler.evidence.store.store import EvidenceStore, Material
 from labeler.features import IntArray, Split
 from labeler.simulators.word_rules import Reading, held_by
 

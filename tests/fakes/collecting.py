@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from labeler.evidence import passing
+from labeler.evidence.collect import forward as passing
 from tests.fakes.shallow_encoder import shallow_encoder
 
 

@@ -13,16 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from labeler.evidence.building import Building
-from labeler.evidence.cofiring import cofiring
-from labeler.evidence.columns import no_tokens
-from labeler.evidence.contexts import Contexts
-from labeler.evidence.pairs import Pairs
-from labeler.evidence.rows import Rows
-from labeler.evidence.states import Packed
-from labeler.evidence.store import EvidenceStore
-from labeler.evidence.tensors import Tensors, write_tensors
-from labeler.evidence.writing import write_features, write_store
+from labeler.evidence.collect.compaction import Building
+from labeler.evidence.collect.publish import write_features, write_store
+from labeler.evidence.neighbours import Pairs, cofiring
+from labeler.evidence.store.contexts import Contexts, Rows
+from labeler.evidence.store.manifest import no_tokens
+from labeler.evidence.store.states import Packed
+from labeler.evidence.store.storage import Tensors, write_tensors
+from labeler.evidence.store.store import EvidenceStore
 
 LENGTH = 8
 WORDS = tuple(

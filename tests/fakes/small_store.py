@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from labeler.evidence.contexts import Contexts
-from labeler.evidence.lexicon import Lexicon, by_stem, words_on
-from labeler.evidence.rows import Rows
-from labeler.evidence.store import Material
+from labeler.evidence.store.contexts import Contexts, Rows
+from labeler.evidence.store.lexicon import Lexicon, by_stem, words_on
+from labeler.evidence.store.store import Material
 from labeler.features import IntArray, Split
 
 LENGTH = 12

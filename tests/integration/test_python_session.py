@@ -16,7 +16,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from labeler.evidence.corpus import sample_corpus
+from labeler.evidence.corpora.registry import sample_corpus
 from labeler.settings import settings
 from tests.fakes.command import environment
 from tests.fakes.dictionary import weights

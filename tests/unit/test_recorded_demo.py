@@ -9,8 +9,8 @@ import pytest
 from labeler.catalogue.records import LabelOutcome
 from labeler.data import shipped
 from labeler.errors import InputError
-from labeler.evidence.shelf import MANIFEST
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.storage import MANIFEST
+from labeler.evidence.store.store import EvidenceStore
 from labeler.recorded_demo import NAME, demo_dictionary, label_demo
 from tests.fakes.environment import clean
 from tests.fakes.evidence import make_store

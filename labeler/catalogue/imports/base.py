@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labeler.errors import InputError
-from labeler.evidence.formats.reading import one_line
+from labeler.evidence.importers.files import one_line
 
 MAX_LABEL = 1_000
 """Characters of a label, at most; a sentence has a hundred."""

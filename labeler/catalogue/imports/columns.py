@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeler.catalogue.imports.base import ForeignLabel, foreign_label
-from labeler.evidence.formats.fields import Record
+from labeler.evidence.importers.files import Record
 
 INDEX = (
     *("index", "idx", "feature_index", "feature_idx", "feature_id", "feature", "feature_number", "feature_num"),

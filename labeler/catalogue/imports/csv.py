@@ -11,8 +11,7 @@ from labeler.catalogue.export.csv import defused
 from labeler.catalogue.imports.base import SHAPE, ForeignLabel
 from labeler.catalogue.imports.columns import Columns, Rows
 from labeler.errors import InputError
-from labeler.evidence.formats.fields import Record
-from labeler.evidence.formats.reading import one_line
+from labeler.evidence.importers.files import Record, one_line
 
 SEPARATORS = (",", ";", "\t")
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from labeler.catalogue.imports.base import ForeignLabel
 from labeler.catalogue.imports.columns import Columns, Rows
-from labeler.evidence.formats.fields import Record
-from labeler.evidence.formats.reading import parse
+from labeler.evidence.importers.files import Record, parse
 
 
 def labels(text: str, place: str, rows: Rows) -> Iterator[ForeignLabel | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from labeler.evidence.formats.reading import files_in
+from labeler.evidence.importers.files import files_in
 
 BATCH = re.compile(r"batch-[0-9]+\.jsonl(\.gz)?")
 

@@ -15,7 +15,7 @@ from labeler.catalogue.imports.columns import Rows
 from labeler.catalogue.records import CandidateRecord
 from labeler.catalogue.sharing import reading
 from labeler.errors import InputError
-from labeler.evidence.formats.reading import one_line, whole
+from labeler.evidence.importers.files import one_line, whole
 
 MAX_CANDIDATES = 32
 """Labels of one feature, at most."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labeler.errors import InputError, MissingExtraError
-from labeler.evidence.corpora.passages import Document
+from labeler.evidence.corpora.base import Document
 
 ROWS = 256
 """Rows in memory at once; a row may be a book."""

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from labeler.errors import InputError, LabelerError, MissingExtraError
-from labeler.evidence.corpora.passages import Document
+from labeler.evidence.corpora.base import Document
 
 HEAD = 64
 """Rows that tell one data set, or one version of it, from another."""

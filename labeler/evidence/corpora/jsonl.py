@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labeler.errors import InputError
-from labeler.evidence.corpora.passages import Document, Kind
+from labeler.evidence.corpora.base import Document, Kind
 
 LONGEST_LINE = 1 << 26
 """Characters; more books than anyone puts on a line."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from labeler.evidence.corpora.arrow import ROWS, check_pyarrow, documents
-from labeler.evidence.corpora.passages import Document, Kind
+from labeler.evidence.corpora.base import Document, Kind
 
 
 def _files(path: Path) -> list[Path] | None:

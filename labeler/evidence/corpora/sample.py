@@ -14,7 +14,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from labeler.errors import MissingExtraError
-from labeler.evidence.corpora.passages import Passage
+from labeler.evidence.corpora.base import Passage
 from labeler.models.names import wheel_folder
 
 SAMPLE = "sample"

@@ -14,7 +14,7 @@ from typing import Any
 
 from labeler.errors import InputError
 from labeler.evidence.corpora.arrow import check_pyarrow, documents
-from labeler.evidence.corpora.passages import Document, Kind
+from labeler.evidence.corpora.base import Document, Kind
 
 _LONGEST_JSON = 1 << 24
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labeler.errors import InputError
-from labeler.evidence.corpora.passages import Document, Kind
+from labeler.evidence.corpora.base import Document, Kind
 
 _AT_ONCE = 65_536
 """Characters of a line that are read at once: a file may be a single line."""

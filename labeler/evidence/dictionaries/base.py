@@ -1,10 +1,14 @@
-"""A dictionary in memory: an input transform, one linear map, one activation, and a decoder."""
+"""A dictionary in memory: an input transform, one linear map, one activation, and a decoder; and what a family of them is."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import Self
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -12,9 +16,122 @@ from torch import Tensor
 
 from labeler.errors import InputError
 from labeler.evidence.dictionaries.activations import Activation, Active
-from labeler.evidence.dictionaries.encoders import Encoder
-from labeler.evidence.dictionaries.inputs import Input
-from labeler.evidence.dictionaries.leaves import leaves, moved
+
+T = TypeVar("T")
+
+
+def leaves(tree: Any) -> Iterator[tuple[str, str, Any]]:
+    """Every value that is no data class itself: the class that holds it, the field's name, the value."""
+    for field in fields(tree):
+        value = getattr(tree, field.name)
+        if is_dataclass(value):
+            yield from leaves(value)
+        else:
+            yield type(tree).__name__, field.name, value
+
+
+def moved(tree: T, device: torch.device | str) -> T:
+    """The same with every tensor on the device."""
+    changed: dict[str, Any] = {}
+    for field in fields(tree):  # type: ignore[arg-type]
+        value = getattr(tree, field.name)
+        if isinstance(value, Tensor):
+            changed[field.name] = value.to(device)
+        elif is_dataclass(value):
+            changed[field.name] = moved(value, device)
+    return replace(tree, **changed)  # type: ignore[type-var]
+
+
+Norm = Literal["none", "layer", "constant"]
+
+EPSILON = 1e-5
+"""What layer normalisation adds to the deviation, in SAELens and in OpenAI's autoencoders alike."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Input:
+    """Centred, normalised token by token, scaled, shifted: in this order."""
+
+    centre: bool = False
+    """Each token's own mean is taken off: what TransformerLens's ``center_writing_weights`` does to the residual stream of
+    a model with LayerNorms, which itself never notices."""
+    norm: Norm = "none"
+    """``layer``: mean 0 and deviation 1 (of the sample, as torch has it); ``constant``: norm sqrt(d_model)."""
+    scale: float = 1.0
+    shift: Tensor | None = None
+    """[d_model] what is taken off at last, mostly the decoder's bias."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x [n, d_model] -> [n, d_model]; x itself where there is nothing to do."""
+        if self.centre:
+            x = x - x.mean(dim=-1, keepdim=True)
+        if self.norm == "layer":
+            x = x - x.mean(dim=-1, keepdim=True)
+            x = x / (x.std(dim=-1, keepdim=True) + EPSILON)
+        elif self.norm == "constant":
+            x = x * (math.sqrt(x.shape[-1]) / x.norm(dim=-1, keepdim=True))
+        if self.scale != 1:
+            x = x * self.scale
+        return x if self.shift is None else x - self.shift
+
+    def wrong(self, d_model: int) -> str:
+        """What does not fit an input of this width; '' where all does."""
+        if self.shift is not None and self.shift.shape != (d_model,):
+            return f"what is taken off the input has shape {list(self.shift.shape)}, expected [{d_model}]"
+        return ""
+
+
+class Encoder(Protocol):
+    """A linear map."""
+
+    @property
+    def d_model(self) -> int:
+        """Width of what it reads."""
+        ...
+
+    @property
+    def n_features(self) -> int:
+        """Width of what it gives."""
+        ...
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x [n, d_model] -> pre-activations [n, n_features], a tensor that the caller may write into."""
+        ...
+
+    def wrong(self) -> str:
+        """What does not fit together; '' where all does."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A matrix and a bias."""
+
+    W_enc: Tensor
+    """[d_model, n_features]"""
+    b_enc: Tensor
+    """[n_features]"""
+
+    @property
+    def d_model(self) -> int:
+        """Width of what it reads."""
+        return int(self.W_enc.shape[0])
+
+    @property
+    def n_features(self) -> int:
+        """Width of what it gives."""
+        return int(self.W_enc.shape[1])
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x [n, d_model] -> [n, n_features]; the bias rides along in the product, which saves a pass over the result."""
+        return torch.addmm(self.b_enc, x, self.W_enc)
+
+    def wrong(self) -> str:
+        """What does not fit together; '' where all does."""
+        if self.b_enc.shape != (self.n_features,):
+            return f"b_enc has shape {list(self.b_enc.shape)}, expected [{self.n_features}]"
+        return ""
+
 
 WINDOW = 128
 """Tokens that the model sees at once, beside the one that starts every window, where a dictionary says nothing else."""
@@ -142,3 +259,24 @@ class Dictionary:
     def to(self, device: torch.device | str) -> Dictionary:
         """The same with its weights on the device."""
         return moved(self, device)
+
+
+@dataclass(frozen=True)
+class Family:
+    """Recognised by the name of its weights' file alone; whether all else is right, its reader says."""
+
+    weights: str
+    """The file with the weights, relative to the dictionary's folder; ``*`` stands for part of a name."""
+    read: Callable[[Path], Dictionary]
+    """Takes the path of that file. Raises InputError where something is missing or does not fit."""
+    beside: tuple[str, ...] = ()
+    """Other files that the reader looks at, relative to the same folder."""
+
+    @property
+    def looks(self) -> str:
+        """What a folder of this family holds, for people."""
+        return " with ".join([self.weights, *self.beside[:1]])
+
+    def holds(self, name: str) -> bool:
+        """Whether a name relative to a folder is that of the weights' file."""
+        return name.count("/") == self.weights.count("/") and fnmatchcase(name, self.weights)

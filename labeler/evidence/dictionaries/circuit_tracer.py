@@ -7,11 +7,9 @@ from pathlib import Path
 
 from labeler.errors import InputError
 from labeler.evidence.dictionaries.activations import Threshold
-from labeler.evidence.dictionaries.base import Dictionary
+from labeler.evidence.dictionaries.base import Dictionary, Family, Linear
 from labeler.evidence.dictionaries.config import Config
-from labeler.evidence.dictionaries.containers import read_safetensors
-from labeler.evidence.dictionaries.encoders import Linear
-from labeler.evidence.dictionaries.family import Family
+from labeler.evidence.dictionaries.files import read_safetensors
 
 _LAYER = re.compile(r"^layer_(\d{1,4})\.safetensors$")
 _THRESHOLDS = ("activation_function.threshold", "threshold")

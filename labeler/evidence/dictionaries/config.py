@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labeler.errors import InputError
-from labeler.evidence.dictionaries.damage import reading
+from labeler.evidence.dictionaries.files import reading
 
 LIMIT = 2**20
 """Bytes; a configuration is a page of text."""

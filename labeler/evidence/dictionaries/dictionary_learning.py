@@ -7,13 +7,9 @@ from pathlib import Path
 
 from labeler.errors import InputError
 from labeler.evidence.dictionaries.activations import Activation, Gated, Threshold, TopK
-from labeler.evidence.dictionaries.base import Dictionary
+from labeler.evidence.dictionaries.base import Dictionary, Family, Input, Linear
 from labeler.evidence.dictionaries.config import Config
-from labeler.evidence.dictionaries.containers import read_torch
-from labeler.evidence.dictionaries.encoders import Linear
-from labeler.evidence.dictionaries.family import Family
-from labeler.evidence.dictionaries.inputs import Input
-from labeler.evidence.dictionaries.weights import Weights
+from labeler.evidence.dictionaries.files import Weights, read_torch
 
 _LINEAR = ("encoder.weight", "decoder.weight")
 _PLAIN = ("W_enc", "b_enc", "W_dec", "b_dec", "threshold")

@@ -7,12 +7,8 @@ import re
 from pathlib import Path
 
 from labeler.evidence.dictionaries.activations import Threshold
-from labeler.evidence.dictionaries.base import Dictionary
-from labeler.evidence.dictionaries.containers import read_npz
-from labeler.evidence.dictionaries.encoders import Linear
-from labeler.evidence.dictionaries.family import Family
-from labeler.evidence.dictionaries.inputs import Input
-from labeler.evidence.dictionaries.weights import Weights
+from labeler.evidence.dictionaries.base import Dictionary, Family, Input, Linear
+from labeler.evidence.dictionaries.files import Weights, read_npz
 
 _REPOSITORY = re.compile(r"gemma-scope-(\d+b)-(pt|it)-(res|mlp|att|transcoders)(?![a-z])")
 _LAYER = re.compile(r"/layer_(\d{1,4})/")

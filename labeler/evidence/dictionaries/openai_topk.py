@@ -7,12 +7,9 @@ from pathlib import Path
 
 from labeler.errors import InputError
 from labeler.evidence.dictionaries.activations import Activation, Threshold, TopK
-from labeler.evidence.dictionaries.base import Dictionary
+from labeler.evidence.dictionaries.base import Dictionary, Family, Input, Linear
 from labeler.evidence.dictionaries.config import Config
-from labeler.evidence.dictionaries.containers import read_torch
-from labeler.evidence.dictionaries.encoders import Linear
-from labeler.evidence.dictionaries.family import Family
-from labeler.evidence.dictionaries.inputs import Input
+from labeler.evidence.dictionaries.files import read_torch
 
 _PATH = re.compile(
     r"/(resid_delta_attn|resid_delta_mlp|resid_post_attn|resid_post_mlp|mlp_post_act)\w*/.*?(\d{1,4})\.pt$"

@@ -13,13 +13,9 @@ from torch import Tensor
 
 from labeler.errors import InputError
 from labeler.evidence.dictionaries.activations import Activation, Gated, Threshold, TopK
-from labeler.evidence.dictionaries.base import Dictionary
+from labeler.evidence.dictionaries.base import Dictionary, Family, Input, Linear, Norm
 from labeler.evidence.dictionaries.config import Config
-from labeler.evidence.dictionaries.containers import read_safetensors
-from labeler.evidence.dictionaries.encoders import Linear
-from labeler.evidence.dictionaries.family import Family
-from labeler.evidence.dictionaries.inputs import Input, Norm
-from labeler.evidence.dictionaries.weights import Weights
+from labeler.evidence.dictionaries.files import Weights, read_safetensors
 
 _NEEDED = {
     "standard": ("b_enc",),

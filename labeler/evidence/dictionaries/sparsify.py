@@ -8,12 +8,9 @@ from pathlib import Path
 
 from labeler.errors import InputError
 from labeler.evidence.dictionaries.activations import Activation, GroupMax, TopK
-from labeler.evidence.dictionaries.base import Dictionary
+from labeler.evidence.dictionaries.base import Dictionary, Family, Input, Linear
 from labeler.evidence.dictionaries.config import Config
-from labeler.evidence.dictionaries.containers import read_safetensors
-from labeler.evidence.dictionaries.encoders import Linear
-from labeler.evidence.dictionaries.family import Family
-from labeler.evidence.dictionaries.inputs import Input
+from labeler.evidence.dictionaries.files import read_safetensors
 
 _MODULE = re.compile(r"^(?:\w+\.)*(?:layers|h)\.\d{1,4}(?:\.\w+)*$")
 _ACTIVATIONS: dict[str, Callable[[int], Activation]] = {"topk": TopK, "groupmax": GroupMax}

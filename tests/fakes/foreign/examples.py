@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from labeler.errors import InputError
-from labeler.evidence.formats.delphi import open_delphi
-from labeler.evidence.formats.loading import open_foreign
+from labeler.evidence.importers.delphi import open_delphi
+from labeler.evidence.importers.registry import open_foreign
 from tests.fakes.foreign.circuit_tracer import save_circuit_tracer
 from tests.fakes.foreign.contexts import save_contexts
 from tests.fakes.foreign.delphi import save_delphi

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from labeler.evidence.formats.base import MAX_INDEX, ForeignFeature, ForeignWindow, Origin
-from labeler.evidence.formats.marks import is_mark
+from labeler.evidence.importers.base import MAX_INDEX, ForeignFeature, ForeignWindow, Origin
+from labeler.evidence.importers.tokens import is_mark
 
 
 def check_features(origin: Origin, features: Sequence[ForeignFeature]) -> None:

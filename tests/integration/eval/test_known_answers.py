@@ -8,7 +8,7 @@ from eval.__main__ import app
 from eval.known.command import CONTEXTS
 from eval.known.corpus import cut
 from eval.known.rules import RULES
-from labeler.evidence.corpus import sample_corpus
+from labeler.evidence.corpora.registry import sample_corpus
 from labeler.models.names import encoder_available, wheel_folder
 from labeler.settings import settings
 

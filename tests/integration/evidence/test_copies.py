@@ -9,9 +9,9 @@ import pytest
 
 from labeler import api
 from labeler.errors import InputError
-from labeler.evidence.collect import CollectRequest, Wanted, collect
-from labeler.evidence.manifest import write_json
+from labeler.evidence.collect.collect import CollectRequest, Wanted, collect
 from labeler.evidence.near_misses import evidence_with_near_misses
+from labeler.evidence.store.manifest import write_json
 from labeler.features import SPLITS
 from labeler.models.language import load_language_model
 from tests.fakes.collecting import quick_collections

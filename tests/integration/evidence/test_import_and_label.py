@@ -8,8 +8,8 @@ import pytest
 
 from labeler import api
 from labeler.errors import InputError
-from labeler.evidence import finishing
-from labeler.evidence.bringing import bring
+from labeler.evidence.collect import publish as finishing
+from labeler.evidence.importers.opening import bring
 from tests.fakes import encoding
 from tests.fakes.crawl import WORDS as CRAWLED
 from tests.fakes.encoding import FakeEncoder

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from labeler.evidence.bringing import bring
+from labeler.evidence.importers.opening import bring
 from labeler.runs.config import RunConfig
 from labeler.runs.judging import foreign_judgements, judge, questions
 from labeler.scorers import open_judge, parse_scorer

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from labeler.errors import InputError
-from labeler.evidence.corpus import read_corpus
+from labeler.evidence.corpora.registry import read_corpus
 
 PYTHON = os.environ.get("LABELER_REFERENCE_DATASETS")
 pytestmark = [

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from labeler.evidence.formats.delphi import DelphiCache
+from labeler.evidence.importers.delphi import DelphiCache
 
 ROOT = Path(__file__).parents[3]
 PYTHON = os.environ.get("LABELER_REFERENCE_DELPHI", "")

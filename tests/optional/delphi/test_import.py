@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labeler import api
-from labeler.evidence.formats.delphi import open_delphi
+from labeler.evidence.importers.delphi import open_delphi
 from labeler.evidence.sampling import TOP
 from tests.fakes.dictionary import save_dictionary
 from tests.fakes.tiny_model import VOCABULARY, save_tiny_model

@@ -7,7 +7,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import AutoModel
 
-from labeler.evidence.formats.delphi import open_delphi
+from labeler.evidence.importers.delphi import open_delphi
 from tests.fakes.dictionary import save_dictionary
 from tests.fakes.tiny_model import VOCABULARY, save_tiny_model
 from tests.optional.delphi.reference import PYTHON, listed_by_delphi, write_cache

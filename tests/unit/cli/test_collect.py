@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from labeler.cli.collect import notes
-from labeler.evidence.manifest import Collected
+from labeler.evidence.store.manifest import Collected
 
 FOUND = Collected(tokens=8_827, asked=None, ended=True, contexts=300, documents=200, left_out=63)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from labeler.errors import InputError
-from labeler.evidence.collect import check_same
+from labeler.evidence.collect.collect import check_same
 
 THERE = {"format": 1, "model": "smollm2-135m", "corpus": "c"}
 

@@ -5,8 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from labeler.evidence.copies import LEFT_OUT, Splits, joined
-from labeler.evidence.owners import NOBODY, Owners
+from labeler.evidence.copies import LEFT_OUT, NOBODY, Owners, Splits, joined
 from labeler.evidence.sampling import split_of
 from labeler.features import SPLITS
 from tests.fakes.crawl import FOOTER, contexts_of, crawl, leaks

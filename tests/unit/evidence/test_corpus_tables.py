@@ -9,7 +9,7 @@ import pytest
 
 from labeler.errors import InputError, MissingExtraError
 from labeler.evidence.corpora.arrow import ROWS
-from labeler.evidence.corpus import corpus_fingerprint, read_corpus
+from labeler.evidence.corpora.registry import corpus_fingerprint, read_corpus
 from tests.fakes.corpora import save_dataset, save_dataset_dict, write_parquet, write_stream
 
 ROWS_A = [{"id": f"a{i}", "text": f"text {i}", "n": i} for i in range(10)]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from labeler.evidence.delphi import CachePart
-from labeler.evidence.formats.delphi import open_delphi
+from labeler.evidence.importers.delphi import open_delphi
+from labeler.evidence.importers.delphi_store import CachePart
 from tests.fakes.crawl import WORDS, leaks
 from tests.fakes.foreign.delphi import save_delphi
 

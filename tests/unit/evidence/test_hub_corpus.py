@@ -7,7 +7,7 @@ import pytest
 
 from labeler.errors import InputError, LabelerError, MissingExtraError
 from labeler.evidence.corpora import hub
-from labeler.evidence.corpus import corpus_fingerprint, read_corpus
+from labeler.evidence.corpora.registry import corpus_fingerprint, read_corpus
 
 ROWS = [{"text": f"text {n}", "meta": n} for n in range(5)]
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from labeler.evidence.bringing import bring
+from labeler.evidence.importers.opening import bring
 from labeler.evidence.near_misses import evidence_with_near_misses, near_misses
 from tests.fakes.evidence import RULES, make_store
 from tests.fakes.foreign.toy import save_toy_contexts

@@ -1,8 +1,7 @@
 import numpy as np
 import torch
 
-from labeler.evidence.cofiring import by_sightings
-from labeler.evidence.neighbours import by_direction
+from labeler.evidence.neighbours import by_direction, by_sightings
 
 
 def test_directions_that_point_alike_are_near_and_a_group():

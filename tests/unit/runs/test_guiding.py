@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
-from labeler.evidence.drawing import coarse, drawing
+from labeler.evidence.sampling import coarse, drawing
 from labeler.runs.guiding import guides
 from labeler.runs.scoring import whole
 from labeler.simulators import embedding

@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from labeler.evidence.bringing import bring
+from labeler.evidence.importers.opening import bring
 from labeler.scorers.asking import PER_DOCUMENT
 from labeler.scorers.detection import DetectionJudge
 from tests.fakes.evidence import RULES, make_store

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labeler.errors import MissingExtraError
-from labeler.evidence.bringing import bring
+from labeler.evidence.importers.opening import bring
 from labeler.scorers import embedding_auc
 from labeler.scorers.embedding_auc import EmbeddingJudge
 from tests.fakes.evidence import make_store

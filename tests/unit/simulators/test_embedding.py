@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.simulators import embedding
 from labeler.simulators.embedding import IN_CONTEXT, EmbeddingSimulator, ordinary_labels, parts
 from labeler.words import words

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeler.evidence.store import Material
+from labeler.evidence.store.store import Material
 from labeler.features import Frame
 from labeler.simulators.lexical import LexicalSimulator, named
 from labeler.simulators.word_rules import WEAK, read

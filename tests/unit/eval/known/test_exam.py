@@ -9,7 +9,7 @@ from eval.known.oracle import Oracle
 from eval.known.ranking import TESTS, auc_of, labels, pairs, questions, verdict, wrong
 from eval.known.rules import QUICK, RULES
 from eval.known.scoring import Exam
-from labeler.evidence import finishing
+from labeler.evidence.collect import publish as finishing
 from labeler.llm.errors import MalformedError
 from labeler.models.names import wheel_folder
 

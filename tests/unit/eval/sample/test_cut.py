@@ -5,7 +5,7 @@ import pytest
 
 from eval.sample.cut import Sizes, cut
 from labeler.evidence.sampling import permanent_number
-from labeler.evidence.store import EvidenceStore
+from labeler.evidence.store.store import EvidenceStore
 from labeler.features import SPLITS
 from tests.fakes.evidence import make_store
 

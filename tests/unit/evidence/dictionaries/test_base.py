@@ -6,8 +6,7 @@ import torch
 from labeler.errors import InputError
 from labeler.evidence.dictionaries import Dictionary, base, load_dictionary
 from labeler.evidence.dictionaries.activations import GroupMax, Threshold, TopK
-from labeler.evidence.dictionaries.encoders import Linear
-from labeler.evidence.dictionaries.inputs import Input
+from labeler.evidence.dictionaries.base import Input, Linear
 from tests.fakes.dictionary import EVERY, inputs, random_weights
 
 

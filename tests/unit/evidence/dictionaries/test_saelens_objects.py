@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from labeler.errors import InputError
+from labeler.evidence.collect.collect import wanted
 from labeler.evidence.dictionaries import load_dictionary
 from labeler.evidence.dictionaries.saelens import is_object, of_object
-from labeler.evidence.memory import wanted
 from tests.fakes.dictionary import gate, inputs, random_weights, save_dictionary
 from tests.fakes.sae import SAE
 

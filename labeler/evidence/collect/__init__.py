@@ -1,0 +1,1 @@
+"""Model + dictionaries + corpus -> evidence: forward passes, segments on disk, their compaction, the finished store."""

@@ -1,6 +1,0 @@
-"""Foreign evidence: one format a file, found by looking."""
-
-from labeler.evidence.formats.base import Foreign, ForeignFeature, ForeignWindow, Origin
-from labeler.evidence.formats.loading import FORMATS, open_foreign
-
-__all__ = ["FORMATS", "Foreign", "ForeignFeature", "ForeignWindow", "Origin", "open_foreign"]
