@@ -26,7 +26,7 @@ from labeler.evidence.sampling import draw
 from labeler.evidence.store.store import EvidenceStore
 from labeler.metrics import Average, average, paired_difference
 from labeler.runs.bench import Backends, unkept
-from labeler.runs.guiding import guides
+from labeler.runs.importance import guides
 from labeler.runs.scoring import Sample, point, whole
 from labeler.settings import settings
 from labeler.simulators import Simulator, lookup, open_simulator, parse_simulator

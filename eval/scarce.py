@@ -41,8 +41,8 @@ from labeler.metrics.moments import unit_moments
 from labeler.progress import Progress
 from labeler.runs.bench import Backends, Bench, unkept
 from labeler.runs.config import RunConfig
-from labeler.runs.folds import by_half
-from labeler.runs.label import explanation, label
+from labeler.runs.cross_fitting import by_half
+from labeler.runs.pipeline import explanation, label
 from labeler.runs.scoring import Sample
 from labeler.settings import settings
 from labeler.simulators.embedding import EmbeddingSimulator

@@ -39,7 +39,7 @@ from labeler.evidence.store.store import EvidenceStore
 from labeler.evidence.store.word_vectors import write_vectors
 from labeler.features import SPLITS
 from labeler.runs.config import RunConfig
-from labeler.runs.guiding import guides
+from labeler.runs.importance import guides
 from labeler.runs.scoring import foreign_scores, score, whole
 from labeler.simulators.embedding import EmbeddingSimulator
 from labeler.simulators.lexical import LexicalSimulator

@@ -14,8 +14,8 @@ from labeler.features import FloatArray, Frame
 from labeler.metrics import pearson
 from labeler.metrics.moments import unit_moments
 from labeler.runs.bench import background
-from labeler.runs.guiding import guides
-from labeler.runs.label import choose
+from labeler.runs.importance import guides
+from labeler.runs.pipeline import choose
 from labeler.runs.scoring import whole
 from labeler.simulators.embedding import EmbeddingSimulator
 from labeler.simulators.lexical import LexicalSimulator

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from labeler.features import Evidence, Split
     from labeler.llm.protocol import PendingRequest
     from labeler.runs.config import Given, RunConfig
-    from labeler.runs.planning import Plan
+    from labeler.runs.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,7 +236,7 @@ class Dictionary:
         features it would finish. The other options are those of ``label``. Raises what ``label`` raises, but for missing
         keys, which are not needed.
         """
-        from labeler.runs.planning import plans
+        from labeler.runs.plan import plans
 
         chosen = Options(**options)
         usual = open_catalogue(self._settings).usual_answer
@@ -253,7 +253,7 @@ class Dictionary:
         What is simulated or judged is ``label``, else the catalogue's, else one of token statistics. The other options
         are those of ``label``. Raises InputError where the stage asks no model.
         """
-        from labeler.runs.rehearsal import STAGES, requests_of
+        from labeler.runs.dry_run import STAGES, requests_of
 
         at = self.store.check_index(index_of(index))
         one_of(stage, "stage", STAGES)
@@ -392,7 +392,7 @@ class Dictionary:
 
     def _priced(self, config: RunConfig, stored: NewRun, catalogue: Catalogue) -> NewRun:
         """The same with what its features are expected to take: no more of them are begun than its budget can finish."""
-        from labeler.runs.planning import expected_usd
+        from labeler.runs.plan import expected_usd
 
         try:
             expected = asyncio_run(expected_usd(config, self.store, self._settings, stored, catalogue.usual_answer))
@@ -404,7 +404,7 @@ class Dictionary:
 
     def _try_prompts(self, config: RunConfig, stored: NewRun) -> None:
         """Fill in a user's own templates for one feature: what fails there would fail for every one."""
-        from labeler.runs.rehearsal import STAGES, requests_of
+        from labeler.runs.dry_run import STAGES, requests_of
 
         live = [feature.index for feature in stored.features if feature.state is None]
         for stage in STAGES if config.prompts and live else ():

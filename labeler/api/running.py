@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from labeler.catalogue.records import Progress as RunProgress
     from labeler.catalogue.report import Report
     from labeler.catalogue.repository import Catalogue
-    from labeler.runs.files import Taken
+    from labeler.runs.request_files import Taken
 
 Watch = Callable[["RunProgress"], None]
 """Called a few times a second with where a run is."""
@@ -72,7 +72,7 @@ class Run:
 
     def export_requests(self, folder: str | Path) -> list[Path]:
         """Write what waits for an answer to files in OpenAI's batch form; InputError where nothing does."""
-        from labeler.runs.files import export_requests
+        from labeler.runs.request_files import export_requests
 
         return export_requests(self._catalogue, self.record, path_of(folder, "folder"))
 
@@ -82,7 +82,7 @@ class Run:
         InputError where there is no such folder, or no file of answers in it.
         """
         from labeler.llm.providers.offline import open_offline
-        from labeler.runs.files import import_answers
+        from labeler.runs.request_files import import_answers
 
         opened = functools.cache(lambda name: open_offline(name, self._settings))
         place = path_of(folder, "folder")
@@ -134,7 +134,7 @@ class Run:
         ten seconds on stderr, unless the level of the logger ``labeler.progress`` is above information.
         """
         from labeler.runs.bench import open_bench
-        from labeler.runs.waiting import wait
+        from labeler.runs.worker_loop import wait
 
         check_called(watch, "watch", "where the run is")
         if self.record.state == "finished":

@@ -27,7 +27,7 @@ def check_tools(open_it: Callable[[Backends], Bench], chosen: Settings, budget: 
     """
 
     from labeler.runs.bench import Backends
-    from labeler.runs.money import check_prices
+    from labeler.runs.dry_run import check_prices
 
     async def check() -> None:
         backends = Backends(chosen)

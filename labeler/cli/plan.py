@@ -30,7 +30,7 @@ from labeler.cli.tables import Column, print_table
 from labeler.options import Options
 
 if TYPE_CHECKING:
-    from labeler.runs.planning import Plan, PlannedNull, Span
+    from labeler.runs.plan import Plan, PlannedNull, Span
 
 
 def plan(
@@ -125,7 +125,7 @@ def within(one: Plan) -> str:
 
 def paces(batch: bool) -> str:
     """What the hours of plans rest on."""
-    from labeler.runs.planning import BATCH_HOURS, CALL_SECONDS, IN_FLIGHT, Span
+    from labeler.runs.plan import BATCH_HOURS, CALL_SECONDS, IN_FLIGHT, Span
 
     calls = f"{IN_FLIGHT} calls at once of {span(Span(*CALL_SECONDS), digits)} s each, fewer where known limits allow no more"
     batches = f" (a batch takes {span(Span(*BATCH_HOURS), duration)})" if batch else ""

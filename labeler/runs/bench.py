@@ -20,8 +20,8 @@ from labeler.llm.prices import BATCH_SHARE, load_facts
 from labeler.llm.protocol import Account, Address, Backend, Recorder, Usage
 from labeler.llm.providers.offline import open_offline
 from labeler.prompts import Prompt, custom_prompt, load_prompt
-from labeler.runs.account import TakeTurn
 from labeler.runs.config import RunConfig
+from labeler.runs.ledger import TakeTurn
 from labeler.scorers import Judge, open_judge, parse_scorer
 from labeler.settings import Settings
 from labeler.simulators import Simulator, open_simulator, parse_simulator

@@ -1,4 +1,7 @@
-"""What a process asks of and writes to the catalogue about calls, in groups: answers, reservations, settlements."""
+"""What a process asks of and writes to the catalogue about calls: answers, reservations and settlements, in group commits.
+
+Group commit: writes that arrive during one commit form the next.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,64 @@ import time
 from bisect import insort
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Generic, TypeVar
 
-from labeler.catalogue.records import CallRecord, Settlement, StoredAnswer
+from labeler.catalogue.records import CallRecord, Claim, Settlement, StoredAnswer
 from labeler.catalogue.repository import Catalogue
 from labeler.llm.errors import SpentError
-from labeler.runs.grouped import Grouped
+from labeler.llm.protocol import OPEN, Reply, Turn, Usage
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST = 500
+"""How many items make up a group at most."""
+
+
+class Grouped(Generic[T, R]):
+    """A blocking function of many items, called for single ones from one event loop.
+
+    An item that was handed over is done even where whoever handed it over no longer waits.
+    """
+
+    def __init__(self, work: Callable[[Sequence[T]], Sequence[R]], threads: Executor) -> None:
+        """``work`` runs in one of the ``threads``; it returns a result for each item, in order. What it raises, all of
+        a group get."""
+        self._work = work
+        self._threads = threads
+        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def __call__(self, item: T) -> R:
+        """The item's result."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._drain())
+        return await future
+
+    async def flush(self) -> None:
+        """Until everything that was handed over is done, or has failed."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait([self._task])
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            try:
+                items = [item for item, _ in group]
+                results = await asyncio.get_running_loop().run_in_executor(self._threads, self._work, items)
+            except Exception as error:  # whoever waits hears of it; the next group has its own chance
+                for _, future in group:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for (_, future), result in zip(group, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
+
 
 WAIT_SECONDS = 0.25
 
@@ -118,3 +172,54 @@ class Line:
             self._indices.remove(index)
             left, self._left = self._left, asyncio.Event()
             left.set()
+
+
+TakeTurn = Callable[[Usage], AbstractAsyncContextManager[Turn]]
+
+
+class RunAccount:
+    """One claim's; see the protocol."""
+
+    def __init__(
+        self, ledger: Ledger, claim: Claim, backend: str, prompt: str, take_turn: TakeTurn, *, deferred: bool
+    ) -> None:
+        self.prompt = prompt
+        self.deferred = deferred
+        self._take_turn = take_turn
+        self._ledger = ledger
+        self._claim = claim
+        self._backend = backend
+
+    def turn(self, bound: Usage) -> AbstractAsyncContextManager[Turn]:
+        """See the protocol."""
+        return self._take_turn(bound)
+
+    async def find(self, key: str) -> Reply | None:
+        """See the protocol."""
+        found = await self._ledger.find(key)
+        return None if found is None else found.reply
+
+    async def reserve(self, key: str, bound: Usage) -> str:
+        """See the protocol."""
+        call = CallRecord(
+            run_id=self._claim.run_id,
+            index=self._claim.index,
+            stage=self._claim.stage,
+            backend=self._backend,
+            prompt=self.prompt,
+            outcome=OPEN,
+            key=key,
+            input_tokens=bound.input_tokens,
+            output_tokens=bound.output_tokens,
+            usd=bound.usd,
+        )
+        await self._ledger.reserve(call)
+        return call.id
+
+    async def settle(self, call: str, outcome: str, usage: Usage | None, reply: Reply | None = None) -> None:
+        """See the protocol."""
+        await self._ledger.settle(Settlement(call=call, outcome=outcome, usage=usage, reply=reply))
+
+    async def useless(self, key: str) -> None:
+        """See the protocol."""
+        await self._ledger.useless(key)

@@ -25,7 +25,7 @@ from labeler.metrics import (
 )
 from labeler.metrics.moments import TOKENS, XX, XY, YY, X, Y
 from labeler.runs.config import RunConfig
-from labeler.runs.guiding import guides
+from labeler.runs.importance import guides
 from labeler.simulators import Simulator, Summing
 
 AT_ONCE = 20

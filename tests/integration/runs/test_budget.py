@@ -29,7 +29,7 @@ def home(tmp_path, monkeypatch, catalogue_url, provider):
     clean(monkeypatch)
     provider.reset()
     for name in ("SOONEST", "AGAIN_SECONDS"):
-        monkeypatch.setattr(f"labeler.runs.shipping.{name}", 0.05)
+        monkeypatch.setattr(f"labeler.runs.batch_submission.{name}", 0.05)
     return PricedHome(tmp_path / "home", catalogue_url, provider, N)
 
 

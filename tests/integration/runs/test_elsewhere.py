@@ -9,7 +9,7 @@ from labeler import api
 from labeler.features import SPLITS
 from labeler.home import open_store
 from labeler.metrics import ONE_HALF
-from labeler.runs.folds import BY_HALVES
+from labeler.runs.cross_fitting import BY_HALVES
 from labeler.runs.scoring import foreign_scores, point, whole
 from labeler.simulators import lexical
 from tests.fakes.evidence import make_store

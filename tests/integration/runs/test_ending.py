@@ -7,7 +7,7 @@ import pytest
 
 from eval.provider import Knobs, Provider
 from labeler.catalogue.repository import Catalogue
-from labeler.runs.drain import Drain
+from labeler.runs.worker_loop import Drain
 from tests.fakes.environment import clean
 from tests.fakes.priced import PricedHome
 

@@ -13,10 +13,10 @@ from labeler.features import SPLITS
 from labeler.home import open_store
 from labeler.metrics import ONE_HALF, TOO_FEW
 from labeler.metrics.correlation import NO_INTERVAL
-from labeler.runs import label
+from labeler.runs import pipeline as label
 from labeler.runs.config import RunConfig
-from labeler.runs.drain import Drain
-from labeler.runs.folds import BY_HALVES, joined, mean_of_folds
+from labeler.runs.cross_fitting import BY_HALVES, joined, mean_of_folds
+from labeler.runs.worker_loop import Drain
 from labeler.settings import Settings
 from tests.fakes.environment import clean
 from tests.fakes.evidence import make_store, on

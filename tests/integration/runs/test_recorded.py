@@ -10,7 +10,7 @@ from labeler.catalogue.repository import Catalogue
 from labeler.home import open_store
 from labeler.llm.providers import offline as recorded
 from labeler.recorded_demo import unanswered
-from labeler.runs.drain import Drain
+from labeler.runs.worker_loop import Drain
 from labeler.settings import Settings
 from tests.fakes.environment import clean
 from tests.fakes.evidence import make_store

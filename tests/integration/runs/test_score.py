@@ -11,7 +11,7 @@ from labeler import api
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError
 from labeler.home import open_store
-from labeler.runs.drain import Drain
+from labeler.runs.worker_loop import Drain
 from labeler.settings import Settings
 from tests.fakes.environment import clean
 from tests.fakes.evidence import RULES, make_store, on
@@ -106,7 +106,7 @@ def test_judges_stand_beside_simulators_in_a_run_that_labels(chosen, toy):
 
 
 def test_a_paid_judge_is_tried_with_foreign_labels_on_the_null_sample_alone(chosen, toy, monkeypatch):
-    monkeypatch.setattr("labeler.runs.paid_null.FEATURES", 2)
+    monkeypatch.setattr("labeler.runs.config.FEATURES", 2)
     with ProviderThread(judge_by_words) as provider:
         run = toy.label(**LEXICAL, scorers=[f"openai:m@{provider.url}/v1"], contexts=10, foreign=3)
         drain(chosen)

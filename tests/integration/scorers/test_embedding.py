@@ -6,7 +6,7 @@ import pytest
 
 from labeler.evidence.importers.opening import bring
 from labeler.runs.config import RunConfig
-from labeler.runs.judging import foreign_judgements, judge, questions
+from labeler.runs.evaluation import foreign_judgements, judge, questions
 from labeler.scorers import open_judge, parse_scorer
 from tests.fakes.foreign.toy import save_toy_contexts
 from tests.unit.scorers.scripted import unrecorded

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from labeler.features import Explanation
-from labeler.runs.label import choose
+from labeler.runs.pipeline import choose
 from labeler.runs.scoring import whole
 from labeler.simulators.lexical import LexicalSimulator
 from tests.fakes.evidence import MEANINGS, make_store

@@ -10,7 +10,7 @@ from labeler.features import SPLITS
 from labeler.metrics.moments import moments
 from labeler.metrics.variance_explained import fit
 from labeler.runs.config import RunConfig
-from labeler.runs.measuring import look_up
+from labeler.runs.evaluation import look_up
 from labeler.runs.scoring import again, cross_fitted, point, score, splits_of, whole
 from labeler.simulators import lookup
 from tests.fakes.evidence import make_store

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from labeler.runs import grouped
-from labeler.runs.grouped import Grouped
+from labeler.runs import ledger as grouped
+from labeler.runs.ledger import Grouped
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytest
 
 from labeler.catalogue.nulls import ENOUGH
 from labeler.catalogue.records import ChosenLabel, ScoreRecord
-from labeler.runs.control import NULL_POOL, RunLabels, placed
+from labeler.runs.null_pass import NULL_POOL, RunLabels, placed
 
 
 def labels(n):

@@ -14,8 +14,8 @@ from labeler.llm.calls import together
 from labeler.llm.protocol import Recorder
 from labeler.runs.bench import Bench
 from labeler.runs.config import STANDING, RunConfig
-from labeler.runs.folds import ONE_DOCUMENT, by_half, halves, joined
-from labeler.runs.measuring import measure, unfit
+from labeler.runs.cross_fitting import ONE_DOCUMENT, by_half, halves, joined
+from labeler.runs.evaluation import measure, unfit
 from labeler.runs.scoring import Sample, point, whole
 from labeler.sides import OUTPUT_REASON
 from labeler.simulators import Simulator

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from labeler.evidence.sampling import coarse, drawing
-from labeler.runs.guiding import guides
+from labeler.runs.importance import guides
 from labeler.runs.scoring import whole
 from labeler.simulators import embedding
 from tests.fakes.evidence import WORDS, make_store, on

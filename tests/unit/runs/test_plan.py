@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from labeler.llm.protocol import PendingRequest, Usage
 from labeler.models.counting import count_tokens
-from labeler.runs.paid_null import PaidNull
-from labeler.runs.planning import ANSWERED_SHARE, Asked, Span, finished, planned
+from labeler.runs.config import PaidNull
+from labeler.runs.plan import ANSWERED_SHARE, Asked, Span, finished, planned
 
 
 def request(text="some words", room=100, prompt="explain@1"):

@@ -28,7 +28,7 @@ from labeler.metrics.comparison import known
 from labeler.metrics.correlation import NO_INTERVAL
 from labeler.runs.bench import Bench
 from labeler.runs.config import RunConfig
-from labeler.runs.measuring import controls
+from labeler.runs.evaluation import controls
 from labeler.runs.scoring import EVERYTHING, UNCOUNTED
 
 ONE_DOCUMENT = f"{TOO_FEW}: it fires in one document, which leaves nothing to score on"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.catalogue.nulls import POOLED
-from labeler.runs.paid_null import FEATURES, LABELS, PaidNull, paid_null, sample, stored_null
+from labeler.runs.config import FEATURES, LABELS, PaidNull, paid_null, sample, stored_null
 
 
 @given(st.integers(0, 5_000))

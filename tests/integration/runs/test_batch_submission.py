@@ -9,8 +9,8 @@ from labeler.catalogue import Catalogue
 from labeler.catalogue.records import NewFeature, NewRun
 from labeler.llm.errors import BusyError, OversizedError, RejectedError
 from labeler.llm.protocol import BatchLine, BatchLook, PendingRequest, Reply, Usage
-from labeler.runs import shipping
-from labeler.runs.shipping import Shipping
+from labeler.runs import batch_submission as shipping
+from labeler.runs.batch_submission import Shipping
 from tests.integration.catalogue.building import labelled
 
 N = 6

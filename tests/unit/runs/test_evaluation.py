@@ -7,7 +7,7 @@ import pytest
 from labeler.llm.errors import BusyError, RefusedError
 from labeler.metrics import balanced_accuracy, share
 from labeler.runs.config import RunConfig
-from labeler.runs.judging import foreign_judgements, judge, questions
+from labeler.runs.evaluation import foreign_judgements, judge, questions
 from labeler.scorers import open_judge, parse_scorer
 from tests.fakes.evidence import RULES, make_store
 from tests.unit.scorers.scripted import Scripted, contexts_of, marked_words, unrecorded

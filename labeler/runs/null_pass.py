@@ -19,9 +19,9 @@ from labeler.llm.errors import LLMError
 from labeler.llm.protocol import PendingError, Recorder
 from labeler.metrics import null_mean, null_percentile
 from labeler.runs.bench import Bench
-from labeler.runs.folds import halves, is_by_halves, nulls_of, of_half
-from labeler.runs.judging import foreign_judgements, questions
-from labeler.runs.paid_null import PaidNull
+from labeler.runs.config import PaidNull
+from labeler.runs.cross_fitting import halves, is_by_halves, nulls_of, of_half
+from labeler.runs.evaluation import foreign_judgements, questions
 from labeler.runs.scoring import Sample, again, foreign_scores, splits_of, whole
 
 FREE_FOREIGN = 40

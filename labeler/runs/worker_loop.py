@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from labeler.catalogue.records import CandidateRecord, Claim, ControlOutcome, LabelOutcome
+from labeler.catalogue.records import CandidateRecord, Claim, ControlOutcome, LabelOutcome, Progress
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError, LabelerError
 from labeler.llm.calls import at_once
@@ -17,14 +17,33 @@ from labeler.llm.errors import INTERNAL, SpentError
 from labeler.llm.names import is_hosted
 from labeler.llm.protocol import Account, PendingError, Recorder
 from labeler.progress import Stopped, wanted_until
-from labeler.runs.account import RunAccount
+from labeler.runs.batch_submission import Shipping
 from labeler.runs.bench import Backends, Bench, open_bench
-from labeler.runs.control import RunLabels, control
-from labeler.runs.label import label
-from labeler.runs.ledger import Ledger
-from labeler.runs.paid_null import stored_null
-from labeler.runs.shipping import Shipping
+from labeler.runs.config import RunConfig, stored_null
+from labeler.runs.ledger import Ledger, RunAccount
+from labeler.runs.null_pass import RunLabels, control
+from labeler.runs.pipeline import label
 from labeler.settings import Settings
+
+INTERVAL = 0.3
+
+
+def wait(catalogue: Catalogue, run_id: str, watch: Callable[[Progress], None] | None = None) -> Progress:
+    """Look at a run until it is finished, cancelled or paused, telling ``watch`` each time; returns the last look.
+
+    A run whose answers come through files is looked at until it can do no more without them.
+    """
+    offline = RunConfig.of(catalogue.run(run_id).config).mode == "offline"
+    while True:
+        state = catalogue.run(run_id).state
+        stuck = offline and catalogue.settled_down(run_id)
+        progress = catalogue.progress(run_id)
+        if watch is not None:
+            watch(progress)
+        if state != "running" or stuck:
+            return progress
+        time.sleep(INTERVAL)
+
 
 LEASE_SECONDS = 30.0
 """How long a killed worker's features stay its own."""

@@ -13,8 +13,8 @@ from labeler.catalogue.tables import CALLS
 from labeler.cli import display
 from labeler.cli.app import app
 from labeler.cli.plan import amount, span
-from labeler.runs.paid_null import paid_null
-from labeler.runs.planning import Span
+from labeler.runs.config import paid_null
+from labeler.runs.plan import Span
 from tests.fakes.environment import clean
 from tests.fakes.priced import PricedHome
 

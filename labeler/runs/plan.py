@@ -20,11 +20,9 @@ from labeler.llm.protocol import PendingRequest, Usage
 from labeler.llm.rate_limits import a_minute
 from labeler.models.counting import count_tokens
 from labeler.runs.bench import Backends, Bench
-from labeler.runs.config import RunConfig, new_run
-from labeler.runs.drain import IN_FLIGHT
-from labeler.runs.money import keyless
-from labeler.runs.paid_null import PaidNull, sample, stored_null
-from labeler.runs.rehearsal import of_all_contexts, of_explainer, of_judge, of_simulator, rehearsing, stand_in
+from labeler.runs.config import PaidNull, RunConfig, new_run, sample, stored_null
+from labeler.runs.dry_run import keyless, of_all_contexts, of_explainer, of_judge, of_simulator, rehearsing, stand_in
+from labeler.runs.worker_loop import IN_FLIGHT
 from labeler.settings import Settings
 
 SAMPLE = 24

@@ -7,22 +7,51 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pydantic import SecretStr
+
+from labeler.errors import InputError
 from labeler.evidence.near_misses import evidence_with_near_misses
 from labeler.evidence.store.store import EvidenceStore
-from labeler.explainers import Explainer
+from labeler.explainers import Explainer, parse_explainer
 from labeler.explainers.lexical import LexicalExplainer
 from labeler.features import Explanation
 from labeler.llm.calls import NullAccount
-from labeler.llm.protocol import Account, PendingError, PendingRequest
+from labeler.llm.names import is_hosted
+from labeler.llm.protocol import Account, PendingError, PendingRequest, Request
 from labeler.runs.bench import Backends, Bench
 from labeler.runs.config import STANDING, RunConfig
-from labeler.runs.folds import halves
-from labeler.runs.judging import judge as judged
-from labeler.runs.money import keyless
+from labeler.runs.cross_fitting import halves
+from labeler.runs.evaluation import judge as judged
 from labeler.runs.scoring import score, whole
-from labeler.scorers import Judge
+from labeler.scorers import Judge, parse_scorer
 from labeler.settings import Settings
-from labeler.simulators import Simulator
+from labeler.simulators import Simulator, parse_simulator
+
+
+def hosted(config: RunConfig) -> list[str]:
+    """The models of a run that run elsewhere, each once."""
+    methods = [
+        *map(parse_explainer, config.explains_with),
+        *map(parse_simulator, config.simulators),
+        *map(parse_scorer, config.scorers),
+    ]
+    return list(dict.fromkeys(method.llm for method in methods if method.llm and is_hosted(method.llm)))
+
+
+def check_prices(config: RunConfig, backends: Backends) -> None:
+    """InputError where a budget is to be kept and nobody knows what a model costs."""
+    if config.mode == "offline":
+        raise InputError("a budget cannot be kept for answers that others get; leave out `budget`, or `mode='offline'`")
+    for name in hosted(config):
+        if backends(name).bound(Request(prompt="")).usd is None:
+            raise InputError(f"a budget needs the price of {name}, which is not known; put it in LABELER_PRICES")
+
+
+def keyless(settings: Settings) -> Settings:
+    """The same settings for looking at requests that are not sent: a missing key is no reason not to."""
+    unset = [name for name in ("anthropic_api_key", "openai_api_key") if getattr(settings, name) is None]
+    return settings.model_copy(update=dict.fromkeys(unset, SecretStr("no-key-is-used")))
+
 
 STAGES = ("explain", "simulate", "judge")
 

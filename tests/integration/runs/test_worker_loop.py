@@ -7,7 +7,7 @@ from labeler import api
 from labeler.catalogue.repository import Catalogue
 from labeler.errors import InputError
 from labeler.home import open_store
-from labeler.runs.drain import Drain
+from labeler.runs.worker_loop import Drain
 from labeler.settings import Settings
 from tests.fakes.environment import clean
 from tests.fakes.evidence import make_store
@@ -235,11 +235,11 @@ def test_an_error_of_ours_is_tried_again_and_then_told(chosen, monkeypatch):
     def broken(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("labeler.runs.measuring.look_up", broken)
+    monkeypatch.setattr("labeler.runs.evaluation.look_up", broken)
     run = dictionary(chosen).label([0], **LEXICAL)
     now = time.time()
     for later in range(4):  # past the wait after each attempt
-        monkeypatch.setattr("labeler.runs.drain.time.time", lambda later=later: now + 100.0 * later)
+        monkeypatch.setattr("labeler.runs.worker_loop.time.time", lambda later=later: now + 100.0 * later)
         drain(chosen)
     (row,) = run.rows()
     assert (row["state"], row["reason"]) == ("failed", "internal error: RuntimeError")

@@ -8,7 +8,7 @@ import pytest
 from labeler import api
 from labeler.errors import InputError
 from labeler.llm.protocol import PendingRequest
-from labeler.runs.rehearsal import STAGES
+from labeler.runs.dry_run import STAGES
 from tests.fakes.environment import clean, settings
 from tests.fakes.evidence import make_store
 
