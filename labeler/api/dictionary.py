@@ -34,7 +34,7 @@ from labeler.views import Feature, overview, table
 if TYPE_CHECKING:
     import pandas
 
-    from labeler.catalogue.imports import Labels
+    from labeler.catalogue.label_files import Labels
     from labeler.catalogue.records import NewRun, Standing
     from labeler.catalogue.report import Report
     from labeler.catalogue.repository import Catalogue
@@ -338,7 +338,7 @@ class Dictionary:
     def _brought(
         self, labels: str | Path | Mapping[int, str | Sequence[str]], wanted: Collection[int] | None
     ) -> Labels:
-        from labeler.catalogue.imports import of_mapping, read
+        from labeler.catalogue.label_files import of_mapping, read
 
         if isinstance(labels, Mapping):
             by_index = {index_of(index): texts for index, texts in labels.items()}

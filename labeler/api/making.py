@@ -142,7 +142,7 @@ def import_evidence(
     reads the token ids of a Delphi cache. Raises InputError where the files are of no known format or damaged; nothing
     is left then.
     """
-    from labeler.catalogue.imports import beside, read
+    from labeler.catalogue.label_files import beside, read
     from labeler.evidence.importers.opening import bring
 
     chosen = settings_of(home)

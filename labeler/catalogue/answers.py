@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from labeler.catalogue.claims import chunks
+from labeler.catalogue.queue import chunks
 from labeler.catalogue.records import StoredAnswer
 from labeler.catalogue.tables import ANSWERS, FEATURES, REQUESTS, RUNS, WAITS
 from labeler.llm.protocol import Reply, Usage

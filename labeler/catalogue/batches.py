@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from labeler.catalogue import answers, money, pacing
-from labeler.catalogue.claims import FREE, chunks, running
+from labeler.catalogue import answers, pacing
+from labeler.catalogue import calls as money
+from labeler.catalogue.queue import FREE, chunks, running
 from labeler.catalogue.records import OPEN, BatchRecord, BatchState, PendingRecord, Settlement
 from labeler.catalogue.requests import ANSWERED_BY_NOW, COLUMNS
 from labeler.catalogue.tables import BATCHES, CALLS, FEATURES, REQUESTS, RUNS, is_open

@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from labeler.catalogue.claims import chunks
+from labeler.catalogue.labels import reading
+from labeler.catalogue.queue import chunks
 from labeler.catalogue.records import CandidateRecord, RunRecord
-from labeler.catalogue.sharing import reading
 from labeler.catalogue.tables import CANDIDATES, CHOSEN, FEATURES, IMPORTED, SCORES
 
 SOURCE = "imported"

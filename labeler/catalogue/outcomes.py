@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from labeler.catalogue.claims import FREE
+from labeler.catalogue.labels import CARRIED
+from labeler.catalogue.queue import FREE
 from labeler.catalogue.records import Claim, ControlOutcome, LabelOutcome, ScoreRecord
-from labeler.catalogue.standing import CARRIED
 from labeler.catalogue.tables import CANDIDATES, FEATURES, SCORES
 from labeler.errors import LabelerError
 

@@ -6,26 +6,15 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from labeler.catalogue import (
-    answers,
-    batches,
-    calls,
-    claims,
-    imported,
-    labels,
-    money,
-    outcomes,
-    progress,
-    requests,
-    rows,
-    runs,
-    sharing,
-    standing,
-)
-from labeler.catalogue.claims import chunks
-from labeler.catalogue.columns import clean_text
-from labeler.catalogue.engine import open_engine, reading
+from labeler.catalogue import answers, batches, calls, imported, labels, outcomes, requests, rows, runs
+from labeler.catalogue import calls as money
+from labeler.catalogue import labels as sharing
+from labeler.catalogue import labels as standing
+from labeler.catalogue import queue as claims
+from labeler.catalogue import runs as progress
+from labeler.catalogue.database import clean_text, open_engine, reading
 from labeler.catalogue.migrations import upgrade
+from labeler.catalogue.queue import chunks
 from labeler.catalogue.records import (
     BatchRecord,
     BatchState,

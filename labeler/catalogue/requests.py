@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
-from labeler.catalogue import answers, money
-from labeler.catalogue.claims import FREE, chunks
+from labeler.catalogue import answers
+from labeler.catalogue import calls as money
+from labeler.catalogue.queue import FREE, chunks
 from labeler.catalogue.records import ANSWERED, CallRecord, Claim, PendingRecord
 from labeler.catalogue.tables import ANSWERS, FEATURES, REQUESTS, WAITS
 from labeler.llm.protocol import PendingRequest, Reply

@@ -10,15 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, Row
 
-from labeler.catalogue.beside import controls
 from labeler.catalogue.calls import sums
-from labeler.catalogue.claims import CHUNK
 from labeler.catalogue.imported import shown
-from labeler.catalogue.nulls import percentile
+from labeler.catalogue.labels import CARRIED, Sharing, percentile, speaking
+from labeler.catalogue.queue import CHUNK
 from labeler.catalogue.records import RunRecord
-from labeler.catalogue.sharing import Sharing
-from labeler.catalogue.speaking import speaking
-from labeler.catalogue.standing import CARRIED
+from labeler.catalogue.report import controls
 from labeler.catalogue.tables import CALLS, CANDIDATES, FEATURES, RUNS, SCORES
 from labeler.sides import side_of
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from labeler.catalogue.columns import CleanFloat, CleanJSON, CleanText, WholeText
+from labeler.catalogue.database import CleanFloat, CleanJSON, CleanText, WholeText
 
 _OPEN = text("stage <> 'done'")
 # Either as its database has a truth in a condition: only then does it see that the index is meant.

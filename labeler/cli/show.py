@@ -36,7 +36,7 @@ AGAINST_LOOKUP = {
     "worse": "the label does worse",
     None: "nothing can be said of which does better",
 }
-"""How a label stands to the look-up of tokens (``labeler.catalogue.beside``)."""
+"""How a label stands to the look-up of tokens (``labeler.catalogue.report``)."""
 
 NEAR = {"token": "has its token", "embedding": "reads alike", "neighbour": "a near feature fires"}
 """Why a silent context is shown."""

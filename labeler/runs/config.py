@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler import __version__
-from labeler.catalogue.nulls import POOLED
+from labeler.catalogue.labels import POOLED, reading
 from labeler.catalogue.records import CandidateRecord, NewFeature, NewRun, Standing
-from labeler.catalogue.sharing import reading
 from labeler.errors import InputError
 from labeler.evidence.store.manifest import Sampling
 from labeler.evidence.store.store import EvidenceStore

@@ -178,7 +178,7 @@ def _unscored(key: str, scorer: Simulator | Judge, reason: str, design: str | No
 def controls(control: ScoreRecord, between: Interval | None, config: RunConfig) -> dict[str, Any]:
     """What the look-up of tokens scores, beside which score, and by how much that is better, with its interval.
 
-    What is made of it, ``labeler.catalogue.beside`` says.
+    What is made of it, ``labeler.catalogue.report`` says.
     """
     value = {"value": control.value, "low": control.low, "high": control.high}
     return {"lookup": {**value, "of": config.headline, "difference": stored(between)}}

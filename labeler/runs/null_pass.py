@@ -9,10 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeler.catalogue.nulls import ENOUGH
+from labeler.catalogue.labels import CARRIED, ENOUGH, reading
 from labeler.catalogue.records import ChosenLabel, ControlOutcome, ScoreRecord
-from labeler.catalogue.sharing import reading
-from labeler.catalogue.standing import CARRIED
 from labeler.features import Explanation, Splits
 from labeler.llm.calls import merged, together
 from labeler.llm.errors import LLMError

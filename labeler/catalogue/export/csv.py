@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from labeler.catalogue.columns import clean_json
+from labeler.catalogue.database import clean_json
 from labeler.catalogue.export.whole import whole_file
 
 _BEFORE = ("index", "state", "label", "description", "explainer")

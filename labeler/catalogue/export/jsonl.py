@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from labeler.catalogue.columns import clean_json
+from labeler.catalogue.database import clean_json
 from labeler.catalogue.export.whole import whole_file
 
 # They end a line for some readers, Python's splitlines among them.

@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from labeler.catalogue import Catalogue, migrations
-from labeler.catalogue.engine import open_engine
+from labeler.catalogue.database import open_engine
 from labeler.catalogue.migrations import upgrade
 from labeler.catalogue.records import OPEN, CallRecord, LabelOutcome
 from labeler.catalogue.tables import Base

@@ -200,7 +200,7 @@ def test_the_newest_run_in_which_a_feature_has_a_state_speaks_for_it(catalogue: 
 
 def test_many_rows_come_in_index_order_without_holding_up_the_workers(catalogue: Catalogue, monkeypatch):
     # Given more rows than a page holds
-    monkeypatch.setattr("labeler.catalogue.speaking._PAGE", 100)
+    monkeypatch.setattr("labeler.catalogue.labels._PAGE", 100)
     monkeypatch.setattr("labeler.catalogue.rows.CHUNK", 60)
     indices = list(range(0, 900, 3))
     born_done = [NewFeature(index=index, statistics={}, state="skipped") for index in reversed(indices)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from labeler import settings as module
-from labeler.catalogue.engine import open_engine
+from labeler.catalogue.database import open_engine
 from labeler.errors import InputError
 from labeler.llm.errors import AccessError
 from labeler.llm.names import open_backend

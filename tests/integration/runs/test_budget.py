@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from eval.provider import Provider
-from labeler.catalogue.engine import open_engine
+from labeler.catalogue.database import open_engine
 from labeler.catalogue.tables import CALLS
 from tests.fakes.environment import clean
 from tests.fakes.priced import PricedHome

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from eval.provider import Provider
-from labeler.catalogue.engine import open_engine
+from labeler.catalogue.database import open_engine
 from labeler.catalogue.tables import CALLS
 from labeler.cli import display
 from labeler.cli.app import app

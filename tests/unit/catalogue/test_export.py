@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeler.catalogue.columns import clean_text
+from labeler.catalogue.database import clean_text
 from labeler.catalogue.export import FORMATS, check_free, format_for, writer
 from labeler.errors import InputError
 

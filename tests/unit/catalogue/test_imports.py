@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labeler.catalogue.export import writer
-from labeler.catalogue.imports import of_mapping, read
-from labeler.catalogue.imports.base import MAX_LABEL
-from labeler.catalogue.imports.reading import MAX_CANDIDATES
+from labeler.catalogue.label_files import of_mapping, read
+from labeler.catalogue.label_files.base import MAX_LABEL
+from labeler.catalogue.label_files.reading import MAX_CANDIDATES
 from labeler.errors import InputError
 
 

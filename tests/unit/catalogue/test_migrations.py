@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from labeler.catalogue.claims import has_open
-from labeler.catalogue.engine import open_engine
+from labeler.catalogue.database import open_engine
 from labeler.catalogue.migrations import upgrade
+from labeler.catalogue.queue import has_open
 from labeler.catalogue.tables import FEATURES, is_open
 from labeler.errors import InputError
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.catalogue.nulls import POOLED
+from labeler.catalogue.labels import POOLED
 from labeler.runs.config import FEATURES, LABELS, PaidNull, paid_null, sample, stored_null
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from labeler.catalogue.nulls import ENOUGH
+from labeler.catalogue.labels import ENOUGH
 from labeler.catalogue.records import ChosenLabel, ScoreRecord
 from labeler.runs.null_pass import NULL_POOL, RunLabels, placed
 

@@ -11,7 +11,8 @@ from alembic import command
 from alembic.config import Config
 
 from labeler.catalogue import Catalogue, migrations
-from labeler.catalogue.engine import open_engine
+from labeler.catalogue.database import open_engine
+from labeler.catalogue.labels import Sharing
 from labeler.catalogue.records import (
     CandidateRecord,
     ControlOutcome,
@@ -21,7 +22,6 @@ from labeler.catalogue.records import (
     ScoreRecord,
     Standing,
 )
-from labeler.catalogue.sharing import Sharing
 from tests.integration.catalogue.building import LEASE, Clock, failed, features, labelled
 
 CANDIDATES = [
@@ -170,7 +170,7 @@ def test_a_failed_score_can_be_tried_again_with_the_label_it_was_given(catalogue
 
 
 def test_only_labels_stand_those_of_the_newest_run_that_speaks(catalogue: Catalogue, clock: Clock, monkeypatch):
-    monkeypatch.setattr("labeler.catalogue.standing.CHUNK", 2)
+    monkeypatch.setattr("labeler.catalogue.labels.CHUNK", 2)
     old = label_all(catalogue, n=5)
     clock.now += 1
     newer = catalogue.create_run(

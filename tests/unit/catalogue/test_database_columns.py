@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
-from labeler.catalogue.columns import WholeText, clean_json, clean_number, clean_text
+from labeler.catalogue.database import WholeText, clean_json, clean_number, clean_text
 
 any_text = st.text(st.characters(exclude_categories=()))
 any_json = st.recursive(

@@ -9,7 +9,7 @@ import traceback
 import pytest
 import sqlalchemy as sa
 
-from labeler.catalogue.engine import open_engine, reading
+from labeler.catalogue.database import open_engine, reading
 from labeler.errors import InputError, MissingExtraError
 
 

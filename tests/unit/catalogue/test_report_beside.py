@@ -2,7 +2,7 @@
 
 import pytest
 
-from labeler.catalogue.beside import controls
+from labeler.catalogue.report import controls
 from labeler.metrics import ONE_HALF, TOO_FEW
 
 KEY = "simulation.sparse"

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from labeler.catalogue.imports import csv, json_text, neuronpedia
-from labeler.catalogue.imports.base import SHAPE, ForeignLabel, foreign_label
-from labeler.catalogue.imports.columns import Rows
+from labeler.catalogue.label_files import csv, json_text, neuronpedia
+from labeler.catalogue.label_files.base import SHAPE, ForeignLabel, foreign_label
+from labeler.catalogue.label_files.csv import Rows
+from labeler.catalogue.labels import reading
 from labeler.catalogue.records import CandidateRecord
-from labeler.catalogue.sharing import reading
 from labeler.errors import InputError
 from labeler.evidence.importers.files import one_line, whole
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from labeler.catalogue.imports.base import ForeignLabel
-from labeler.catalogue.imports.columns import Columns, Rows
+from labeler.catalogue.label_files.base import ForeignLabel
+from labeler.catalogue.label_files.csv import Columns, Rows
 from labeler.evidence.importers.files import Record, parse
 
 
