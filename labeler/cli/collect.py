@@ -9,8 +9,8 @@ import typer
 
 from labeler.cli.display import counted, err, out, print_json, say
 from labeler.cli.following import collecting
-from labeler.cli.hints import to_label
 from labeler.cli.listing import facts, lists_line
+from labeler.cli.running import to_label
 from labeler.errors import InputError
 
 if TYPE_CHECKING:

@@ -1,12 +1,18 @@
-"""What is being done and how far it is: a bar a stage on a terminal, a line every ten seconds elsewhere."""
+"""What is being done and how far it is: a bar a stage on a terminal, a line every ten seconds elsewhere.
+
+Ctrl-C: the first one stops the work, which takes until the batches under way are done; a second one ends the process.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
@@ -16,9 +22,50 @@ from rich.table import Table
 from rich.text import Text
 
 from labeler.cli.display import counted, dollars, err
-from labeler.cli.stopping import interruptible
 from labeler.progress import Progress as Report
 from labeler.progress import Stage, listening
+
+INTERRUPTED = 130
+
+
+class Interrupted:
+    """Whether Ctrl-C came."""
+
+    def __init__(self) -> None:
+        self.once = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        """As the handler of a signal: KeyboardInterrupt, and at the second time the end, wherever anything waits.
+
+        What is stored survives that, as it survives a power cut. Nothing is printed from here, for a signal may come while
+        the display is locked.
+        """
+        if self.once:
+            if os.isatty(2):
+                os.write(2, b"\x1b[?25h\n")  # a progress display hides the cursor
+            os._exit(INTERRUPTED)
+        self.once = True
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def interruptible() -> Iterator[Interrupted]:
+    """Ctrl-C as it is handled here, while the context lasts, and from the first one on until the process ends.
+
+    A process that handles it in its own way, or not at all, is left alone.
+    """
+    found = Interrupted()
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield found
+        return
+    signal.signal(signal.SIGINT, found)
+    try:
+        yield found
+    finally:
+        if not found.once:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 if TYPE_CHECKING:
     from labeler.catalogue.records import Progress as RunProgress

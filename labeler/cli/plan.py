@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeler.arguments import amount as money
-from labeler.cli.display import counted, print_json, say
+from labeler.cli.display import Column, counted, print_json, print_table, say
 from labeler.cli.options import (
     BATCH,
     BUDGET,
@@ -26,7 +26,6 @@ from labeler.cli.options import (
     SIMULATOR,
     read_prompts,
 )
-from labeler.cli.tables import Column, print_table
 from labeler.options import Options
 
 if TYPE_CHECKING:

@@ -1,9 +1,10 @@
-"""A run on the command line: begun, gone on with, stopped, told of."""
+"""A run on the command line: begun, gone on with, stopped, told of; and the commands that are printed as the next ones."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,11 +13,141 @@ from labeler.arguments import amount
 from labeler.catalogue.records import activity
 from labeler.cli.display import by_kind, counted, dollars, print_json, say, tell
 from labeler.cli.following import Following
-from labeler.cli.hints import to_look
-from labeler.cli.means import in_a_line
 from labeler.cli.options import BUDGET, DETACH, JSON, KIND, RUN, check_detach
 from labeler.errors import InputError
 from labeler.llm.errors import NO_ROOM
+from labeler.models.names import encoder_available
+
+if TYPE_CHECKING:
+    from labeler.api import Dictionary, Run
+    from labeler.catalogue.report import Report
+
+FIRST = 32
+"""Features that a first run is proposed for, at most."""
+
+PIECES = 8
+"""Ranges and single indices that a proposed command lists, at most."""
+
+SHOWN = 5
+"""Features that a command which shows some shows, at most."""
+
+
+def to_label(dictionary: Dictionary, features: Sequence[int] | None = None) -> str | None:
+    """A command that labels the first features of a dictionary, or some; None where none of them can be labelled.
+
+    Those that can be scored come before those that can only be explained.
+    """
+    from labeler.runs.config import scorable
+
+    if features is not None:
+        here = set(dictionary.explainable())
+        ready = [index for index in features if index in here]
+    else:
+        ready = list(islice(scorable(dictionary.store), FIRST)) or dictionary.explainable()
+    if not ready:
+        return None
+    every = features is None and len(ready) == len(dictionary) <= FIRST
+    return f"labeler label {dictionary.name}{'' if every else f' --features {spelled(ready)}'}{free_simulator()}"
+
+
+def to_score_imported(dictionary: Dictionary) -> str | None:
+    """A command that scores the labels that came with a dictionary; None where none of them can be scored."""
+    fires = dictionary.store.indices[dictionary.store.firing_contexts().any(axis=1)].tolist()
+    brought = dictionary.imported()
+    if not any(one["side"] == "input" for index in fires for one in brought.get(index, ())):
+        return None
+    return f"labeler score {dictionary.name} --labels imported{free_simulator()}"
+
+
+def to_look(run: Run, found: Report) -> str | None:
+    """Commands that show what a run made: some of its features, and all of them together; None where it made nothing.
+
+    They name the run where its dictionary has another: what stands in the catalogue may then be of that one.
+    """
+    from labeler import api
+
+    numbers = sum(one.score.n - one.score.n_undefined for one in found.headlines)
+    if numbers:
+        which = f"--best {min(numbers, SHOWN)}"
+    else:
+        labelled = (row["index"] for row in run.rows() if row["state"] in ("labelled", "unclear"))
+        which = " ".join(str(index) for index in islice(labelled, SHOWN))
+    if not which:
+        return None
+    alone = all(other.id == run.id for other in api.runs() if other.dictionary == run.dictionary)
+    of = "" if alone else f" --run {run.id}"
+    return f"labeler show {run.dictionary} {which}{of}; labeler report {run.dictionary}{of}"
+
+
+def free_simulator() -> str:
+    """What a command adds where the usual simulator cannot run here."""
+    return "" if encoder_available() else " --simulator lexical"
+
+
+def spelled(indices: Sequence[int]) -> str:
+    """The first FIRST of some rising indices as ``--features`` takes them, and fewer where they are too scattered."""
+    some = list(indices[:FIRST])
+    starts = [0, *(at + 1 for at, (one, other) in enumerate(pairwise(some)) if other > one + 1), len(some)]
+    runs = [(some[first], some[stop - 1]) for first, stop in pairwise(starts)]
+    return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in runs[:PIECES])
+
+
+if TYPE_CHECKING:
+    from labeler.catalogue.report import ScoreMean
+    from labeler.metrics import Average
+
+KINDS = {"population": "", "top-and-random": " (of the contexts at hand)"}
+"""How the two kinds of scores, which are never averaged together, are told apart."""
+
+
+def in_a_line(found: ScoreMean) -> str:
+    """All that there is to say of one score's mean."""
+    why = why_in_none(found)
+    parts = [f"{found.key}{KINDS[found.kind]}: {of_how_many(found)}", f"in no mean: {why}" if why else ""]
+    return "; ".join(filter(None, (*parts, with_scarce(found))))
+
+
+def mean(average: Average) -> str:
+    """A mean with its interval, and how many undefined scores are in it as 0."""
+    if average.mean is None:
+        return "–"
+    text = f"{average.mean:+.3f}"
+    if average.low is not None:
+        text += f" [{average.low:+.3f} {average.high:+.3f}]"
+    return text + (f", {average.n_undefined:,} undefined as 0" if average.n_undefined else "")
+
+
+def of_how_many(found: ScoreMean) -> str:
+    """A mean, and of how many of the features that have the score; where it has no interval, why."""
+    if not found.score.n:
+        return f"no mean of {found.n:,} {_features(found.n)}"
+    some = f"{found.n:,}" if found.score.n == found.n else f"{found.score.n:,} of {found.n:,}"
+    return f"mean {mean(found.score)} over {some} {_features(found.n)}{f' ({why})' if (why := missing(found.score)) else ''}"
+
+
+def missing(average: Average) -> str:
+    """Why a mean has no interval; nothing where it has one, or is none."""
+    from labeler.metrics import LEAST
+
+    if average.mean is None or average.low is not None:
+        return ""
+    return f"no interval: fewer than {LEAST} features"
+
+
+def why_in_none(found: ScoreMean) -> str:
+    """The features that are in no mean, by reason; nothing where all are in one."""
+    return ", ".join(f"{n:,} {why}" for why, n in found.left_out.items())
+
+
+def with_scarce(found: ScoreMean) -> str:
+    """The mean of everything that has a number, where some of it is in no mean for resting on too little."""
+    every = found.with_scarce
+    return f"over all {every.n:,} that have a number: mean {mean(every)}" if every is not None and every.n else ""
+
+
+def _features(n: int) -> str:
+    return "feature" if n == 1 else "features"
+
 
 if TYPE_CHECKING:
     from labeler.api import Run

@@ -12,11 +12,10 @@ import typer
 from rich.text import Text
 
 from labeler.arguments import among
-from labeler.cli.display import clean, coloured, out, print_json, score_text, tell
-from labeler.cli.hints import to_label
+from labeler.cli.display import Column, clean, coloured, out, print_json, print_table, score_text, tell
 from labeler.cli.listing import lists_line
 from labeler.cli.options import JSON, OF_RUN
-from labeler.cli.tables import Column, print_table
+from labeler.cli.running import to_label
 from labeler.errors import InputError
 
 if TYPE_CHECKING:
@@ -129,8 +128,7 @@ def chosen(
 
 def about(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int, run: str | None) -> None:
     """All that a person is told of one feature."""
-    from labeler.cli.contexts import highlighted
-    from labeler.cli.histogram import bars, drawn
+    from labeler.cli.contexts import bars, drawn, highlighted
 
     evidence = dictionary.evidence(index)
     heading(dictionary, evidence, row, run)
@@ -281,7 +279,7 @@ def neighbourhood(evidence: Evidence, row: Mapping[str, Any] | None) -> Iterator
 
 def facts(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int) -> dict[str, Any]:
     """The same for another program, its contexts whole."""
-    from labeler.cli.histogram import bars
+    from labeler.cli.contexts import bars
 
     evidence = dictionary.evidence(index)
     says = evidence.lists_say is not False

@@ -144,7 +144,7 @@ def test_an_export_around_what_was_named_is_named_on_screen(tmp_path, command):
 
 
 def test_without_the_encoder_the_command_names_a_simulator_that_runs(tmp_path, command, monkeypatch):
-    monkeypatch.setattr("labeler.cli.hints.encoder_available", lambda: False)
+    monkeypatch.setattr("labeler.cli.running.encoder_available", lambda: False)
     save_toy_contexts(tmp_path / "toy")
     assert "--simulator lexical" in command("import", "toy", "--as", "toy")
 

@@ -1,7 +1,7 @@
 from labeler.api import Spent
 from labeler.catalogue.report import Share, report
-from labeler.cli.means import mean, missing, of_how_many, why_in_none, with_scarce
 from labeler.cli.report import cost, lacking, percent
+from labeler.cli.running import mean, missing, of_how_many, why_in_none, with_scarce
 from labeler.metrics import ONE_HALF, TOO_FEW, average
 from tests.unit.catalogue.test_report import row
 

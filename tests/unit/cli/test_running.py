@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.arguments import parse_features
-from labeler.cli.hints import FIRST, PIECES, spelled
+from labeler.cli.running import FIRST, PIECES, spelled
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import numpy as np
 
-from labeler.cli.histogram import BARS, WIDTH, bars, drawn
+from labeler.cli.contexts import BARS, WIDTH, bars, drawn
 from labeler.evidence.sampling import N_STRATA, strata, stratum_bounds
 
 

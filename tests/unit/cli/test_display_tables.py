@@ -3,7 +3,7 @@
 import pytest
 
 from labeler.cli import display
-from labeler.cli.tables import Column, by_itself, print_table
+from labeler.cli.display import Column, by_itself, print_table
 
 COLUMNS = (Column("run"), Column("hook"), Column("tokens", right=True), Column("begun"), Column("why", sentences=True))
 ROWS = (
