@@ -28,7 +28,7 @@ FIRST = 32
 PIECES = 8
 """Ranges and single indices that a proposed command lists, at most."""
 
-SHOWN = 5
+FEATURES_SHOWN = 5
 """Features that a command which shows some shows, at most."""
 
 
@@ -68,10 +68,10 @@ def to_look(run: Run, found: Report) -> str | None:
 
     numbers = sum(one.score.n - one.score.n_undefined for one in found.headlines)
     if numbers:
-        which = f"--best {min(numbers, SHOWN)}"
+        which = f"--best {min(numbers, FEATURES_SHOWN)}"
     else:
         labelled = (row["index"] for row in run.rows() if row["state"] in ("labelled", "unclear"))
-        which = " ".join(str(index) for index in islice(labelled, SHOWN))
+        which = " ".join(str(index) for index in islice(labelled, FEATURES_SHOWN))
     if not which:
         return None
     alone = all(other.id == run.id for other in api.runs() if other.dictionary == run.dictionary)
@@ -153,7 +153,7 @@ if TYPE_CHECKING:
     from labeler.api import Run
     from labeler.catalogue.records import Activity, Progress, RunRecord
 
-SHOWN = 10
+ROWS_NAMED = 10
 """Labels of a file that are named as left out."""
 
 
@@ -199,8 +199,8 @@ def begin(run: Run, detach: bool, json: bool) -> None:
     """See a new run through, or leave it to the workers of the fleet."""
     for why, key in (("there is no such feature", "unknown_labels"), ("their label is empty", "empty_labels")):
         if places := run.record.config.get(key):
-            more = f" and {len(places) - SHOWN:,} more" if len(places) > SHOWN else ""
-            tell(f"left out, for {why}: {counted(len(places), 'label')}: {'; '.join(places[:SHOWN])}{more}")
+            more = f" and {len(places) - ROWS_NAMED:,} more" if len(places) > ROWS_NAMED else ""
+            tell(f"left out, for {why}: {counted(len(places), 'label')}: {'; '.join(places[:ROWS_NAMED])}{more}")
     left_out = run.record.config.get("without_label", 0)
     if left_out:
         tell(f"left out, for they have no label: {counted(left_out, 'feature')}")

@@ -16,7 +16,7 @@ from labeler.evidence.corpora.saved import SAVED
 from labeler.evidence.corpora.text import TEXT
 from labeler.nearest import meant
 
-__all__ = ["Passage", "SAMPLE", "corpus_fingerprint", "read_corpus", "sample_corpus"]
+__all__ = ["SAMPLE", "Passage", "corpus_fingerprint", "read_corpus", "sample_corpus"]
 
 KINDS = (JSONL, TEXT, PARQUET, SAVED)
 

@@ -22,23 +22,23 @@ T = TypeVar("T")
 
 def leaves(tree: Any) -> Iterator[tuple[str, str, Any]]:
     """Every value that is no data class itself: the class that holds it, the field's name, the value."""
-    for field in fields(tree):
-        value = getattr(tree, field.name)
+    for member in fields(tree):
+        value = getattr(tree, member.name)
         if is_dataclass(value):
             yield from leaves(value)
         else:
-            yield type(tree).__name__, field.name, value
+            yield type(tree).__name__, member.name, value
 
 
 def moved(tree: T, device: torch.device | str) -> T:
     """The same with every tensor on the device."""
     changed: dict[str, Any] = {}
-    for field in fields(tree):  # type: ignore[arg-type]
-        value = getattr(tree, field.name)
+    for member in fields(tree):  # type: ignore[arg-type]
+        value = getattr(tree, member.name)
         if isinstance(value, Tensor):
-            changed[field.name] = value.to(device)
+            changed[member.name] = value.to(device)
         elif is_dataclass(value):
-            changed[field.name] = moved(value, device)
+            changed[member.name] = moved(value, device)
     return replace(tree, **changed)  # type: ignore[type-var]
 
 
