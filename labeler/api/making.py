@@ -77,9 +77,9 @@ def collect_together(
         raise MissingExtraError("collecting evidence", "local")
     if isinstance(model, str | Path):
         check_name(str(model))
-    from labeler.evidence.collect import collect as memory
-    from labeler.evidence.collect.collect import CollectRequest
+    from labeler.evidence.collect.collect import CollectRequest, held
     from labeler.evidence.collect.collect import collect as run_collection
+    from labeler.evidence.collect.collect import wanted as to_collect
 
     chosen = settings_of(home)
     check_called(progress, "progress", PROGRESS)
@@ -93,8 +93,8 @@ def collect_together(
             name_of(hook, "hook", "a hook point, such as 'blocks.12.hook_resid_post'")
     if not isinstance(corpus, str | Path):
         raise InputError(f"corpus is a {type(corpus).__name__}; give a file, a folder, 'sample', or a data set's name")
-    asked = tuple(memory.wanted(name, given, hook) for name, (given, hook) in wanted.items())
-    with shown(progress) as told, memory.held(model, tokenizer) as (called, loaded):
+    asked = tuple(to_collect(name, given, hook) for name, (given, hook) in wanted.items())
+    with shown(progress) as told, held(model, tokenizer) as (called, loaded):
         request = CollectRequest(
             model=called,
             wanted=asked,

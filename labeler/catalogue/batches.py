@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from labeler.catalogue import answers, pacing
-from labeler.catalogue import calls as money
+from labeler.catalogue import answers, calls, pacing
 from labeler.catalogue.queue import FREE, chunks, running
 from labeler.catalogue.records import OPEN, BatchRecord, BatchState, PendingRecord, Settlement
 from labeler.catalogue.requests import ANSWERED_BY_NOW, COLUMNS
@@ -111,7 +110,7 @@ def requests(connection: Connection, batch: BatchRecord) -> list[PendingRecord]:
 
 def drop_answered(connection: Connection, batch: BatchRecord, *, now: float) -> None:
     """Takes out of a batch that has not been sent what somebody else got an answer to, and gives its money back."""
-    money.lock(connection, batch.run_id)
+    calls.lock(connection, batch.run_id)
     answers.hold(connection)
     if connection.scalar(sa.select(BATCHES.c.state).where(*_held(batch))) != "new":
         return
@@ -127,7 +126,7 @@ def drop_answered(connection: Connection, batch: BatchRecord, *, now: float) -> 
             CALLS.c.outcome == OPEN,
         )
         unsent = [Settlement(call=call, outcome="unsent", usage=None) for call in connection.scalars(put_down)]
-        money.settle(connection, unsent, now=now)
+        calls.settle(connection, unsent, now=now)
         _forget(connection, batch, keys)
 
 

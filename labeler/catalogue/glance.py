@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from labeler.catalogue.migrations import HEAD
+from labeler.catalogue.progress import MARKS, Query, batch_counts, progress
 from labeler.catalogue.records import Progress, RunRecord
-from labeler.catalogue.runs import MARKS, Query, batch_counts, progress
 
 _SQLITE = "sqlite:///"
 _POSTGRESQL = "postgresql+psycopg://"

@@ -6,12 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from labeler.catalogue import answers, batches, calls, imported, labels, outcomes, requests, rows, runs
-from labeler.catalogue import calls as money
-from labeler.catalogue import labels as sharing
-from labeler.catalogue import labels as standing
-from labeler.catalogue import queue as claims
-from labeler.catalogue import runs as progress
+from labeler.catalogue import answers, batches, calls, imported, labels, outcomes, progress, queue, requests, rows, runs
 from labeler.catalogue.database import clean_text, open_engine, reading
 from labeler.catalogue.migrations import upgrade
 from labeler.catalogue.queue import chunks
@@ -77,7 +72,7 @@ class Catalogue:
         lower indices first. Features whose lease has run out are taken again. With ``run_ids``, of those runs only.
         """
         with self._engine.begin() as connection:
-            taken, idle = claims.claim(connection, n=n, lease_seconds=lease_seconds, now=now, run_ids=run_ids)
+            taken, idle = queue.claim(connection, n=n, lease_seconds=lease_seconds, now=now, run_ids=run_ids)
         for run_id in idle:
             self._close_run(run_id)
         return taken
@@ -85,7 +80,7 @@ class Catalogue:
     def claimable(self, now: float, run_ids: Sequence[str] | None = None) -> bool:
         """Whether there is work now, in any run or in those named: a feature, or a batch to see to."""
         with self._reader.connect() as connection:
-            found, ended = claims.claimable(connection, now=now, run_ids=run_ids)
+            found, ended = queue.claimable(connection, now=now, run_ids=run_ids)
             found = found or batches.due(connection, now=now, run_ids=run_ids)
             found = found or batches.gatherable(connection, run_ids)
         # A worker that was killed right after its last finish left the run open.
@@ -96,7 +91,7 @@ class Catalogue:
     def extend(self, held: Sequence[Claim], lease_seconds: float, now: float) -> list[Claim]:
         """Prolongs leases to ``now + lease_seconds``; returns the claims that are still held."""
         with self._engine.begin() as connection:
-            return claims.extend(connection, held, lease_seconds=lease_seconds, now=now)
+            return queue.extend(connection, held, lease_seconds=lease_seconds, now=now)
 
     def release(self, held: Sequence[Claim], not_before: float, *, tried: bool = True) -> int:
         """Gives features back, for nobody to take before ``not_before``; returns how many were still held.
@@ -104,7 +99,7 @@ class Catalogue:
         The attempt counts, unless they were not ``tried`` to an end.
         """
         with self._engine.begin() as connection:
-            return claims.release(connection, held, not_before=not_before, tried=tried)
+            return queue.release(connection, held, not_before=not_before, tried=tried)
 
     def finish_label(self, claim: Claim, outcome: LabelOutcome) -> bool:
         """Stores how a labelling ended, with all candidates and scores, and gives up the lease.
@@ -143,7 +138,7 @@ class Catalogue:
         is not counted again.
         """
         with self._engine.begin() as connection:
-            return money.reserve(connection, records)
+            return calls.reserve(connection, records)
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
         """Puts down how calls ended, keeps their replies, and wakes the features that wait for these.
@@ -151,12 +146,12 @@ class Catalogue:
         What a call did not need of its worst case is given back to its run. Settling twice is settling once.
         """
         with self._engine.begin() as connection:
-            money.settle(connection, settlements, now=self._clock())
+            calls.settle(connection, settlements, now=self._clock())
 
     def has_open_calls(self, run_id: str, now: float) -> bool:
         """Whether a call of a run is being made, and may give back some of what it reserved."""
         with self._reader.connect() as connection:
-            return money.has_open(connection, run_id, now)
+            return calls.has_open(connection, run_id, now)
 
     def usual_answer(self, backend: str, prompt: str) -> float | None:
         """The mean tokens of a model's answers to a prompt (``name@version``); None where there are none."""
@@ -280,7 +275,7 @@ class Catalogue:
         others = [run.id for run in runs if run.id != run_id and not imported.is_of_imported(run)]
         with self._reader.connect() as connection:
             found = labels.of_other_runs(connection, [run_id, *others], index)
-        by_reading = {(sharing.reading(one[1]), sharing.reading(one[2])): one for one in reversed(found)}
+        by_reading = {(labels.reading(one[1]), labels.reading(one[2])): one for one in reversed(found)}
         return [one for one in found if one in by_reading.values() and one[0] != run_id]
 
     def indices(self, run_id: str) -> list[int]:
@@ -374,7 +369,7 @@ class Catalogue:
         They are those of ``rows``; a feature without one is left out.
         """
         chosen = self._telling(dictionary) if run_id is None else [self.run(run_id)]
-        return standing.standing(self._reader, chosen, indices)
+        return labels.standing(self._reader, chosen, indices)
 
     def _telling(self, dictionary: str) -> list[RunRecord]:
         """The runs of a dictionary, newest first; those over imported labels stand behind those over our own."""
@@ -412,7 +407,7 @@ class Catalogue:
 
     def headlines(self, dictionary: str, run_id: str | None = None) -> Iterator[tuple[int, float]]:
         """(index, headline score) of the labels that stand, or of one run's, in index order; those without are left out."""
-        return standing.headlines(self._reader, self.runs(dictionary) if run_id is None else [self.run(run_id)])
+        return labels.headlines(self._reader, self.runs(dictionary) if run_id is None else [self.run(run_id)])
 
     def _close_run(self, run_id: str) -> None:
         """Marks the run as finished where every feature is done.
@@ -421,7 +416,7 @@ class Catalogue:
         neither sees the other's before both are stored.
         """
         with self._reader.connect() as connection:
-            if claims.has_open(connection, run_id):
+            if queue.has_open(connection, run_id):
                 return
         with self._engine.begin() as connection:
             runs.close(connection, run_id, now=self._clock())

@@ -8,8 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
-from labeler.catalogue import answers
-from labeler.catalogue import calls as money
+from labeler.catalogue import answers, calls
 from labeler.catalogue.queue import FREE, chunks
 from labeler.catalogue.records import ANSWERED, CallRecord, Claim, PendingRecord
 from labeler.catalogue.tables import ANSWERS, FEATURES, REQUESTS, WAITS
@@ -103,7 +102,7 @@ def put_answers(connection: Connection, run_id: str, found: Sequence[tuple[str, 
                 **vars(reply.usage),
             )
         )
-    money.record(connection, made)
+    calls.record(connection, made)
     answers.keep(
         connection,
         [

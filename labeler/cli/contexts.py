@@ -16,6 +16,10 @@ from labeler.explainers.llm import strengths, weighed
 from labeler.features import IntArray
 from labeler.fence import CLOSE, OPEN
 
+if TYPE_CHECKING:
+    from labeler.features import Context
+
+
 BARS = 8
 """Lines at most; what is weaker than the strongest of them stands in one."""
 
@@ -61,9 +65,6 @@ def drawn(found: Sequence[Bar], what: str = "tokens") -> list[str]:
 def _range(bar: Bar) -> str:
     return f"{bar.low:g} and more" if bar.high == float("inf") else f"{bar.low:.3g} to {bar.high:.3g}"
 
-
-if TYPE_CHECKING:
-    from labeler.features import Context
 
 BEFORE, AFTER = 12, 6
 """Tokens that are shown before an active one and behind it: what a causal model has read at a token stands before it."""

@@ -25,6 +25,10 @@ from labeler.cli.display import counted, dollars, err
 from labeler.progress import Progress as Report
 from labeler.progress import Stage, listening
 
+if TYPE_CHECKING:
+    from labeler.catalogue.records import Progress as RunProgress
+
+
 INTERRUPTED = 130
 
 
@@ -66,9 +70,6 @@ def interruptible() -> Iterator[Interrupted]:
         if not found.once:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
-
-if TYPE_CHECKING:
-    from labeler.catalogue.records import Progress as RunProgress
 
 EVERY = 10.0
 """Seconds between two lines where no terminal can show a bar."""

@@ -20,7 +20,10 @@ from labeler.models.names import encoder_available
 
 if TYPE_CHECKING:
     from labeler.api import Dictionary, Run
-    from labeler.catalogue.report import Report
+    from labeler.catalogue.records import Activity, Progress, RunRecord
+    from labeler.catalogue.report import Report, ScoreMean
+    from labeler.metrics import Average
+
 
 FIRST = 32
 """Features that a first run is proposed for, at most."""
@@ -92,10 +95,6 @@ def spelled(indices: Sequence[int]) -> str:
     return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in runs[:PIECES])
 
 
-if TYPE_CHECKING:
-    from labeler.catalogue.report import ScoreMean
-    from labeler.metrics import Average
-
 KINDS = {"population": "", "top-and-random": " (of the contexts at hand)"}
 """How the two kinds of scores, which are never averaged together, are told apart."""
 
@@ -148,10 +147,6 @@ def with_scarce(found: ScoreMean) -> str:
 def _features(n: int) -> str:
     return "feature" if n == 1 else "features"
 
-
-if TYPE_CHECKING:
-    from labeler.api import Run
-    from labeler.catalogue.records import Activity, Progress, RunRecord
 
 ROWS_NAMED = 10
 """Labels of a file that are named as left out."""

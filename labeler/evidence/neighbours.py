@@ -17,6 +17,9 @@ from labeler.evidence.store.storage import Tensors
 from labeler.features import IntArray
 from labeler.progress import tell
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pairs:
@@ -226,9 +229,6 @@ def _meetings(feature: IntArray, sighting: NDArray[np.uint64]) -> tuple[IntArray
     step = np.arange(len(left)) - np.repeat(np.cumsum(partners) - partners, partners)
     return feature[left], feature[left + 1 + step]
 
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 NEAREST = 8
 """Nearest features listed."""

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from labeler.errors import InputError
-from labeler.models.hooks import HookPoint, places_of
+from labeler.models.hooks import HookPoint
+from labeler.models.layouts import places_of
 from labeler.models.names import resolve, usual
 from labeler.models.precision import TURN, precision
 from labeler.models.taps import Tap, gain, tapped

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from labeler.errors import InputError
-from labeler.llm.protocol import TextLogprobs, Usage
 from labeler.models.batching import batches
 from labeler.models.language import LanguageModel
 
@@ -20,8 +21,20 @@ _HEAD_ROWS = 192  # of logits at once, in the model's own precision: 38 MB for 4
 _HEAD_WORDS = 2_048  # of them at once in float32, so that the exponentials stay in the processor's cache
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Log-probabilities of a text's tokens."""
+
+    offsets: NDArray[np.int64]
+    """[n_tokens, 2] where each token begins and ends in the text, in characters."""
+    logprobs: NDArray[np.float32]
+    """[n_tokens], natural logarithms."""
+    among: NDArray[np.float32] | None
+    """[n_tokens, n_alternatives] what each alternative had instead of the token; None where nobody asked."""
+
+
 @torch.inference_mode()
-def logprobs(model: LanguageModel, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[TextLogprobs]:
+def logprobs(model: LanguageModel, prefix: str, texts: Sequence[str], among: Sequence[str] = ()) -> list[Found]:
     """Natural-log probability of each token of each text, after the model's start token and the prefix.
 
     Each text is tokenised by itself, so its tokens are the same behind every prefix. The prefix runs once, and all
@@ -117,12 +130,11 @@ def _capped(model: LanguageModel, logits: Tensor) -> Tensor:
     return logits.float() if cap is None else cap * torch.tanh(logits.float() / cap)
 
 
-def _result(offsets: Sequence[tuple[int, int]], values: Tensor) -> TextLogprobs:
+def _result(offsets: Sequence[tuple[int, int]], values: Tensor) -> Found:
     """Of [n_tokens, 1 + alternatives]."""
     found = values.numpy().astype(np.float32)
-    return TextLogprobs(
+    return Found(
         offsets=np.asarray(offsets, dtype=np.int64).reshape(-1, 2),
         logprobs=found[:, 0],
         among=found[:, 1:] if found.shape[1] > 1 else None,
-        usage=Usage(input_tokens=len(found)),
     )

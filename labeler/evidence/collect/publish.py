@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler import __version__
-from labeler.evidence import logit_lens as lens
+from labeler.evidence import logit_lens
 from labeler.evidence.collect.segments import Merged, Seen, sampled_and_top
 from labeler.evidence.neighbours import Neighbours, cofiring
 from labeler.evidence.sampling import pool_limit
@@ -199,7 +199,7 @@ def finish(
             n_tokens=seen.n_tokens,
             n_contexts=seen.n_contexts,
             sampling="population",
-            lens=lens.measured([Tensors(folder / shard.file) for shard in shards], rows),
+            lens=logit_lens.measured([Tensors(folder / shard.file) for shard in shards], rows),
             **origin,
         )
     replace(folder, target)

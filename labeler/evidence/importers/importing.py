@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.errors import InputError
-from labeler.evidence import logit_lens as lens
+from labeler.evidence import logit_lens
 from labeler.evidence.collect.publish import link, replace, write_shard, write_store
 from labeler.evidence.copies import LEFT_OUT
 from labeler.evidence.importers.base import Foreign, ForeignFeature, ForeignWindow, cut
@@ -336,7 +336,7 @@ class Growing:
             sampling=self._sampling,
             n_tokens=origin.n_tokens or 0,
             n_contexts=sum(self._tables),
-            lens=lens.measured([Tensors(self._folder / shard.file) for shard in self._shards], self._rows()),
+            lens=logit_lens.measured([Tensors(self._folder / shard.file) for shard in self._shards], self._rows()),
             progress={"imported": [*before, fingerprint], "near": "cosines" if self._links else "cofiring"},
         )
 

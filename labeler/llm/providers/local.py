@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import zlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jinja2 import TemplateError
-
 from labeler.errors import InputError, MissingExtraError
 from labeler.llm.cost_bounds import most_input
 from labeler.llm.errors import LLMError, RejectedError
 from labeler.llm.protocol import Address, Backend, Capabilities, Reply, Request, TextLogprobs, Usage
-from labeler.models.generation import Decoder, Generated, Prefixes, Wanted, prompt_ids
-from labeler.models.language import LanguageModel
 from labeler.models.names import check_name, torch_available
 from labeler.progress import doing
+
+if TYPE_CHECKING:
+    from labeler.llm.names import LLMName
+    from labeler.llm.providers.local_writer import Writer
+    from labeler.models.generation import Prefixes
+    from labeler.models.language import LanguageModel
+    from labeler.models.logprobs import Found
+    from labeler.settings import Settings
+
 
 GATHER_SECONDS = 0.004
 """How long the first request waits for company; whatever comes while others are answered joins them at once."""
@@ -100,105 +104,6 @@ class Batcher:
         self._asked.clear()
         self._waiting.clear()
 
-
-REDRAW_TEMPERATURE = 0.7
-"""Of further draws that leave the temperature to the model: its likeliest words would be the same again."""
-
-
-class Writer:
-    """Answers the requests of one event loop, a token of each at a time (see ``labeler.llm.providers.local.Advance``)."""
-
-    def __init__(self, name: str, model: LanguageModel, prefixes: Prefixes) -> None:
-        """``name`` is the backend's, for messages; the prefixes may be shared with other writers of the same model."""
-        self._name = name
-        self._model = model
-        self._prefixes = prefixes
-        self._decoder = Decoder(model, prefixes)
-        self._chats: dict[int, bool] = {}
-
-    def advance(self, newcomers: Mapping[int, Request], gone: Collection[int]) -> dict[int, Outcome]:
-        """Take newcomers in, let go of those that nobody waits for, and go on by one token; returns what is finished."""
-        for name in gone:
-            self._chats.pop(name, None)
-        outcomes: dict[int, Outcome] = {}
-        for name, request in newcomers.items():
-            try:
-                text, chat = turn(self._model, request)
-                self._decoder.add(name, _wanted(self._model, request, text, chat))
-                self._chats[name] = chat
-            except (InputError, TemplateError) as error:
-                outcomes[name] = RejectedError(f"{self._name}: {error}")
-            except Exception as error:  # nobody else's business
-                outcomes[name] = error
-        try:
-            self._decoder.drop(gone)
-            found = self._decoder.step()
-        except Exception as error:  # whatever is begun is of no use any more
-            found = dict.fromkeys(self._chats, error)
-            self._decoder = Decoder(self._model, self._prefixes)
-        for name, written in found.items():
-            chat = self._chats.pop(name)
-            outcomes[name] = _reply(written, chat) if isinstance(written, Generated) else self._told(written)
-        return outcomes
-
-    def _told(self, error: Exception) -> Exception:
-        """Torch's errors, which mostly say that memory ran out, in one line; others are told as they are."""
-        if not isinstance(error, RuntimeError):
-            return error
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        return LLMError(f"{self._name}: {reason}")
-
-
-def turn(model: LanguageModel, request: Request) -> tuple[str, bool]:
-    """The text that the model is to continue, and whether that is its turn in a chat.
-
-    Raises TemplateError for a request that the model's template refuses.
-    """
-    if not request.system:
-        return request.prompt, False
-    if not model.tokenizer.chat_template:
-        return f"{request.system}\n\n{request.prompt}", False
-
-    def render(*messages: tuple[str, str]) -> str:
-        turns = [{"role": role, "content": content} for role, content in messages]
-        return str(model.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-
-    try:
-        return render(("system", request.system), ("user", request.prompt)), True
-    except TemplateError:  # how templates say that they know no system role
-        return render(("user", f"{request.system}\n\n{request.prompt}")), True
-
-
-def _wanted(model: LanguageModel, request: Request, text: str, chat: bool) -> Wanted:
-    """Raises InputError for a request that leaves no room for an answer."""
-    return Wanted(
-        prompt=prompt_ids(model, text),
-        max_tokens=request.max_tokens,
-        temperature=REDRAW_TEMPERATURE if request.temperature is None and request.draw else request.temperature,
-        seed=zlib.crc32(f"{request.draw} {request.prompt}".encode()),
-        stops=() if chat else ("\n",),
-    )
-
-
-def _reply(written: Generated, chat: bool) -> Reply:
-    """A completion may end anywhere; only a chat's turn can be cut short."""
-    return Reply(
-        text=written.text.strip(),
-        stop="truncated" if chat and written.truncated else "end",
-        usage=Usage(
-            input_tokens=written.input_tokens,
-            cached_tokens=written.cached_tokens,
-            output_tokens=written.output_tokens,
-        ),
-    )
-
-
-if TYPE_CHECKING:
-    from labeler.llm.names import LLMName
-    from labeler.llm.providers.local import Writer
-    from labeler.models.generation import Prefixes
-    from labeler.models.language import LanguageModel
-    from labeler.settings import Settings
 
 T = TypeVar("T")
 
@@ -303,13 +208,13 @@ class LocalBackend:
         from labeler.models import logprobs
 
         try:
-            return logprobs.logprobs(model, prefix, texts, among)
+            return [text_logprobs(found) for found in logprobs.logprobs(model, prefix, texts, among)]
         except InputError as error:
             raise RejectedError(f"{self.name}: {error}") from error
 
     def _writer(self) -> Writer:
         model = self._load()
-        from labeler.llm.providers.local import Writer
+        from labeler.llm.providers.local_writer import Writer
         from labeler.models.generation import Prefixes
 
         if self._prefixes is None:
@@ -319,6 +224,11 @@ class LocalBackend:
     def _batcher(self) -> Batcher:
         writer = functools.cache(self._writer)
         return Batcher(lambda newcomers, gone: _in_worker(lambda: writer().advance(newcomers, gone)))
+
+
+def text_logprobs(found: Found) -> TextLogprobs:
+    """What was found of a text, with what it took."""
+    return TextLogprobs(found.offsets, found.logprobs, found.among, Usage(input_tokens=len(found.logprobs)))
 
 
 async def _in_worker(work: Callable[[], T]) -> T:

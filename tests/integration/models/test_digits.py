@@ -10,6 +10,7 @@ import torch
 from labeler.errors import InputError
 from labeler.llm.names import open_backend
 from labeler.llm.protocol import Address, Capabilities, Usage
+from labeler.llm.providers.local import text_logprobs
 from labeler.models.language import load_language_model
 from labeler.models.logprobs import logprobs, one_token
 from labeler.models.names import SMOLLM2, wheel_folder
@@ -59,7 +60,7 @@ class InFloat32:
         return Usage(output_tokens=request.max_tokens)
 
     async def logprobs(self, prefix, texts, among=()):
-        return logprobs(self.model, prefix, texts, among)
+        return [text_logprobs(found) for found in logprobs(self.model, prefix, texts, among)]
 
 
 @pytest.mark.long

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from labeler.errors import InputError
-from labeler.models.hooks import LAYOUTS, PLACES, HookPoint
+from labeler.models.hooks import PLACES, HookPoint
+from labeler.models.layouts import LAYOUTS
 from tests.fakes.tiny_model import CONFIGURATIONS, VOCABULARY, tiny_language_model
 
 PARALLEL = ("gpt_neox", "phi")
