@@ -91,22 +91,21 @@ def on_tokens(entries: Sequence[str], tokens: Sequence[str], length: int) -> Map
     starts = ends - [len(token) for token in tokens]
     blank = np.array([_is_blank(shown[cut + a : cut + b]) for a, b in zip(starts, ends, strict=True)], dtype=bool)
     values = np.zeros(length, dtype=np.float32)
-    n_quotes = n_repaired = 0
-    for entry in entries:
-        quotes = quotes_in(entry)
-        if not quotes:
+    n_repaired = 0
+    parted = [quotes_in(entry) for entry in entries]
+    quotes = [quote for some in parted for quote in some]
+    places = places_of([quoted for quoted, _ in quotes], text)
+    if not all(parted) or places is None:
+        return None
+    for (_, strength), place in zip(quotes, places, strict=True):
+        if not 0 <= strength <= 10:
             return None
-        for quoted, strength in quotes:
-            place = place_of(quoted, text)
-            if place is None or not 0 <= strength <= 10:
-                return None
-            n_quotes += 1
-            n_repaired += place.repaired or strength == 0
-            hit = (starts < place.end) & (place.begin < ends)
-            if _is_blank(text[place.begin : place.end]) and (hit & blank).any():
-                hit &= blank  # not the word behind whose token begins with the last of the spaces
-            values[: len(tokens)][hit] = np.maximum(values[: len(tokens)][hit], strength)
-    return Mapped(values, n_quotes, n_repaired)
+        n_repaired += place.repaired or strength == 0
+        hit = (starts < place.end) & (place.begin < ends)
+        if _is_blank(text[place.begin : place.end]) and (hit & blank).any():
+            hit &= blank  # not the word behind whose token begins with the last of the spaces
+        values[: len(tokens)][hit] = np.maximum(values[: len(tokens)][hit], strength)
+    return Mapped(values, len(quotes), n_repaired)
 
 
 def quotes_in(entry: str) -> list[tuple[str, int]]:
@@ -133,6 +132,34 @@ class Place:
     end: int
     repaired: bool
     """Whether the quote does not say so to the letter."""
+
+
+def places_of(quoted: Sequence[str], text: str) -> list[Place] | None:
+    """Where the quotes of a context stand, each; None where one of them does not, or may stand in two places.
+
+    Which occurrences are counted, all quotes of a word say together: ``loop#4`` where it stands alone once and three times
+    in other words was counted wherever its letters stand, and so were ``loop`` and ``loop#2`` beside it.
+    """
+    places = {one: place_of(one, text) for one in quoted}
+    families = defaultdict(set)
+    for one in places:
+        families[_parted(one)[0]].add(one)
+    for word, family in families.items():
+        numbers = {one: _parted(one)[1] for one in family}
+        found = {place and (place.begin, place.end) for place in map(places.get, family)}
+        wanted = one_line(word).strip(" ")
+        if wanted and (None in found or len(found) < len(set(numbers.values()))):
+            anywhere = hits(wanted, text, whole=False)
+            if len(family) > 1 and all(0 < number <= len(anywhere) for number in numbers.values()):
+                places |= {one: Place(*anywhere[number - 1], repaired=True) for one, number in numbers.items()}
+    read = [place for one in quoted if (place := places[one]) is not None]
+    return read if len(read) == len(quoted) else None
+
+
+def _parted(quoted: str) -> tuple[str, int]:
+    """A quote's word, and which occurrence of it is meant."""
+    counted = _OCCURRENCE.fullmatch(quoted)
+    return (counted[1], int(counted[2])) if counted else (quoted, 1)
 
 
 def place_of(quoted: str, text: str) -> Place | None:

@@ -156,7 +156,7 @@ def test_what_a_file_of_labels_leaves_out_is_named_and_the_rest_is_scored(tmp_pa
     done = CliRunner().invoke(app, ["score", "toy", "--labels", "labels.csv", "--simulator", "lexical"])
     assert done.exit_code == 0, done.output
     told = " ".join(done.stderr.split())
-    assert "left out, for their label is empty: labels.csv, line 3 (feature 10)" in told
+    assert "left out, for their label is empty: 1 label: labels.csv, line 3 (feature 10)" in told
     assert "not scored, for their label says what they promote: 1 feature (--output-labels)" in told
     (run,) = api.runs()
     assert {row["index"]: row["side"] for row in run.rows()} == {0: "input", 30: "output"}

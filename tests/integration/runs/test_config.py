@@ -39,7 +39,7 @@ def spent_on(home, run, stage):
 
 
 def test_it_takes_a_fifth_of_a_run_at_most_and_what_the_plan_says(home_of, monkeypatch):
-    for module in ("runs.paid_null", "catalogue.nulls"):
+    for module in ("runs.config", "catalogue.labels"):
         monkeypatch.setattr(f"labeler.{module}.POOLED", 5)  # as if a percentile could be read off a handful
     n = 24
     home = home_of(n)

@@ -255,7 +255,7 @@ def test_scoring_that_is_stopped_goes_on_elsewhere_without_the_file(chosen, toy)
     ("labels", "options", "says"),
     [
         (None, {}, "no feature of 'toy' that was asked for has a label in the catalogue"),
-        ({9: "war"}, {}, "labels: feature 9 is out of range: 'toy' has features 0 to 4"),
+        ({9: "war"}, {}, "feature 9 is out of range: 'toy' has features 0 to 4"),
         ({1: ""}, {}, r"has a label in labels; there is nothing at labels \(feature 1\)"),
         ({1: "war"}, {"features": [2]}, "has a label in labels"),
         ({1: "war"}, {"features": [7]}, "feature 7 is out of range"),

@@ -67,6 +67,28 @@ def repaired(*entries):
     return found.n_quotes, found.n_repaired
 
 
+@pytest.mark.parametrize(
+    ("entry", "tokens", "expected"),
+    [
+        (
+            "loop=8 loop#2=7 loop#3=6",
+            ("(", "loop", ") new", "_", "loop", "(); set", "loop", "s"),
+            [0, 8, 0, 0, 7, 0, 6, 0],
+        ),
+        ("X=2 X#2=3 X#3=4", ("X", " (", "X", "10 or", " X"), [2, 0, 3, 0, 4]),
+        ("22=8 22#2=7", ("22", " est", " 20", "22", " est"), [8, 0, 0, 7, 0]),
+        ("loop#2=7 loop=8", ("(", "loop", ") new", "_", "loop"), [0, 8, 0, 0, 7]),
+    ],
+)
+def test_how_occurrences_were_counted_all_quotes_of_a_word_say_together(entry, tokens, expected):
+    assert on_tokens([entry], tokens, len(tokens)).values.tolist() == expected
+
+
+def test_more_occurrences_than_there_are_in_any_way_of_counting_are_no_answer():
+    assert on_tokens(["loop=8 loop#2=7 loop#4=6"], ("loop", " new_loop", " loops"), 3) is None
+    assert on_tokens(["loop#2=7"], ("loop", " new_loop"), 2) is None  # alone, it may be a slip
+
+
 def test_repairs_are_counted():
     assert repaired("sat=2 sat=2") == (2, 0)
     assert repaired("Ca=2") == (1, 0)  # a part of a word is what may be quoted
