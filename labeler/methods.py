@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from labeler.errors import InputError
+from labeler.llm.names import with_provider
+from labeler.nearest import meant
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,13 @@ def parse_method(text: str, kind: str, known: Collection[str], usual: str, askin
     elif ":" in text:
         name, llm = usual, text
     else:
+        # A model's name may read like a method's: whose model it is says more than how it is spelt.
+        guessed = f" (did you mean '{full}'?)" if (full := with_provider(text)) else meant(text, known)
         raise InputError(
-            f"unknown {kind} '{text}'; known: {', '.join(known)}, or an LLM such as anthropic:claude-haiku-5-5"
+            f"unknown {kind} '{text}'; known: {', '.join(known)}, or an LLM such as anthropic:claude-haiku-5-5{guessed}"
         )
     if name not in known:
-        raise InputError(f"unknown {kind} '{name}' in '{text}'; known: {', '.join(known)}")
+        raise InputError(f"unknown {kind} '{name}' in '{text}'; known: {', '.join(known)}{meant(name, known)}")
     if name in asking and not llm:
         raise InputError(f"{kind} '{name}' needs a language model: {name}=provider:model")
     if name not in asking and llm:

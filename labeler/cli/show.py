@@ -111,9 +111,13 @@ def chosen(
 
     InputError where none are, or two ways of choosing are given.
     """
-    ways = [named or None, random, best, worst]
-    if sum(way is not None for way in ways) != 1:
+    ways = {"the features by name": named or None, "--random": random, "--best": best, "--worst": worst}
+    given = [way for way, n in ways.items() if n is not None]
+    if not given:
         raise InputError("say which features to show: 3 17 20-24, or one of --random N, --best N, --worst N")
+    if len(given) > 1:
+        clash = f"{', '.join(given[:-1])} and {given[-1]}"
+        raise InputError(f"{clash} exclude each other: each says which features to show; give one of them")
     if random is not None:
         return dictionary.drawn(random, run=run), []
     if named:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from labeler.errors import InputError
 from labeler.llm.protocol import Backend
+from labeler.nearest import meant
 from labeler.settings import Settings
 
 # Read by one strict pattern and not by a lenient parser: what decides where a key may go must not be able to disagree
@@ -81,9 +82,14 @@ class LLMName:
         provider, colon, model = written.partition(":")
         shown, known = ascii(written[:80]), ", ".join(_OPENERS)
         if not colon:
-            raise InputError(f"{shown} is not a language model's name; write provider:model, where provider is {known}")
+            guessed = f" (did you mean '{full}'?)" if (full := with_provider(written[:80])) else ""
+            raise InputError(
+                f"{shown} is not a language model's name; write provider:model, where provider is {known}{guessed}"
+            )
         if provider not in _OPENERS:
-            raise InputError(f"unknown provider {provider[:80]!a} of a language model; known: {known}")
+            raise InputError(
+                f"unknown provider {provider[:80]!a} of a language model; known: {known}{meant(provider[:80], _OPENERS)}"
+            )
         if not model.strip() or not model.isprintable():
             raise InputError(f"{shown} names no model; write {provider}:model")
         if not base_urls:
@@ -95,6 +101,19 @@ class LLMName:
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.model}" + (f"@{self.base_url}" if self.base_url else "")
+
+
+_OWN_MODELS = {
+    "anthropic": re.compile(r"claude-[\w.-]+", re.ASCII),
+    "openai": re.compile(r"(?:gpt|chatgpt|o\d)-?[\w.-]*", re.ASCII),
+    "local": re.compile(r"smollm2-[\w.-]+", re.ASCII | re.IGNORECASE),
+}
+"""How the models of a provider are called that are asked for most."""
+
+
+def with_provider(model: str) -> str | None:
+    """The full name of a model that was named without its provider, where its name tells whose it is."""
+    return next((f"{provider}:{model}" for provider, own in _OWN_MODELS.items() if own.fullmatch(model)), None)
 
 
 def is_hosted(name: str) -> bool:

@@ -62,11 +62,19 @@ def test_where_nothing_is_labelled_random_features_are_any_and_there_is_no_best(
     assert refused.err == "labeler: no label of 'toy' has a headline score yet; labeler label toy\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["1", "--best", "1"], ["--best", "1", "--worst", "1"]])
-def test_features_are_chosen_in_exactly_one_way(command, home, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "3 17 20-24, or one of --random N, --best N, --worst N"),
+        (["1", "--best", "1"], "the features by name and --best exclude each other"),
+        (["--best", "2", "--worst", "1"], "--best and --worst exclude each other"),
+        (["--random", "1", "--best", "2", "--worst", "1"], "--random, --best and --worst exclude each other"),
+    ],
+)
+def test_features_are_chosen_in_exactly_one_way(command, home, arguments, says):
     refused = command("show", "toy", *arguments)
     assert refused.code == 2
-    assert "3 17 20-24, or one of --random N, --best N, --worst N" in refused.err
+    assert says in refused.err
 
 
 @pytest.mark.parametrize(
