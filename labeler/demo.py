@@ -13,7 +13,7 @@ from labeler.data import shipped
 from labeler.errors import MissingExtraError
 from labeler.metrics import Average, paired_difference
 from labeler.models.names import SMOLLM2, torch_available
-from labeler.models.precision import TURN
+from labeler.models.turn import TURN
 from labeler.progress import Progress, doing, listening, silent
 
 NAME = "sample"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from labeler.errors import MissingExtraError
 from labeler.models.language import hush
 from labeler.models.names import MINILM, encoder_available, minilm_folder
-from labeler.models.precision import TURN
+from labeler.models.turn import TURN
 from labeler.progress import doing
 
 if TYPE_CHECKING:  # importing torch takes seconds, of which is told where it is done

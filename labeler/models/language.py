@@ -18,8 +18,9 @@ from labeler.errors import InputError
 from labeler.models.hooks import HookPoint
 from labeler.models.layouts import places_of
 from labeler.models.names import resolve, usual
-from labeler.models.precision import TURN, precision
+from labeler.models.precision import precision
 from labeler.models.taps import Tap, gain, tapped
+from labeler.models.turn import TURN
 from labeler.progress import doing, tell
 
 

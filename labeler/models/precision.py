@@ -1,22 +1,15 @@
-"""What this machine computes models in: its device, the number format that is fast on it, and one thread at a time."""
+"""What this machine computes models in: its device, and the number format that is fast on it."""
 
 from __future__ import annotations
 
 import functools
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 
-TURN = threading.RLock()
-"""Held while a model is loaded or run.
-
-Loading a model changes torch's default dtype for a while, and that is one for the whole process: whatever another thread
-computed meanwhile, or loaded, would come out in the wrong one. Two models at once would also only share the same cores.
-"""
-
+from labeler.models.turn import TURN
 
 WORTH = 1.25
 """bfloat16 has to be so many times faster than float32: it keeps 8 bits of a number, and a measurement has noise."""

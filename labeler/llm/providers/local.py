@@ -234,7 +234,7 @@ def text_logprobs(found: Found) -> TextLogprobs:
 async def _in_worker(work: Callable[[], T]) -> T:
     def in_turn() -> T:
         # Imported here, in the worker thread: whoever only names this backend need not have torch.
-        from labeler.models.precision import TURN
+        from labeler.models.turn import TURN
 
         with TURN:
             return work()
