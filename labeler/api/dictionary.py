@@ -293,7 +293,8 @@ class Dictionary:
         scores that are not made anew. Features without a label, or with an empty one, are left out, and so are
         a file's labels of features that are not here (``record.config["unknown_labels"]`` names them). Without
         ``simulators`` it is ``embedding`` that scores, or, where ``scorers`` are given, they alone. A label from elsewhere
-        that says what its feature promotes is ``unscored``, unless ``output_labels``. Raises InputError; nothing is
+        that says what its feature promotes is ``unscored``, unless ``output_labels``. One that is the very label that
+        stands, made here and scored, stays that label, as where no ``labels`` are given. Raises InputError; nothing is
         stored then.
         """
         from labeler.catalogue.imported import SOURCE as IMPORTED
@@ -321,7 +322,8 @@ class Dictionary:
         else:
             brought = self._brought(labels, wanted)
             source, empty, blank, unknown = brought.source, brought.empty, brought.blank, brought.unknown
-            given = catalogue.recognised(self.name, brought.candidates)
+            own = {label.index: label for label in catalogue.ours(self.name, brought.candidates)}
+            given = {**brought.candidates, **own}
         if not given:
             if theirs_too:
                 raise InputError(

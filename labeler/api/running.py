@@ -126,6 +126,10 @@ class Run:
         """All explanations of one feature that it chose between, or made of halves of its documents."""
         return self._catalogue.candidates(self.id, index_of(index))
 
+    def displaced(self) -> list[int]:
+        """The features whose label of this run is not scored, and stands in the place of an older one that is."""
+        return self._catalogue.displaced(self.id)
+
     def work(self, watch: Watch | None = None) -> RunProgress:
         """See the run to its end: with a worker in this process, or, where a broker is set, by the workers of the fleet.
 

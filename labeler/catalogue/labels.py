@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -13,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 
 from labeler.catalogue.queue import CHUNK, chunks
 from labeler.catalogue.records import CandidateRecord, ChosenLabel, RunRecord, ScoreRecord, Standing
-from labeler.catalogue.tables import CANDIDATES, CHOSEN, FEATURES, RUNS, SCORES
+from labeler.catalogue.tables import CANDIDATES, CHOSEN, FEATURES, SCORES
 from labeler.metrics import null_percentile
 from labeler.sides import side_of
 
@@ -85,29 +84,6 @@ def of_other_runs(connection: Connection, run_ids: Sequence[str], index: int) ->
     place = {run_id: at for at, run_id in enumerate(run_ids)}
     found = [tuple(row) for row in connection.execute(query) if row.run_id in place]
     return sorted(found, key=lambda one: place[one[0]])  # type: ignore[arg-type, return-value]
-
-
-def recognised(
-    connection: Connection, dictionary: str, given: Mapping[int, Sequence[CandidateRecord]]
-) -> dict[int, list[CandidateRecord]]:
-    """Labels from elsewhere by feature, with the contexts that their maker was shown where one was made here.
-
-    That is how our own export comes back: its labels cannot be scored on what they were made from.
-    """
-    shown: dict[tuple[int, str, str], Sequence[int]] = {}
-    query = sa.select(CANDIDATES.c.index, CANDIDATES.c.label, CANDIDATES.c.description, CANDIDATES.c.contexts)
-    query = query.join(RUNS, RUNS.c.id == CANDIDATES.c.run_id)
-    query = query.where(RUNS.c.dictionary == dictionary, CANDIDATES.c.contexts.is_not(None))
-    for some in chunks(sorted(given)):
-        for index, label, description, contexts in connection.execute(query.where(CANDIDATES.c.index.in_(some))):
-            shown[index, reading(label), reading(description)] = contexts
-    return {
-        index: [
-            replace(candidate, contexts=shown.get((index, reading(candidate.label), reading(candidate.description))))
-            for candidate in mine
-        ]
-        for index, mine in given.items()
-    }
 
 
 def scores(connection: Connection, run_id: str, index: int) -> list[ScoreRecord]:
@@ -190,9 +166,45 @@ def standing(engine: Engine, runs: Sequence[RunRecord], indices: Sequence[int] |
         yield from sorted(found, key=lambda label: label.index)
 
 
-def headlines(engine: Engine, runs: Sequence[RunRecord]) -> Iterator[tuple[int, float]]:
+def ours(
+    engine: Engine, runs: Sequence[RunRecord], given: Mapping[int, Sequence[CandidateRecord]]
+) -> Iterator[Standing]:
+    """Of features for which one label came from elsewhere, the labels that ``runs`` leave standing and that are that very
+    one: made here, with a headline score that is a number.
+
+    That is how our own export comes back. Whatever else reads alike (an explanation that was not chosen, one of half of the
+    documents, a label that has no score) is no label with a score of its own.
+    """
+    alone = {index: mine[0] for index, mine in given.items() if len(mine) == 1}
+    found = (label for label in standing(engine, runs, sorted(alone)) if _same(label, alone[label.index]))
+    while page := {label.index: label for label in islice(found, CHUNK)}:
+        made = sa.and_(SCORES.c.run_id == FEATURES.c.run_id, SCORES.c.index == FEATURES.c.index)
+        query = sa.select(FEATURES.c.run_id, FEATURES.c.index, SCORES.c.key).join(CANDIDATES, CHOSEN).join(SCORES, made)
+        query = query.where(CANDIDATES.c.contexts.is_not(None), SCORES.c.value.is_not(None))
+        of = FEATURES.c.run_id.in_({label.run_id for label in page.values()}), FEATURES.c.index.in_(page)
+        with engine.connect() as connection:
+            scored = {tuple(row) for row in connection.execute(query.where(*of))}
+        yield from (one for one in page.values() if (one.run_id, one.index, one.headline) in scored)
+
+
+def _same(one: Standing, other: CandidateRecord) -> bool:
+    return (reading(one.label), reading(one.description)) == (reading(other.label), reading(other.description))
+
+
+def unscored(connection: Connection, run: RunRecord) -> list[int]:
+    """The features of a run whose label has a headline that was not scored, in order."""
+    made = sa.and_(SCORES.c.run_id == FEATURES.c.run_id, SCORES.c.index == FEATURES.c.index)
+    query = sa.select(FEATURES.c.index).join(SCORES, made).order_by(FEATURES.c.index)
+    headline = sa.func.coalesce(FEATURES.c.headline, run.config.get("headline"))
+    of = FEATURES.c.run_id == run.id, FEATURES.c.state == "labelled", SCORES.c.state == "unscored"
+    return list(connection.scalars(query.where(*of, SCORES.c.key == headline)))
+
+
+def headlines(
+    engine: Engine, runs: Sequence[RunRecord], indices: Sequence[int] | None = None
+) -> Iterator[tuple[int, float]]:
     """(index, headline score) of the labels that ``runs`` (newest first) leave standing, as far as it is a number."""
-    found = standing(engine, runs, None)
+    found = standing(engine, runs, indices)
     while page := list(islice(found, CHUNK)):
         by_run: dict[str, dict[int, str | None]] = {}
         for label in page:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import dropwhile
 from pathlib import Path
 
 from labeler.catalogue import answers, batches, calls, imported, labels, outcomes, progress, queue, requests, rows, runs
@@ -261,13 +262,6 @@ class Catalogue:
             runs.get(connection, run_id)
             return labels.chosen_labels(connection, run_id)
 
-    def recognised(
-        self, dictionary: str, given: Mapping[int, Sequence[CandidateRecord]]
-    ) -> dict[int, list[CandidateRecord]]:
-        """Labels from elsewhere by feature, with the contexts that their makers were shown where they were made here."""
-        with self._reader.connect() as connection:
-            return labels.recognised(connection, clean_text(dictionary), given)
-
     def other_labels(self, dictionary: str, index: int, run_id: str) -> list[tuple[str, str, str, str]]:
         """(run, label, description, explainer) of a feature's labels in other runs than one, newest first; of those that
         read alike the newest. Imported labels, which are told apart from them, are not among them."""
@@ -371,6 +365,11 @@ class Catalogue:
         chosen = self._telling(dictionary) if run_id is None else [self.run(run_id)]
         return labels.standing(self._reader, chosen, indices)
 
+    def ours(self, dictionary: str, given: Mapping[int, Sequence[CandidateRecord]]) -> Iterator[Standing]:
+        """Of features for which one label came from elsewhere, those labels that stand and are that very one, made here,
+        with a headline score that is a number; in index order."""
+        return labels.ours(self._reader, self._telling(dictionary), given)
+
     def _telling(self, dictionary: str) -> list[RunRecord]:
         """The runs of a dictionary, newest first; those over imported labels stand behind those over our own."""
         return sorted(self.runs(dictionary), key=imported.is_of_imported)
@@ -408,6 +407,15 @@ class Catalogue:
     def headlines(self, dictionary: str, run_id: str | None = None) -> Iterator[tuple[int, float]]:
         """(index, headline score) of the labels that stand, or of one run's, in index order; those without are left out."""
         return labels.headlines(self._reader, self.runs(dictionary) if run_id is None else [self.run(run_id)])
+
+    def displaced(self, run_id: str) -> list[int]:
+        """The features whose label of a run is not scored, and stands in the place of an older one that is; in order."""
+        run = self.run(run_id)
+        with self._reader.connect() as connection:
+            bare = labels.unscored(connection, run)
+        before = list(dropwhile(lambda one: one.id != run.id, self.runs(run.dictionary)))[1:]
+        told = sorted(before, key=imported.is_of_imported)
+        return [index for index, _ in labels.headlines(self._reader, told, bare)] if bare else []
 
     def _close_run(self, run_id: str) -> None:
         """Marks the run as finished where every feature is done.

@@ -208,6 +208,10 @@ def begin(run: Run, detach: bool, json: bool) -> None:
             f"not scored, for their label says what they promote: {counted(output_side, 'feature')} "
             f"(--output-labels){before}"
         )
+    if ours := config.get("made_here", 0):
+        tell(
+            f"made here, and scored as the label that stands, on what its explainer was not shown: {counted(ours, 'label')}"
+        )
     if instead := config.get("instead", 0):
         tell(in_place_of_others(instead, config["labelling"]["labels"]))
     go_on(run, detach, json)
@@ -248,6 +252,22 @@ def see_through(run: Run, json: bool) -> None:
         raise typer.Exit(1)
 
 
+def displaced(run: Run) -> str:
+    """Which labels that are not scored came to stand in the place of others that are; nothing where none did."""
+    config = run.record.config
+    if not config.get("instead") or config["labelling"]["labels"] == "imported":
+        return ""  # nothing came in another's place
+    found = run.displaced()
+    if not found:
+        return ""
+    more = f" and {len(found) - ROWS_NAMED:,} more" if len(found) > ROWS_NAMED else ""
+    which = ", ".join(map(str, found[:ROWS_NAMED])) + more
+    return (
+        f"not scored, in the place of a label that is: feature{'s' if len(found) > 1 else ''} {which}; "
+        f"labeler show {run.dictionary} {found[0]} names the other one"
+    )
+
+
 def conclude(run: Run) -> None:
     """What a run's labels are worth on the whole, and what to type next."""
     found = run.report()
@@ -255,6 +275,8 @@ def conclude(run: Run) -> None:
     besides = [one for one in found.scores if one.key in run.makes and (one.key, one.kind) not in headlines]
     for one in (*found.headlines, *besides):
         say(in_a_line(one))
+    if bare := displaced(run):
+        say(bare)
     if hint := to_look(run, found):
         say(f"next: {hint}")
 

@@ -283,6 +283,7 @@ def new_run(
             if config.output_labels
             else sum(_is_of_output(f) and _stands(f, before or {}) is True for f in features),
             "instead": sum(_stands(f, before or {}) is False for f in features),
+            "made_here": 0 if config.labels == STANDING else sum(f.standing is not None for f in features),
         },
         features=features,
         budget_usd=budget,

@@ -29,7 +29,8 @@ async def label(bench: Bench, index: int, recorder: Recorder, given: Sequence[Ca
 
     One with too few documents for that is labelled and scored by halves (``folds``). A label that came from elsewhere is
     scored on every split that had no part in choosing it (``scored_on``). Candidates that are ``given`` are not explained
-    again; of those that come from the catalogue the first is the label that stands. Raises LLMError where a model that
+    again; of those that come from the catalogue, as all do of which the first was made here, that is the label that
+    stands. Raises LLMError where a model that
     was asked for an explanation or for the headline score gave nothing usable after all retries, InputError where it
     cannot be asked at all.
     """
@@ -74,7 +75,8 @@ async def _labelled(
     config = bench.config
     candidates = list(given) if given else await explain(bench, bench.explainers(recorder), index)
     chosen = 0
-    if anew or config.labels != STANDING:
+    stands = config.labels == STANDING or (bool(given) and given[0].contexts is not None)
+    if anew or not stands:
         on_select = await asyncio.to_thread(whole, bench.store, index, "select")
         chosen, candidates = await _choose(bench, candidates, on_select, recorder)
         if is_weak(candidates[chosen], config) and (stronger := bench.stronger(recorder)):

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from labeler import api
+from labeler.catalogue.records import LabelOutcome
+from labeler.cli.running import displaced
 from labeler.features import SPLITS
 from labeler.home import open_store
-from labeler.metrics import ONE_HALF
+from labeler.runs import pipeline
 from labeler.runs.cross_fitting import BY_HALVES
 from labeler.runs.scoring import foreign_scores, point, whole
 from labeler.simulators import lexical
@@ -150,6 +152,20 @@ def test_a_label_of_what_is_promoted_is_not_scored_and_says_why(chosen, toy, sco
     assert len(stored(run, 1).details["null"]) == 1, "what another feature promotes is no rival"
 
 
+def test_a_label_that_is_not_scored_says_so_where_it_takes_the_place_of_one_that_is(chosen, toy):
+    toy.label([0, 1], **LEXICAL)
+    drain(chosen)
+    run = toy.score(PROMOTES, simulators=["lexical"])
+    drain(chosen)
+    assert (
+        displaced(run)
+        == "not scored, in the place of a label that is: feature 0; labeler show toy 0 names the other one"
+    )
+    again = toy.score(PROMOTES, simulators=["lexical"])
+    drain(chosen)
+    assert displaced(again) == "", "it stood without a score before"
+
+
 def test_it_is_scored_where_that_is_asked_for(chosen, toy):
     run = toy.score(PROMOTES, simulators=["lexical"], output_labels=True)
     drain(chosen)
@@ -238,17 +254,59 @@ def test_a_handful_of_documents_makes_no_difference_to_that(chosen, few):
     assert rows_of(run)[0]["scores"]["simulation.lexical"]["state"] == "unscored"
 
 
-def test_a_label_that_comes_back_without_that_of_a_half_is_scored_on_the_other_alone(chosen, few, tmp_path):
-    few.label([0, 1], **LEXICAL)
+def test_our_own_export_comes_back_as_the_label_that_stands_and_is_scored_by_halves_again(chosen, few, tmp_path):
+    before = few.label([0, 1], **LEXICAL)
     drain(chosen)
     few.export(tmp_path / "out.csv", "csv")
-    for labels in (tmp_path / "out.csv", None):  # and again as it stands
-        run = few.score(labels, simulators=["lexical"])
-        drain(chosen)
-        rows = rows_of(run)
-        assert {row["state"] for row in rows.values()} == {"labelled"}
-        assert rows[1]["scores"]["simulation.lexical"]["state"] == "ok"
-        score = rows[0]["scores"]["simulation.lexical"]
-        assert score["state"] == "imprecise"
-        assert score["reason"] == f"{ONE_HALF}; of the other: no label was made of this half alone"
-        assert [(one.n_half, one.score.n_undefined) for one in few.report().headlines] == [(1, 0)]
+    run = few.score(tmp_path / "out.csv", simulators=["lexical"])
+    assert (run.record.config["made_here"], run.record.config["instead"]) == (2, 0)
+    drain(chosen)
+    for index, row in rows_of(run).items():
+        old = rows_of(before)[index]
+        assert row["scores"]["simulation.lexical"] == old["scores"]["simulation.lexical"]
+        assert (row["provenance"]["held_out"], row["provenance"]["label_run"]) == (True, before.id)
+    assert stored(run, 0).sampling.endswith(BY_HALVES)
+
+
+def test_it_keeps_the_scores_that_are_not_made_anew(chosen, few, tmp_path):
+    few.label([0], explainers=["lexical"], simulators=["lexical"], scorers=["embedding_auc"])
+    drain(chosen)
+    few.export(tmp_path / "out.jsonl", "jsonl")
+    run = few.score(tmp_path / "out.jsonl", simulators=["lexical"])
+    drain(chosen)
+    assert list(rows_of(run)[0]["provenance"]["carried"]) == ["embedding_auc"]
+
+
+def test_what_reads_as_an_explanation_that_was_not_chosen_is_a_label_from_elsewhere(chosen, few):
+    made = few.label([0, 1], **LEXICAL)
+    drain(chosen)
+    labels = {index: row["label"] for index, row in rows_of(made).items()}
+    others = {at: {one.label for one in made.candidates(at)} - {label} for at, label in labels.items()}
+    assert any(others.values())
+    run = few.score({at: min(found) for at, found in others.items() if found}, simulators=["lexical"])
+    drain(chosen)
+    for row in rows_of(run).values():
+        assert row["scores"]["simulation.lexical"]["n_contexts"] == few.store.manifest.n_contexts
+        assert row["provenance"]["held_out"] is None
+
+
+def test_what_reads_as_the_label_that_stands_without_a_score_is_scored_on_all_contexts(chosen, few, monkeypatch):
+    """Also where it was made here, and of neither half there was a label."""
+
+    async def silent(bench, index, recorder, given, *, anew=False):
+        if bench.store.whole is not bench.store:
+            return LabelOutcome(state="unclear", reason="no explainer saw a clear pattern")
+        return await labelled(bench, index, recorder, given, anew=anew)
+
+    labelled = pipeline._labelled
+    monkeypatch.setattr(pipeline, "_labelled", silent)
+    made = few.label([0], **LEXICAL)
+    drain(chosen)
+    monkeypatch.setattr(pipeline, "_labelled", labelled)
+    row = rows_of(made)[0]
+    assert row["scores"]["simulation.lexical"]["state"] == "unscored"
+    run = few.score({0: row["label"]}, simulators=["lexical"])
+    assert run.record.config["made_here"] == 0
+    assert displaced(run) == ""
+    drain(chosen)
+    assert rows_of(run)[0]["scores"]["simulation.lexical"]["n_contexts"] == few.store.manifest.n_contexts
