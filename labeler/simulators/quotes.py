@@ -137,20 +137,21 @@ class Place:
 def places_of(quoted: Sequence[str], text: str) -> list[Place] | None:
     """Where the quotes of a context stand, each; None where one of them does not, or may stand in two places.
 
-    Which occurrences are counted, all quotes of a word say together: ``loop#4`` where it stands alone once and three times
-    in other words was counted wherever its letters stand, and so were ``loop`` and ``loop#2`` beside it.
+    Which occurrences are counted, all quotes of a context say together: ``loop#4`` where it stands alone once and three
+    times in other words was counted wherever its letters stand, and so were ``loop`` and ``loop#2`` beside it, and ``3#2``
+    beside the last digits of years.
     """
     places = {one: place_of(one, text) for one in quoted}
     families = defaultdict(set)
     for one in places:
-        families[_parted(one)[0]].add(one)
+        families[one_line(_parted(one)[0]).strip(" ")].add(one)
+    in_words = any(not hits(word, text, whole=True) and hits(word, text, whole=False) for word in families if word)
     for word, family in families.items():
         numbers = {one: _parted(one)[1] for one in family}
         found = {place and (place.begin, place.end) for place in map(places.get, family)}
-        wanted = one_line(word).strip(" ")
-        if wanted and (None in found or len(found) < len(set(numbers.values()))):
-            anywhere = hits(wanted, text, whole=False)
-            if len(family) > 1 and all(0 < number <= len(anywhere) for number in numbers.values()):
+        if word and (len(family) > 1 or in_words) and (None in found or len(found) < len(set(numbers.values()))):
+            anywhere = hits(word, text, whole=False)
+            if all(0 < number <= len(anywhere) for number in numbers.values()):
                 places |= {one: Place(*anywhere[number - 1], repaired=True) for one, number in numbers.items()}
     read = [place for one in quoted if (place := places[one]) is not None]
     return read if len(read) == len(quoted) else None
