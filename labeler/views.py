@@ -159,7 +159,7 @@ def overview(store: EvidenceStore) -> str:
 
 
 def table(store: EvidenceStore, rows: Iterable[Row]) -> pandas.DataFrame:
-    """All features as a table of pandas, one a row, labelled or not, with a column for the value of every score.
+    """All features as a table of pandas, one a row, labelled or not, with the columns of ``labeler.catalogue.cells``.
 
     MissingExtraError where pandas is not installed.
     """
@@ -167,39 +167,15 @@ def table(store: EvidenceStore, rows: Iterable[Row]) -> pandas.DataFrame:
         import pandas
     except ImportError as error:
         raise MissingExtraError("a table of features", "pandas") from error
-    known = {row["index"]: _cells(row) for row in rows}
-    scores = sorted({key for _, values in known.values() for key in values})
+    from labeler.catalogue.cells import cells, columns, is_number
+
+    known = {row["index"]: row for row in rows}
+    keys = {key for row in known.values() for key in row["scores"]}
+    found: dict[str, list[Any]] = {name: [] for name in columns(keys)}
     stated = zip(store.indices.tolist(), store.density().tolist(), store.summary["maximum"].tolist(), strict=True)
-    found: dict[str, list[Any]] = {name: [] for name in ("index", *_COLUMNS, *scores, "density", "max_activation")}
     for index, density, maximum in stated:
-        cells, values = known.get(index, ({}, {}))
-        line = {"index": index, "density": density, "max_activation": maximum, **cells, **values}
+        statistics = {"density": density, "max_activation": maximum}
+        line = cells({"index": index, **known.get(index, {}), "statistics": statistics})
         for name, column in found.items():
             column.append(line.get(name))
-    numbers = dict.fromkeys(("confidence", "score", "low", "high", "usd", *scores), "float64")
-    return pandas.DataFrame(found).astype(numbers)
-
-
-_COLUMNS = (
-    *("state", "label", "description", "explainer", "confidence", "score", "low", "high", "score_state"),
-    *("score_reason", "headline", "against_lookup", "reason", "usd", "run"),
-)
-
-
-def _cells(row: Row) -> tuple[dict[str, Any], dict[str, float | None]]:
-    """A row's columns, and the values of its scores by their keys."""
-    headline = row["scores"].get(row["headline"]) or {}
-    cells = {
-        **{
-            name: row[name]
-            for name in ("state", "label", "description", "explainer", "confidence", "headline", "reason")
-        },
-        **{name: headline.get(field) for name, field in _OF_HEADLINE.items()},
-        "against_lookup": row["controls"].get("against_lookup"),
-        "usd": row["cost"]["usd"],
-        "run": row["provenance"]["run"],
-    }
-    return cells, {key: score["value"] for key, score in row["scores"].items()}
-
-
-_OF_HEADLINE = {"score": "value", "low": "low", "high": "high", "score_state": "state", "score_reason": "reason"}
+    return pandas.DataFrame(found).astype({name: "float64" for name in found if is_number(name, keys)})

@@ -7,7 +7,7 @@ import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex, Unpack, overload
+from typing import TYPE_CHECKING, Any, SupportsIndex, TextIO, Unpack, cast, overload
 
 from labeler.api.running import Run
 from labeler.api.tools import asyncio_run, check_broker, check_tools, has_catalogue, open_catalogue
@@ -125,9 +125,11 @@ class Dictionary:
     def to_pandas(self) -> pandas.DataFrame:
         """All features as a table, one a row: its label, its scores, how often and how strongly it is active.
 
-        ``score``, ``low`` and ``high`` are the headline's, ``score_reason`` says why it is imprecise or missing, and
-        ``against_lookup`` how it stands to a look-up of tokens (``better``, ``alike``, ``worse``); every score has a column
-        of its own besides. What is not there, as with features that were not labelled, is empty.
+        ``score``, ``low``, ``high`` and ``null_percentile`` (the share of other features' labels that score less, in per cent) are
+        the headline's, ``score_reason`` says why it is imprecise or missing, and ``against_lookup`` how it stands to a
+        look-up of tokens (``better``, ``alike``, ``worse``); every score has such columns of its own besides
+        (``simulation.embedding.value``). The columns are those of the exported CSV. What is not there, as with features
+        that were not labelled, is empty.
         MissingExtraError where pandas is not installed.
         """
         return table(self.store, self._standing())
@@ -467,17 +469,22 @@ class Dictionary:
         return Spent(runs=len(all_of_them), **summed)
 
     def export(
-        self, path: str | Path, format: str | None = None, *, run: str | None = None, force: bool = False
+        self, path: str | Path | TextIO, format: str | None = None, *, run: str | None = None, force: bool = False
     ) -> int:
         """Write the catalogue, or what one ``run`` made, to a file, and say how many rows that are.
 
-        The file's ending says the ``format`` (``jsonl``, ``csv``) where nobody names one. InputError for one that is not
+        The file's ending says the ``format`` (``jsonl``, ``csv``) where nobody names one. A file that is open already
+        (``sys.stdout``, ``io.StringIO()``) gets JSON lines by default. InputError for a format that is not
         known, for an ending that is another format's, and where a file is there already, unless ``force`` replaces it.
         """
-        from labeler.catalogue.export import check_free, format_for, writer
+        from labeler.catalogue.export import check_free, format_for, write, writer
 
+        if callable(getattr(path, "write", None)):
+            chosen = format or "jsonl"
+            writer(chosen)
+            return write(self.catalogue(run=run), chosen, cast("TextIO", path))
         target = path_of(path, "path")
-        write = writer(format_for(target, format))
+        chosen = format_for(target, format)
         if not force:
             check_free(target)
-        return write(self.catalogue(run=run), target)
+        return write(self.catalogue(run=run), chosen, target)

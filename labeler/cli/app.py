@@ -100,20 +100,32 @@ def suggested_once(message: str) -> str:
     return message[: first.end()] + _SUGGESTION.sub("", message[first.end() :])
 
 
+def leave_quietly() -> None:
+    """Let what is still to be written go nowhere, so that Python does not complain of it as it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+
+
 def main() -> None:
-    """Run the command: exit 0 done, 1 some features failed, 2 the request was wrong (one line), 130 interrupted."""
+    """Run the command: exit 0 done, 1 some features failed, 2 the request was wrong (one line), 130 interrupted, 141 where
+    whoever read the output went away (as the shell says of commands that a closed pipe ends)."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     write_anywhere()
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()  # now, where a reader that is gone can still be told from a fault
     except LabelerError as error:
         print(f"labeler: {clean(in_the_commands_words(str(error)))}", file=sys.stderr)
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
-        sys.exit(0)
+    except (BrokenPipeError, SystemExit) as error:
+        # Click and rich end with 1 where they meet a closed pipe; with us that would say that features failed.
+        if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        leave_quietly()
+        sys.exit(141)
     except UnicodeEncodeError as error:  # what is written is written anyhow: this is the name of a file
         lacking = ascii(error.object[error.start : error.end])
         print(

@@ -6,7 +6,6 @@ import codecs
 import io
 import json
 import os
-import re
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
+
+from labeler.printable import clean
 
 _columns = os.environ.get("COLUMNS", "")
 if not (_columns.isdecimal() and int(_columns)):  # as if nobody had said it: at a width of 0 rich prints nothing
@@ -33,14 +34,6 @@ out = Console() if sys.stdout.isatty() else Console(width=int(os.environ.get("CO
 
 err = Console(stderr=True)
 """Where progress goes, so that output can be piped."""
-
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-def clean(text: str) -> str:
-    """Text of others as a terminal may show it: no control characters, no change of direction, line ends as a sign."""
-    return _UNPRINTABLE.sub("", text.replace("\r\n", "\n").replace("\n", "⏎").replace("\t", " "))
-
 
 _PLAIN = {
     "✓": "+",

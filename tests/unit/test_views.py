@@ -85,18 +85,40 @@ def test_a_table_has_a_row_a_feature_labelled_or_not(toy):
     assert table["index"].tolist() == [0, 1, 2, 3, 4]
     named = (
         "state label description explainer confidence score low high score_state score_reason against_lookup headline "
-        "density max_activation usd"
+        "density max_activation usd null_percentile n_contexts sampling simulation.lexical.state simulation.lexical.null_percentile run"
     )
-    assert {*named.split(), "simulation.lexical"} <= set(table.columns)
+    assert set(named.split()) <= set(table.columns)
     penny = table[table["index"] == 3].iloc[0]
     assert (penny.label, penny.explainer, penny.headline) == ('"penny"', "lexical", "simulation.lexical")
-    assert penny.score == penny["simulation.lexical"] == toy[3].label.score
+    assert penny.score == penny["simulation.lexical.value"] == toy[3].label.score
     assert (penny.score_state, penny.score_reason) == (toy[3].label.state, toy[3].label.reason)
     assert penny.against_lookup == toy[3].row["controls"]["against_lookup"]
     assert penny.density == toy.evidence(3).statistics.density
     assert table["label"].isna().tolist() == [True, True, False, False, True]
     assert table["score"].dtype == "float64"
     assert table["max_activation"].notna().all()
+
+
+def test_a_table_of_pandas_and_one_of_csv_have_the_same_columns_and_say_the_same(toy, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    table = toy.to_pandas()
+    assert toy.export(tmp_path / "rows.csv") == 3
+    read = pandas.read_csv(tmp_path / "rows.csv")
+    assert list(read.columns) == list(table.columns)
+    labelled = table[table["state"].notna()].reset_index(drop=True)
+    for name in (
+        "index",
+        "state",
+        "reason",
+        "headline",
+        "score",
+        "low",
+        "null_percentile",
+        "n_contexts",
+        "simulation.lexical.low",
+    ):
+        pandas.testing.assert_series_equal(labelled[name], read[name], check_dtype=False)
+    assert labelled["low"].notna().any()
 
 
 def test_without_pandas_it_says_what_to_install(toy, monkeypatch):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from labeler.catalogue.export import csv, jsonl
+from labeler.catalogue.export.whole import whole_file
 from labeler.errors import InputError
 
-Writer = Callable[[Iterable[Mapping[str, Any]], Path], int]
-"""Writes exported rows to a file, whole or not at all; returns how many. InputError where it cannot be written."""
+Rows = Iterable[Mapping[str, Any]]
+"""Exported rows."""
+
+Writer = Callable[[Rows, TextIO, Path | None], int]
+"""Writes exported rows to an open file; returns how many. What is put aside meanwhile is put in the folder."""
 
 FORMATS: dict[str, Writer] = {
     "jsonl": jsonl.write,
@@ -24,6 +28,18 @@ def writer(name: str) -> Writer:
     if not isinstance(name, str) or name not in FORMATS:
         raise InputError(f"'{name}' is not an export format; use one of: {', '.join(FORMATS)}")
     return FORMATS[name]
+
+
+def write(rows: Rows, format: str, target: Path | TextIO) -> int:
+    """Write rows in a format: to a file by its name, whole or not at all and as UTF-8, or to one that is open.
+
+    Returns how many. InputError where the format is not known, or the file cannot be written.
+    """
+    found = writer(format)
+    if not isinstance(target, Path):
+        return found(rows, target, None)
+    with whole_file(target) as file:
+        return found(rows, file, Path(os.path.realpath(target)).parent)
 
 
 def format_for(path: Path, named: str | None) -> str:

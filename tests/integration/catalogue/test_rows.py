@@ -7,7 +7,7 @@ import json
 import pytest
 
 from labeler.catalogue import Catalogue
-from labeler.catalogue.export import writer
+from labeler.catalogue.export import write as export
 from labeler.catalogue.records import (
     CallRecord,
     CandidateRecord,
@@ -91,7 +91,7 @@ def test_the_exported_row_has_everything_that_was_stored(catalogue: Catalogue, t
     )
 
     # When it is exported
-    writer("jsonl")(catalogue.rows("sample"), tmp_path / "out.jsonl")
+    export(catalogue.rows("sample"), "jsonl", tmp_path / "out.jsonl")
 
     # Then the row is the one that is documented
     unplaced = {"low": None, "high": None, "uniform_equivalent_n": None, "simulator": None, "null_percentile": None}

@@ -1,7 +1,10 @@
 """Features on a terminal: which, as of which run, and what is seen of them."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -162,7 +165,7 @@ def test_a_report_and_an_export_are_of_the_run_that_is_asked_for(command, two_ru
 
 
 def test_an_export_is_what_its_file_ends_in_and_replaces_nothing_unasked(command, two_runs, home):
-    for name, begins in (("labels.csv", "index,state,label"), ("labels.jsonl", '{"dictionary"')):
+    for name, begins in (("labels.csv", "index,state,reason,label"), ("labels.jsonl", '{"dictionary"')):
         assert command("export", "toy", "--out", name).out == f"4 rows in {name}\n"
         assert (home / name).read_text().startswith(begins)
     (home / "labels.csv").write_text("mine")
@@ -171,9 +174,40 @@ def test_an_export_is_what_its_file_ends_in_and_replaces_nothing_unasked(command
     assert refused.err == "labeler: 'labels.csv' is there already; name another file, or replace it with --force\n"
     assert (home / "labels.csv").read_text() == "mine"
     assert command("export", "toy", "--out", "labels.csv", "--force").code == 0
-    assert (home / "labels.csv").read_text().startswith("index,state,label")
+    assert (home / "labels.csv").read_text().startswith("index,state,reason,label")
     assert command("export", "toy", "--out", "labels.csv", "--format", "jsonl", "--force").code == 2
     assert "ends in .jsonl or .csv, or give a --format" in command("export", "toy", "--out", "labels.xlsx").err
+
+
+@pytest.mark.parametrize(("format", "begins"), [(["--format", "csv"], "index,state,"), ([], '{"dictionary"')])
+def test_an_export_to_standard_output_is_what_a_file_would_hold(command, two_runs, home, format, begins):
+    said = command("export", "toy", "--out", "-", *format)
+    assert (said.code, said.err) == (0, "4 rows in standard output\n")
+    assert said.out.startswith(begins)
+    assert len(said.out.splitlines()) == 4 + (begins == "index,state,")
+    assert not (home / "-").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show", "toy", "1"],
+        ["show", "toy", "1", "--json"],
+        ["status"],
+        ["dictionaries"],
+        ["export", "toy", "--out", "-"],
+        ["--help"],
+    ],
+)
+def test_a_reader_that_went_away_is_no_failure(two_runs, home, arguments):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    here = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with os.fdopen(theirs, "w") as closed:
+        ended = subprocess.run(
+            [sys.executable, "-m", "labeler", *arguments], stdout=closed, stderr=subprocess.PIPE, cwd=home, env=here
+        )
+    assert (ended.returncode, ended.stderr) == (141, b"")
 
 
 @pytest.mark.parametrize("arguments", [["show", "toy", "1"], ["report", "toy"], ["export", "toy", "--out", "rows"]])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labeler import api
-from labeler.catalogue.export import writer
+from labeler.catalogue.export import write
 from labeler.errors import InputError
 from labeler.features import SPLITS
 from tests.fakes.foreign.neuronpedia import MODEL, SOURCE, save_neuronpedia
@@ -119,7 +119,7 @@ def test_they_stand_beside_ours_with_their_scores_whichever_was_made_first(their
     drain(chosen)
     theirs.score("imported", simulators=["lexical"])
     drain(chosen)
-    writer("jsonl")(theirs.catalogue(), tmp_path / "rows.jsonl")
+    write(theirs.catalogue(), "jsonl", tmp_path / "rows.jsonl")
     rows = {row["index"]: row for row in map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())}
     assert rows[0]["explainer"] == "lexical"
     assert rows[0]["provenance"]["held_out"] is True

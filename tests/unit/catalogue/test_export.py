@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 import tempfile
 from pathlib import Path
 
@@ -12,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeler.catalogue.database import clean_text
-from labeler.catalogue.export import FORMATS, check_free, format_for, writer
+from labeler.catalogue.export import FORMATS, check_free, format_for, write, writer
 from labeler.errors import InputError
+from labeler.printable import clean
 
 hostile = st.text(st.characters(exclude_categories=())) | st.sampled_from(
     ["=1+1", "+A1", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "a\0b", '"', "a,b", "x\u2028y", "\x85", "\ud800"]
@@ -47,7 +50,7 @@ row = st.fixed_dictionaries(
 def test_jsonl_comes_back_as_it_was_but_for_what_json_has_no_word_for(rows):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "out.jsonl"
-        assert writer("jsonl")(rows, path) == len(rows)
+        assert write(rows, "jsonl", path) == len(rows)
         data = path.read_bytes()
 
     assert b"\0" not in data
@@ -66,7 +69,7 @@ def test_jsonl_comes_back_as_it_was_but_for_what_json_has_no_word_for(rows):
 def test_csv_comes_back_with_every_formula_defused(rows):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "out.csv"
-        assert writer("csv")(rows, path) == len(rows)
+        assert write(rows, "csv", path) == len(rows)
         with path.open(encoding="utf-8", newline="") as file:
             read = list(csv.DictReader(file))
 
@@ -75,8 +78,9 @@ def test_csv_comes_back_with_every_formula_defused(rows):
         assert int(cells["index"]) == wanted["index"]
         assert cells["run"] == "0123456789ab"
         for name in ("label", "description", "explainer"):
-            text = clean_text(wanted[name] or "")
+            text = clean(clean_text(wanted[name] or ""))
             assert not cells[name].startswith(("=", "+", "-", "@", "\t", "\r"))
+            assert not re.search(r"[\x00-\x1f\x7f-\x9f]", cells[name])
             assert cells[name] in (text, f"'{text}")
         for key, score in wanted["scores"].items():
             assert cells[f"{key}.state"] == score["state"]
@@ -84,21 +88,67 @@ def test_csv_comes_back_with_every_formula_defused(rows):
                 assert float(cells[f"{key}.value"]) == score["value"]
 
 
-def test_csv_has_the_columns_of_every_score_of_any_row(tmp_path):
+SCORE = {"value": -0.5, "low": -0.6, "high": -0.4, "n_contexts": 80, "null_percentile": 97.5, "sampling": "drawn"}
+
+
+def test_csv_has_the_columns_of_every_score_of_any_row_and_those_of_the_headline(tmp_path):
     rows = [
-        {"index": 0, "state": "dead", "scores": {}, "statistics": {"density": 0.0, "max_activation": 0.0}},
-        {"index": 1, "state": "labelled", "label": "-5", "scores": {"detection": {"value": -0.5, "state": "ok"}}}
+        {"index": 0, "state": "dead", "reason": "never fired", "scores": {}, "statistics": {"density": 0.0}},
+        {"index": 1, "state": "labelled", "label": "-5", "headline": "detection"}
+        | {"scores": {"detection": {**SCORE, "state": "imprecise", "reason": "luck"}}}
         | {"controls": {"beats_lookup": False, "against_lookup": "alike"}, "same_label": [3, 7]},
     ]
 
-    writer("csv")(rows, tmp_path / "out.csv")
+    write(rows, "csv", tmp_path / "out.csv")
 
-    assert (tmp_path / "out.csv").read_text().splitlines() == [
-        "index,state,label,description,explainer,detection.value,detection.low,detection.high,"
-        "detection.null_percentile,detection.state,beats_lookup,against_lookup,same_label,density,max_activation,usd,run",
-        "0,dead,,,,,,,,,,,,0.0,0.0,,",
-        "1,labelled,'-5,,,-0.5,,,,ok,False,alike,3 7,,,,",
+    header, dead, labelled = csv.reader((tmp_path / "out.csv").read_text().splitlines())
+    assert header == [
+        *(
+            "index",
+            "state",
+            "reason",
+            "label",
+            "description",
+            "explainer",
+            "confidence",
+            "headline",
+            "score",
+            "low",
+            "high",
+        ),
+        *("null_percentile", "n_contexts", "sampling", "score_state", "score_reason"),
+        *("detection.value", "detection.low", "detection.high", "detection.null_percentile", "detection.n_contexts"),
+        *("detection.state", "detection.reason", "beats_lookup", "against_lookup", "same_label", "density"),
+        *("max_activation", "usd", "run"),
     ]
+    said = [{name: cell for name, cell in zip(header, row, strict=True) if cell} for row in (dead, labelled)]
+    score = {"low": "-0.6", "high": "-0.4", "null_percentile": "97.5", "n_contexts": "80"}
+    assert said == [
+        {"index": "0", "state": "dead", "reason": "never fired", "density": "0.0"},
+        {"index": "1", "state": "labelled", "label": "'-5", "headline": "detection", "score": "-0.5", **score}
+        | {"sampling": "drawn", "score_state": "imprecise", "score_reason": "luck", "detection.value": "-0.5"}
+        | {f"detection.{name}": cell for name, cell in score.items()}
+        | {"detection.state": "imprecise", "detection.reason": "luck"}
+        | {"beats_lookup": "False", "against_lookup": "alike", "same_label": "3 7"},
+    ]
+
+
+def test_a_hostile_label_can_do_nothing_to_who_prints_the_csv(tmp_path):
+    hostile = "\x1b]0;title\x07\x1b[31mred\x9b2J\u202eback\nnext\tcell"
+    row = {"index": 1, "label": hostile, "reason": hostile, "headline": hostile}
+    write([row | {"scores": {hostile: {"reason": hostile, "state": "ok"}}}], "csv", tmp_path / "out.csv")
+    said = (tmp_path / "out.csv").read_text()
+    assert said.count("]0;title[31mred2Jback⏎next cell") == 12
+    assert not set(said) & set("\x1b\x07\x9b\u202e\t")
+    assert len(said.splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_open_file_gets_what_a_named_one_gets(name, tmp_path):
+    rows = [{"index": 0, "label": "a, b"}, {"index": 1, "label": "é"}]
+    file = io.StringIO(newline="")
+    assert write(rows, name, file) == write(rows, name, tmp_path / "out") == 2
+    assert file.getvalue().encode() == (tmp_path / "out").read_bytes()
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -113,7 +163,7 @@ def test_a_file_is_whole_or_as_it_was(name, tmp_path):
 
     # When they are written
     with pytest.raises(RuntimeError):
-        writer(name)(rows(), path)
+        write(rows(), name, path)
 
     # Then the file is untouched and nothing lies beside it
     assert path.read_text() == "before"
@@ -124,13 +174,13 @@ def test_a_file_is_whole_or_as_it_was(name, tmp_path):
 def test_a_path_that_cannot_be_written_is_said(name, tmp_path):
     for path in (tmp_path, tmp_path / "missing" / "out", Path("/dev/null"), tmp_path / ("n" * 300)):
         with pytest.raises(InputError, match="cannot write"):
-            writer(name)([{"index": 0}], path)
+            write([{"index": 0}], name, path)
 
 
 def test_a_link_keeps_pointing_to_the_file_that_is_written(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "file")
 
-    writer("jsonl")([{"index": 0}], tmp_path / "link")
+    write([{"index": 0}], "jsonl", tmp_path / "link")
 
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_text() == '{"index": 0}\n'

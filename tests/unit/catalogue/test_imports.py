@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labeler.catalogue.export import writer
+from labeler.catalogue.export import write as export
 from labeler.catalogue.label_files import of_mapping, read
 from labeler.catalogue.label_files.base import MAX_LABEL
 from labeler.catalogue.label_files.reading import MAX_CANDIDATES
@@ -72,7 +72,7 @@ ROWS = [
 @pytest.mark.parametrize("format", ["jsonl", "csv"])
 def test_our_own_export_comes_back_with_who_made_it_and_without_those_that_have_no_label(tmp_path, format):
     path = tmp_path / f"out.{format}"
-    writer(format)([{**row, "scores": {}} for row in ROWS], path)
+    export([{**row, "scores": {}} for row in ROWS], format, path)
     assert labels_of(path) == {0: [("=SUM(1)", "d", "anthropic:m")], 3: [("'quoted'", "", "lexical")]}
 
 
