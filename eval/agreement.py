@@ -27,7 +27,7 @@ from labeler.cli.options import JSON
 from labeler.errors import InputError
 from labeler.evidence.store.manifest import Sampling
 from labeler.metrics.ranks import FEWEST, RankCorrelation, rank_correlation
-from labeler.runs.scoring import UNCOUNTED
+from labeler.pipeline.scoring import UNCOUNTED
 
 GOOD_PERCENTILE = 95.0
 

@@ -45,9 +45,9 @@ from labeler.evidence.store.store import EvidenceStore
 from labeler.features import SPLITS
 from labeler.metrics import average, percentile_interval
 from labeler.metrics.proportions import balanced_accuracy
+from labeler.pipeline.bench import Backends, unkept
+from labeler.pipeline.scoring import Sample, foreign_scores, whole
 from labeler.progress import Progress, silent
-from labeler.runs.bench import Backends, unkept
-from labeler.runs.scoring import Sample, foreign_scores, whole
 from labeler.settings import settings
 from labeler.simulators import Simulator, open_simulator, parse_simulator
 

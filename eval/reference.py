@@ -25,9 +25,9 @@ from labeler.demo import CONTEXTS, SIMULATORS, collect_sample, label_as_demo
 from labeler.evidence.sampling import draw
 from labeler.evidence.store.store import EvidenceStore
 from labeler.metrics import Average, average, paired_difference
-from labeler.runs.bench import Backends, unkept
-from labeler.runs.importance import guides
-from labeler.runs.scoring import Sample, point, whole
+from labeler.pipeline.bench import Backends, unkept
+from labeler.pipeline.importance import guides
+from labeler.pipeline.scoring import Sample, point, whole
 from labeler.settings import settings
 from labeler.simulators import Simulator, lookup, open_simulator, parse_simulator
 

@@ -38,12 +38,12 @@ from labeler.evidence import splits as dealing
 from labeler.evidence.store.store import EvidenceStore
 from labeler.metrics import pearson
 from labeler.metrics.moments import unit_moments
+from labeler.pipeline.bench import Backends, Bench, unkept
+from labeler.pipeline.config import RunConfig
+from labeler.pipeline.cross_fitting import by_half
+from labeler.pipeline.feature import explanation, label
+from labeler.pipeline.scoring import Sample
 from labeler.progress import Progress
-from labeler.runs.bench import Backends, Bench, unkept
-from labeler.runs.config import RunConfig
-from labeler.runs.cross_fitting import by_half
-from labeler.runs.pipeline import explanation, label
-from labeler.runs.scoring import Sample
 from labeler.settings import settings
 from labeler.simulators.embedding import EmbeddingSimulator
 

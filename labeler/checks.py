@@ -25,7 +25,7 @@ from labeler.llm.prices import read_limits, read_models, read_prices, shipped_pr
 from labeler.llm.protocol import Reply, Request, Usage
 from labeler.llm.quirks import known
 from labeler.models.names import encoder_available, torch_available, wheel_folder
-from labeler.runs.bench import Backends
+from labeler.pipeline.bench import Backends
 from labeler.settings import Settings
 
 State = Literal["ok", "absent", "failed", "malformed"]

@@ -17,7 +17,7 @@ from labeler.evidence.store.storage import MANIFEST, alone
 from labeler.evidence.store.store import EvidenceStore
 from labeler.llm.protocol import Usage
 from labeler.llm.providers.offline import NOT_RECORDED
-from labeler.runs.bench import Backends
+from labeler.pipeline.bench import Backends
 from labeler.settings import settings
 
 __all__ = ["bill", "demo_dictionary", "label_demo", "unanswered", "verdicts"]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from labeler.catalogue.repository import Catalogue
-from labeler.runs.worker_loop import Drain
+from labeler.pipeline.worker_loop import Drain
 from labeler.settings import Settings
 
 SECONDS = 300.0

@@ -38,9 +38,9 @@ from labeler.evidence.store.storage import Tensors, write_tensors
 from labeler.evidence.store.store import EvidenceStore
 from labeler.evidence.store.word_vectors import write_vectors
 from labeler.features import SPLITS
-from labeler.runs.config import RunConfig
-from labeler.runs.importance import guides
-from labeler.runs.scoring import foreign_scores, score, whole
+from labeler.pipeline.config import RunConfig
+from labeler.pipeline.importance import guides
+from labeler.pipeline.scoring import foreign_scores, score, whole
 from labeler.simulators.embedding import EmbeddingSimulator
 from labeler.simulators.lexical import LexicalSimulator
 

@@ -20,10 +20,10 @@ from labeler.evidence.store.store import EvidenceStore, Material
 from labeler.explainers.lexical import LexicalExplainer
 from labeler.features import FloatArray
 from labeler.models.names import SMOLLM2, resolve
+from labeler.pipeline.bench import background
+from labeler.pipeline.config import RunConfig, spread_by_density
+from labeler.pipeline.scoring import Sample, estimate, point, sampling, score, whole
 from labeler.prompts import load_prompt
-from labeler.runs.bench import background
-from labeler.runs.config import RunConfig, spread_by_density
-from labeler.runs.scoring import Sample, estimate, point, sampling, score, whole
 from labeler.simulators import Simulator
 from labeler.simulators.embedding import EmbeddingSimulator
 from labeler.simulators.lexical import LexicalSimulator

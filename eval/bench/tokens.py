@@ -34,9 +34,9 @@ from labeler.llm.calls import NullAccount
 from labeler.llm.errors import RejectedError
 from labeler.llm.protocol import Address, Capabilities, Reply, Request, TextLogprobs, Usage
 from labeler.models.names import SMOLLM2, resolve
-from labeler.runs.bench import background
-from labeler.runs.config import RunConfig, spread_by_density
-from labeler.runs.scoring import Sample, point, sampling, whole
+from labeler.pipeline.bench import background
+from labeler.pipeline.config import RunConfig, spread_by_density
+from labeler.pipeline.scoring import Sample, point, sampling, whole
 from labeler.simulators.quotes import Guesses, place_of
 from labeler.simulators.sparse import SparseSimulator
 from labeler.words import words

@@ -13,10 +13,10 @@ from labeler.explainers.lexical import LexicalExplainer
 from labeler.features import FloatArray, Frame
 from labeler.metrics import pearson
 from labeler.metrics.moments import unit_moments
-from labeler.runs.bench import background
-from labeler.runs.importance import guides
-from labeler.runs.pipeline import choose
-from labeler.runs.scoring import whole
+from labeler.pipeline.bench import background
+from labeler.pipeline.feature import choose
+from labeler.pipeline.importance import guides
+from labeler.pipeline.scoring import whole
 from labeler.simulators.embedding import EmbeddingSimulator
 from labeler.simulators.lexical import LexicalSimulator
 

@@ -31,9 +31,9 @@ from labeler.cli.display import out
 from labeler.cli.following import collecting
 from labeler.evidence.store.store import EvidenceStore
 from labeler.models.names import SMOLLM2
+from labeler.pipeline.bench import Backends, unkept
+from labeler.pipeline.scoring import Sample
 from labeler.progress import Progress
-from labeler.runs.bench import Backends, unkept
-from labeler.runs.scoring import Sample
 from labeler.settings import settings
 from labeler.simulators import Simulator, open_simulator, parse_simulator
 

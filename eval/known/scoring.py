@@ -15,8 +15,8 @@ from labeler.evidence.sampling import draw, size
 from labeler.evidence.store.store import EvidenceStore, Material
 from labeler.features import FloatArray, Frame
 from labeler.llm.errors import LLMError
+from labeler.pipeline.scoring import Sample, point
 from labeler.progress import Progress, silent
-from labeler.runs.scoring import Sample, point
 from labeler.simulators import Simulator
 
 AT_ONCE = 32

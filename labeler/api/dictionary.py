@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from labeler.evidence.store.store import EvidenceStore
     from labeler.features import Evidence, Split
     from labeler.llm.protocol import PendingRequest
-    from labeler.runs.config import Given, RunConfig
-    from labeler.runs.plan import Plan
+    from labeler.pipeline.config import Given, RunConfig
+    from labeler.pipeline.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ class Dictionary:
 
     def spread(self, n: int) -> list[int]:
         """n features at equal steps through the live ones by density."""
-        from labeler.runs.config import spread_by_density
+        from labeler.pipeline.config import spread_by_density
 
         return spread_by_density(self.store, whole(n, "n", 1))
 
@@ -199,7 +199,7 @@ class Dictionary:
 
     def explainable(self) -> list[int]:
         """The features that a run can explain: they fire in contexts that labels may be made from."""
-        from labeler.runs.config import explainable
+        from labeler.pipeline.config import explainable
 
         return [int(index) for index in self.store.indices[explainable(self.store)]]
 
@@ -208,7 +208,7 @@ class Dictionary:
 
         Contexts that are copies of one another are kept for one purpose.
         """
-        from labeler.runs.config import scorable
+        from labeler.pipeline.config import scorable
 
         return list(scorable(self.store))
 
@@ -238,7 +238,7 @@ class Dictionary:
         features it would finish. The other options are those of ``label``. Raises what ``label`` raises, but for missing
         keys, which are not needed.
         """
-        from labeler.runs.plan import plans
+        from labeler.pipeline.plan import plans
 
         chosen = Options(**options)
         usual = open_catalogue(self._settings).usual_answer
@@ -255,7 +255,7 @@ class Dictionary:
         What is simulated or judged is ``label``, else the catalogue's, else one of token statistics. The other options
         are those of ``label``. Raises InputError where the stage asks no model.
         """
-        from labeler.runs.dry_run import STAGES, requests_of
+        from labeler.pipeline.dry_run import STAGES, requests_of
 
         at = self.store.check_index(index_of(index))
         one_of(stage, "stage", STAGES)
@@ -300,7 +300,7 @@ class Dictionary:
         stored then.
         """
         from labeler.catalogue.imported import SOURCE as IMPORTED
-        from labeler.runs.config import STANDING
+        from labeler.pipeline.config import STANDING
 
         if simulators is None:
             simulators = () if names_of(options.get("scorers", ()), "scorers") else Options.simulators
@@ -354,7 +354,7 @@ class Dictionary:
         return read(Path(labels), self.store.check_index, wanted)
 
     def _config(self, options: Options, labels: str | None = None, output_labels: bool = False) -> RunConfig:
-        from labeler.runs.config import RunConfig
+        from labeler.pipeline.config import RunConfig
         from labeler.simulators import parse_simulator
 
         encoder = encoder_available()
@@ -380,8 +380,8 @@ class Dictionary:
         unknown_labels: Sequence[str] = (),
         before: Mapping[int, Standing] | None = None,
     ) -> Run:
-        from labeler.runs.bench import Bench
-        from labeler.runs.config import new_run
+        from labeler.pipeline.bench import Bench
+        from labeler.pipeline.config import new_run
 
         stored = new_run(
             config, self.store, indices, given, without_label, budget, empty_labels, unknown_labels, before
@@ -396,7 +396,7 @@ class Dictionary:
 
     def _priced(self, config: RunConfig, stored: NewRun, catalogue: Catalogue) -> NewRun:
         """The same with what its features are expected to take: no more of them are begun than its budget can finish."""
-        from labeler.runs.plan import expected_usd
+        from labeler.pipeline.plan import expected_usd
 
         try:
             expected = asyncio_run(expected_usd(config, self.store, self._settings, stored, catalogue.usual_answer))
@@ -408,7 +408,7 @@ class Dictionary:
 
     def _try_prompts(self, config: RunConfig, stored: NewRun) -> None:
         """Fill in a user's own templates for one feature: what fails there would fail for every one."""
-        from labeler.runs.dry_run import STAGES, requests_of
+        from labeler.pipeline.dry_run import STAGES, requests_of
 
         live = [feature.index for feature in stored.features if feature.state is None]
         for stage in STAGES if config.prompts and live else ():

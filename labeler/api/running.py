@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from labeler.catalogue.records import Progress as RunProgress
     from labeler.catalogue.report import Report
     from labeler.catalogue.repository import Catalogue
-    from labeler.runs.request_files import Taken
+    from labeler.pipeline.request_files import Taken
 
 Watch = Callable[["RunProgress"], None]
 """Called a few times a second with where a run is."""
@@ -48,21 +48,21 @@ class Run:
     @property
     def explains(self) -> bool:
         """Whether it makes labels, and does not only score those that are there."""
-        from labeler.runs.config import RunConfig
+        from labeler.pipeline.config import RunConfig
 
         return RunConfig.of(self.record.config).labels is None
 
     @property
     def makes(self) -> tuple[str, ...]:
         """The keys of the scores that it was asked for."""
-        from labeler.runs.config import RunConfig
+        from labeler.pipeline.config import RunConfig
 
         return RunConfig.of(self.record.config).makes
 
     @property
     def mode(self) -> Mode:
         """How its hosted models are asked."""
-        from labeler.runs.config import RunConfig
+        from labeler.pipeline.config import RunConfig
 
         return RunConfig.of(self.record.config).mode
 
@@ -72,7 +72,7 @@ class Run:
 
     def export_requests(self, folder: str | Path) -> list[Path]:
         """Write what waits for an answer to files in OpenAI's batch form; InputError where nothing does."""
-        from labeler.runs.request_files import export_requests
+        from labeler.pipeline.request_files import export_requests
 
         return export_requests(self._catalogue, self.record, path_of(folder, "folder"))
 
@@ -82,7 +82,7 @@ class Run:
         InputError where there is no such folder, or no file of answers in it.
         """
         from labeler.llm.providers.offline import open_offline
-        from labeler.runs.request_files import import_answers
+        from labeler.pipeline.request_files import import_answers
 
         opened = functools.cache(lambda name: open_offline(name, self._settings))
         place = path_of(folder, "folder")
@@ -137,8 +137,8 @@ class Run:
         it shows how far it is, where no ``watch`` is given, and in a script every
         ten seconds on stderr, unless the level of the logger ``labeler.progress`` is above information.
         """
-        from labeler.runs.bench import open_bench
-        from labeler.runs.worker_loop import wait
+        from labeler.pipeline.bench import open_bench
+        from labeler.pipeline.worker_loop import wait
 
         check_called(watch, "watch", "where the run is")
         if self.record.state == "finished":
@@ -166,7 +166,7 @@ class Run:
 
         InputError where a budget cannot be kept: what is committed is as much already, or a price is not known.
         """
-        from labeler.runs.bench import open_bench
+        from labeler.pipeline.bench import open_bench
 
         budget = amount(budget)
         if budget is not None:

@@ -15,7 +15,7 @@ from labeler.settings import Settings, settings
 # What a call needs is imported there: a look at a row should not have to wait for the SDKs of language models.
 if TYPE_CHECKING:
     from labeler.catalogue.repository import Catalogue
-    from labeler.runs.bench import Backends, Bench
+    from labeler.pipeline.bench import Backends, Bench
 
 T = TypeVar("T")
 
@@ -26,8 +26,8 @@ def check_tools(open_it: Callable[[Backends], Bench], chosen: Settings, budget: 
     So is a model whose price nobody knows, where there is a budget to be kept.
     """
 
-    from labeler.runs.bench import Backends
-    from labeler.runs.dry_run import check_prices
+    from labeler.pipeline.bench import Backends
+    from labeler.pipeline.dry_run import check_prices
 
     async def check() -> None:
         backends = Backends(chosen)

@@ -29,7 +29,7 @@ from labeler.cli.options import (
 from labeler.options import Options
 
 if TYPE_CHECKING:
-    from labeler.runs.plan import Plan, PlannedNull, Span
+    from labeler.pipeline.plan import Plan, PlannedNull, Span
 
 
 def plan(
@@ -124,7 +124,7 @@ def within(one: Plan) -> str:
 
 def paces(batch: bool) -> str:
     """What the hours of plans rest on."""
-    from labeler.runs.plan import BATCH_HOURS, CALL_SECONDS, IN_FLIGHT, Span
+    from labeler.pipeline.plan import BATCH_HOURS, CALL_SECONDS, IN_FLIGHT, Span
 
     calls = f"{IN_FLIGHT} calls at once of {span(Span(*CALL_SECONDS), digits)} s each, fewer where known limits allow no more"
     batches = f" (a batch takes {span(Span(*BATCH_HOURS), duration)})" if batch else ""

@@ -33,8 +33,8 @@ def prompt(
     """Show the exact requests that would be sent about a feature; nothing is sent, and no key is needed."""
     from labeler import api
     from labeler.models.counting import counted_by
-    from labeler.runs.dry_run import STAGES
-    from labeler.runs.plan import tokens_of
+    from labeler.pipeline.dry_run import STAGES
+    from labeler.pipeline.plan import tokens_of
 
     if stage not in STAGES:
         raise InputError(f"there is no stage '{stage}'; name one of {', '.join(STAGES)}")

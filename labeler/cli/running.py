@@ -40,7 +40,7 @@ def to_label(dictionary: Dictionary, features: Sequence[int] | None = None) -> s
 
     Those that can be scored come before those that can only be explained.
     """
-    from labeler.runs.config import scorable
+    from labeler.pipeline.config import scorable
 
     if features is not None:
         here = set(dictionary.explainable())

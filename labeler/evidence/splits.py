@@ -6,7 +6,7 @@ by their strongest activation, a few consecutive ones at a time, each purpose ge
 is whose, their hashes say. Where it fires in fewer than FEW documents, or in fewer than STRONG of them at half its
 strength, no three-way split leaves enough for any purpose (``python -m eval scarce`` measures it). They are dealt into two
 halves then: a label is made of either and scored on the other, and the label that stands is made of all
-(``labeler.runs.cross_fitting``).
+(``labeler.pipeline.cross_fitting``).
 
 By their hashes no split has a passage of another (``copies``), but documents that a feature deals leave the split that
 they had in common with others. Firing contexts that share a passage are dealt as one; a silent context that shares one with

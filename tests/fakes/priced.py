@@ -12,7 +12,7 @@ from labeler import api
 from labeler.catalogue.records import Claim
 from labeler.catalogue.repository import Catalogue
 from labeler.home import open_store
-from labeler.runs.worker_loop import Drain
+from labeler.pipeline.worker_loop import Drain
 from labeler.settings import Settings
 from tests.fakes.evidence import WORDS, make_store, on
 

@@ -1,11 +1,13 @@
 """What `import labeler` gives."""
 
 import inspect
+import pkgutil
 from importlib.resources import files
 
 import pytest
 
 import labeler
+import labeler.api
 from labeler.evidence.dictionaries import load_dictionary
 from labeler.settings import Settings, settings
 from tests.fakes.dictionary import save_dictionary
@@ -21,6 +23,12 @@ def test_it_lists_every_name_that_it_has():
     assert all(getattr(labeler, name) is not None for name in dir(labeler))
     with pytest.raises(AttributeError, match="has no attribute 'close'"):
         labeler.close  # noqa: B018
+
+
+def test_no_module_has_a_name_that_it_gives():
+    """An imported module becomes an attribute of its package, over whatever that name was."""
+    assert not {module.name for module in pkgutil.iter_modules(labeler.__path__)} & {*labeler.__all__, "open"}
+    assert not {module.name for module in pkgutil.iter_modules(labeler.api.__path__)} & {*labeler.api.__all__}
 
 
 def test_all_its_names_at_once_leave_pythons_own_alone():

@@ -12,7 +12,7 @@ from labeler import api
 from labeler.cli import label as command
 from labeler.errors import InputError
 from labeler.options import Labelling, Options, Scoring
-from labeler.runs.config import RunConfig
+from labeler.pipeline.config import RunConfig
 from labeler.settings import Settings
 from tests.fakes.environment import clean
 from tests.fakes.evidence import make_store

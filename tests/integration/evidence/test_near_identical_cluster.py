@@ -9,7 +9,7 @@ import pytest
 from labeler import api
 from labeler.explainers import registry as explainers
 from labeler.features import SPLITS, Explanation
-from labeler.runs.scoring import foreign_scores, whole
+from labeler.pipeline.scoring import foreign_scores, whole
 from labeler.simulators import lookup
 from labeler.simulators import registry as simulators
 from tests.fakes.foreign.real import shared_data

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from labeler.evidence.importers.opening import bring
-from labeler.runs.config import RunConfig
-from labeler.runs.evaluation import foreign_judgements, judge, questions
+from labeler.pipeline.config import RunConfig
+from labeler.pipeline.evaluation import foreign_judgements, judge, questions
 from labeler.scorers import open_judge, parse_scorer
 from tests.fakes.foreign.toy import save_toy_contexts
 from tests.unit.scorers.scripted import unrecorded

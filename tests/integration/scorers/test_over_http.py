@@ -6,8 +6,8 @@ import pytest
 
 from labeler.llm.calls import NullAccount
 from labeler.llm.names import open_backend
-from labeler.runs.config import RunConfig
-from labeler.runs.evaluation import foreign_judgements, judge, questions
+from labeler.pipeline.config import RunConfig
+from labeler.pipeline.evaluation import foreign_judgements, judge, questions
 from labeler.scorers import open_judge, parse_scorer
 from labeler.settings import Settings
 from tests.fakes.environment import clean

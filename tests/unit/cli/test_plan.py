@@ -3,7 +3,7 @@
 import pytest
 
 from labeler.cli.plan import paces, within
-from labeler.runs.plan import Plan, Span
+from labeler.pipeline.plan import Plan, Span
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from labeler.runs import scoring
-from labeler.runs.scoring import by_sums, point, whole
+from labeler.pipeline import scoring
+from labeler.pipeline.scoring import by_sums, point, whole
 from labeler.simulators import totals as summing
 from labeler.simulators.embedding import EmbeddingSimulator
 from labeler.simulators.lexical import LexicalSimulator
