@@ -16,7 +16,7 @@ from labeler.llm.errors import LLMError, RejectedError
 from labeler.llm.names import LLMName, open_backend
 from labeler.llm.protocol import Address, Capabilities, Request
 from labeler.llm.providers import local
-from labeler.llm.providers import local as writing
+from labeler.llm.providers import local_writer as writing
 from labeler.models import logprobs as judging
 from labeler.models.generation import Generated
 from labeler.models.language import load_language_model
