@@ -67,6 +67,9 @@ LITERATURE = "simulation_top_and_random"
 
 DECILES = 10
 
+SPREAD = 20
+"""Features of known density below which there are no deciles: they would hold a single one each."""
+
 BEYOND_CHANCE = 95.0
 """The percentile of its null that a label should be above."""
 
@@ -101,7 +104,7 @@ class ScoreMean:
     """Labelled features that have this score in whatever state."""
     score: Average
     with_scarce: Average | None
-    """The mean of every number, those too that rest on too little; None where all of them are in ``score``."""
+    """The same mean with those added that rest on too little, an undefined one as 0 here, too; None where there are none."""
     n_failed: int
     """Those where the scorer gave nothing usable; they are in no mean."""
     n_unscored: int
@@ -130,7 +133,7 @@ class Headline(ScoreMean):
     states: Mapping[str, int]
     """``ok|imprecise|undefined|failed|unscored``; the last two are in no mean."""
     deciles: Sequence[Decile]
-    """By density, of those features whose density is known."""
+    """By density, of those features whose density is known; none of fewer than ``SPREAD``."""
     beats_lookup: Share
     """Those that do better than the look-up of tokens, by the interval of the difference, of those compared with it."""
     worse_than_lookup: Share
@@ -169,7 +172,7 @@ class _Column:
     values: array[float] = field(default_factory=lambda: array("d"))
     densities: array[float] = field(default_factory=lambda: array("d"))
     scarce: array[float] = field(default_factory=lambda: array("d"))
-    """Numbers that rest on too little for a mean."""
+    """Those that rest on too little for a mean."""
     states: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     beats_lookup: Counter[bool] = field(default_factory=Counter)
@@ -234,13 +237,15 @@ def kind_of(key: str, score: Mapping[str, Any], counted: bool) -> Kind:
 
 
 def deciles(values: NDArray[np.float64], densities: NDArray[np.float64]) -> list[Decile]:
-    """Mean scores [n] (NaN where undefined) by tenths of known densities [n] (NaN where unknown), rarest first."""
+    """Mean scores [n] (NaN where undefined) by tenths of known densities [n] (NaN where unknown), rarest first; none of
+    fewer than ``SPREAD``."""
     known = np.flatnonzero(~np.isnan(densities))
+    if len(known) < SPREAD:
+        return []
     order = known[np.argsort(densities[known], kind="stable")]
     return [
         Decile(density=(float(densities[part[0]]), float(densities[part[-1]])), score=_mean(values[part]))
         for part in np.array_split(order, DECILES)
-        if len(part)
     ]
 
 
@@ -258,24 +263,23 @@ def _add(column: _Column, score: Mapping[str, Any], density: float | None) -> No
     column.states[score["state"]] += 1
     if score["state"] in ("failed", "unscored"):
         return
+    value = float("nan") if score["value"] is None else score["value"]
     if why := left_out(score.get("reason")):
         column.left_out[why] += 1
-        if score["value"] is not None:
-            column.scarce.append(score["value"])
+        column.scarce.append(value)
         return
-    column.values.append(float("nan") if score["value"] is None else score["value"])
+    column.values.append(value)
     column.densities.append(float("nan") if density is None else density)
 
 
 def _facts(key: str, kind: Kind, column: _Column) -> dict[str, Any]:
     """What every ``ScoreMean`` says."""
-    numbers = [value for value in (*column.values, *column.scarce) if not np.isnan(value)]
     return {
         "key": key,
         "kind": kind,
         "n": column.states.total(),
         "score": _mean(column.values),
-        "with_scarce": average(numbers) if column.left_out else None,
+        "with_scarce": _mean([*column.values, *column.scarce]) if column.scarce else None,
         "n_failed": column.states["failed"],
         "n_unscored": column.states["unscored"],
         "n_few": column.left_out[TOO_FEW],

@@ -76,11 +76,14 @@ def about(headline: Headline) -> None:
     line(f"  {states}")
     if headline.beats_lookup.n:
         line(
-            f"  {percent(headline.beats_lookup)} do clearly better than a look-up of tokens, "
-            f"{headline.worse_than_lookup.share:.1%} worse"
+            f"  of {headline.beats_lookup.n:,} that can be compared with a look-up of tokens: "
+            f"{percent(headline.beats_lookup)} do clearly better, {headline.worse_than_lookup.share:.1%} worse"
         )
     if headline.above_null.n:
-        line(f"  {percent(headline.above_null)} are above the 95th percentile of other features' labels")
+        line(
+            f"  of {headline.above_null.n:,} that have a place among other features' labels: "
+            f"{percent(headline.above_null)} are above 95 % of these"
+        )
     if headline.deciles:
         print_table(DENSITY, by_density(headline))
 
@@ -115,7 +118,7 @@ def lacking(found: Report) -> str:
 
 def percent(share: Share) -> str:
     """A share with its interval."""
-    return f"{share.share:.1%} [{share.low:.1%} {share.high:.1%}] of {share.n:,}"
+    return f"{share.share:.1%} [{share.low:.1%} {share.high:.1%}]"
 
 
 def cost(spent: Spent) -> str:

@@ -139,9 +139,13 @@ def why_in_none(found: ScoreMean) -> str:
 
 
 def with_scarce(found: ScoreMean) -> str:
-    """The mean of everything that has a number, where some of it is in no mean for resting on too little."""
+    """The same mean with those added that are in none for resting on too little, where there are any."""
     every = found.with_scarce
-    return f"over all {every.n:,} that have a number: mean {mean(every)}" if every is not None and every.n else ""
+    if every is None:
+        return ""
+    added = every.n - found.score.n
+    rest = "rests" if added == 1 else "rest"
+    return f"with the {added:,} that {rest} on too little added: mean {mean(every)} over {every.n:,}"
 
 
 def _features(n: int) -> str:

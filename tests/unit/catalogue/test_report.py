@@ -60,7 +60,8 @@ def test_what_rests_on_too_few_contexts_or_on_one_half_is_counted_and_in_no_mean
     for one in (*found.headlines, *found.scores):
         assert (one.n_half, one.n_few) == (2, 1)
         assert (one.score.mean, one.score.n, one.score.n_undefined) == (0.6, 1, 0)
-        assert (one.with_scarce.mean, one.with_scarce.n) == (pytest.approx(0.3), 3)
+        assert (one.with_scarce.mean, one.with_scarce.n) == (pytest.approx(0.225), 4)
+        assert one.with_scarce.n_undefined == 1, "an undefined one is 0 here, too"
         assert one.left_out == {"too few contexts": 1, "one half without a label": 2}
 
 
@@ -72,8 +73,8 @@ def test_every_feature_is_in_the_mean_or_left_out_for_a_reason(found):
     ]
     for one in (*report(rows).headlines, *report(rows).scores):
         assert one.n == len(rows) == one.score.n + sum(one.left_out.values())
-        numbers = sum(state in ("ok", "imprecise") for state, _ in found)
-        assert one.with_scarce is None if not (one.n_few or one.n_half) else one.with_scarce.n == numbers
+        scarce = one.n_few + one.n_half
+        assert one.with_scarce is None if not scarce else one.with_scarce.n == one.score.n + scarce
 
 
 def test_a_label_without_a_headline_score_is_counted():
@@ -113,10 +114,12 @@ def test_deciles_go_from_rare_to_common_and_leave_out_what_has_no_density():
     assert all(d.score.low < d.score.mean < d.score.high for d in headline.deciles)
 
 
-def test_a_handful_of_features_has_a_decile_each():
-    [headline] = report([row(i, 0.1 * i, density=0.1 * i) for i in range(3)]).headlines
-    assert [d.score.n for d in headline.deciles] == [1, 1, 1]
-    assert headline.deciles[0].score.low is None
+@pytest.mark.parametrize(("n", "unknown"), [(1, 0), (3, 0), (19, 0), (19, 30), (20, 0), (20, 30)])
+def test_a_handful_of_features_of_known_density_has_no_deciles(n, unknown):
+    rows = [row(i, 0.1, density=0.01 * i) for i in range(n)]
+    rows += [row(100 + i, 0.1, density=None) for i in range(unknown)]
+    [headline] = report(rows).headlines
+    assert [d.score.n for d in headline.deciles] == ([2] * 10 if n == 20 else [])
 
 
 def test_shares_are_of_those_of_which_it_is_known():

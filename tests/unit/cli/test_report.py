@@ -1,6 +1,6 @@
 from labeler.api import Spent
 from labeler.catalogue.report import Share, report
-from labeler.cli.report import cost, lacking, percent
+from labeler.cli.report import about, cost, lacking, percent
 from labeler.cli.running import mean, missing, of_how_many, why_in_none, with_scarce
 from labeler.metrics import ONE_HALF, TOO_FEW, average
 from tests.unit.catalogue.test_report import row
@@ -16,7 +16,9 @@ def test_a_mean_says_of_how_many_features_it_is_and_why_the_others_are_in_none()
     assert said.startswith("mean +0.280 [")
     assert said.endswith("], 1 undefined as 0 over 5 of 10 features")
     assert why_in_none(headline) == "1 too few contexts, 1 one half without a label, 1 failed, 2 not scored"
-    assert with_scarce(headline).startswith("over all 6 that have a number: mean +0.517 [")
+    added = with_scarce(headline)
+    assert added.startswith("with the 2 that rest on too little added: mean +0.443 [")
+    assert added.endswith("], 1 undefined as 0 over 7")
 
 
 def test_where_every_feature_is_in_the_mean_nothing_is_said_of_others():
@@ -39,7 +41,7 @@ def test_a_mean_of_a_few_features_says_why_it_has_no_interval():
 def test_where_no_feature_is_in_a_mean_there_is_none():
     found = report([row(0, 0.3, state="imprecise", reason=f"{TOO_FEW}: 3 that fire"), row(1, None, state="failed")])
     assert of_how_many(found.headlines[0]) == "no mean of 2 features"
-    assert with_scarce(found.headlines[0]) == "over all 1 that have a number: mean +0.300"
+    assert with_scarce(found.headlines[0]) == "with the 1 that rests on too little added: mean +0.300 over 1"
 
 
 def test_a_mean_says_how_many_undefined_scores_are_in_it():
@@ -49,8 +51,8 @@ def test_a_mean_says_how_many_undefined_scores_are_in_it():
     assert mean(average([0.5, None, 0.4, 0.6])).endswith(", 1 undefined as 0")
 
 
-def test_a_share_comes_with_its_interval_and_number():
-    assert percent(Share(share=0.5, low=0.25, high=0.75, n=1200)) == "50.0% [25.0% 75.0%] of 1,200"
+def test_a_share_comes_with_its_interval():
+    assert percent(Share(share=0.5, low=0.25, high=0.75, n=1200)) == "50.0% [25.0% 75.0%]"
 
 
 def test_calls_of_unknown_price_or_outcome_are_not_passed_over():
@@ -59,3 +61,15 @@ def test_calls_of_unknown_price_or_outcome_are_not_passed_over():
     assert cost(sure) == "2 runs: $1.50 for 30 calls, 4,000 tokens in (10 cached), 5 out"
     unsure = Spent(**known, unpriced_calls=3, unknown_calls=1, unknown_usd=0.25)
     assert cost(unsure).endswith("; 3 calls of unknown price; 1 calls of unknown outcome, at most $0.2500")
+
+
+def test_shares_say_of_which_features_they_are(capsys):
+    rows = [row(i, 0.5, against="better", percentile=99.0) for i in range(3)]
+    rows += [row(4, 0.5, against="worse"), row(5, None, state="undefined", percentile=10.0)]
+    [headline] = report(rows).headlines
+    about(headline)
+    said = capsys.readouterr().out
+    assert "of 4 that can be compared with a look-up of tokens: 75.0% [" in said
+    assert "] do clearly better, 25.0% worse\n" in said
+    assert "of 4 that have a place among other features' labels: 75.0% [" in said
+    assert "active on" not in said, "so few have no tenths"
