@@ -50,9 +50,9 @@ def remove(path):
 @pytest.mark.parametrize("damage", [flip, cut, remove])
 @pytest.mark.parametrize("name", [FILES[0], "means.safetensors", MANIFEST])
 def test_damaged_evidence_is_put_there_anew(home, name, damage):
-    demo_dictionary(home).evidence(11)
+    demo_dictionary(home).evidence(12)
     damage(home / "dictionaries" / NAME / name)
-    assert demo_dictionary(home).evidence(11).contexts
+    assert demo_dictionary(home).evidence(12).contexts
     assert is_whole(home)
     assert sorted(path.name for path in (home / "dictionaries").iterdir()) == [NAME]
 
