@@ -293,7 +293,8 @@ class Dictionary:
         ``labels="imported"`` are those that came with the evidence (a file of that name is ``./imported``).
         Several labels for one feature are candidates to choose from; a label of the catalogue stands, and keeps the
         scores that are not made anew. Features without a label, or with an empty one, are left out, and so are
-        a file's labels of features that are not here (``record.config["unknown_labels"]`` names them). Without
+        a file's labels of features that are not here (``record.config["unknown_labels"]`` names them), those whose index
+        is none (``"wrong_labels"``) and those that say the same again (``"repeated_labels"``). Without
         ``simulators`` it is ``embedding`` that scores, or, where ``scorers`` are given, they alone. A label from elsewhere
         that says what its feature promotes is ``unscored``, unless ``output_labels``. One that is the very label that
         stands, made here and scored, stays that label, as where no ``labels`` are given. Raises InputError; nothing is
@@ -307,8 +308,7 @@ class Dictionary:
         chosen = Options(explainers=(), simulators=simulators, **options)
         wanted = None if features is None else {self.store.check_index(index) for index in self._indices(features)}
         given: Mapping[int, Given]
-        empty: Sequence[str] = ()
-        unknown: Sequence[str] = ()
+        left_out: Mapping[str, Sequence[str]] = {}
         blank: Collection[int] = ()
         catalogue = open_catalogue(self._settings)
         theirs_too = isinstance(labels, str) and labels == IMPORTED
@@ -323,7 +323,7 @@ class Dictionary:
             given = {label.index: label for label in standing if label.index in here}
         else:
             brought = self._brought(labels, wanted)
-            source, empty, blank, unknown = brought.source, brought.empty, brought.blank, brought.unknown
+            source, blank, left_out = brought.source, brought.blank, brought.left_out
             own = {label.index: label for label in catalogue.ours(self.name, brought.candidates)}
             given = {**brought.candidates, **own}
         if not given:
@@ -332,12 +332,13 @@ class Dictionary:
                     f"no label of those features came with '{self.name}'; the explanations/ of an export are imported with it"
                 )
             where = "the catalogue" if labels is None else f"'{labels}'" if isinstance(labels, str | Path) else "labels"
+            empty = left_out.get("empty_labels")
             nothing = f"; there is nothing at {empty[0]}" if empty else ""
             raise InputError(f"no feature of '{self.name}' that was asked for has a label in {where}{nothing}")
         config = self._config(chosen, labels=source, output_labels=output_labels)
         without_label = (len(self) if wanted is None else len(wanted)) - len(given) - len(blank)
         before = None if labels is None else {one.index: one for one in catalogue.standing(self.name, sorted(given))}
-        return self._begin(config, sorted(given), given, without_label, chosen.budget, empty, unknown, before)
+        return self._begin(config, sorted(given), given, without_label, chosen.budget, left_out, before)
 
     def _brought(
         self, labels: str | Path | Mapping[int, str | Sequence[str]], wanted: Collection[int] | None
@@ -376,16 +377,13 @@ class Dictionary:
         given: Mapping[int, Given] | None = None,
         without_label: int = 0,
         budget: float | None = None,
-        empty_labels: Sequence[str] = (),
-        unknown_labels: Sequence[str] = (),
+        left_out: Mapping[str, Sequence[str]] | None = None,
         before: Mapping[int, Standing] | None = None,
     ) -> Run:
         from labeler.pipeline.bench import Bench
         from labeler.pipeline.config import new_run
 
-        stored = new_run(
-            config, self.store, indices, given, without_label, budget, empty_labels, unknown_labels, before
-        )
+        stored = new_run(config, self.store, indices, given, without_label, budget, left_out or {}, before)
         check_tools(lambda backends: Bench(config, self.store, backends), self._settings, budget)
         self._try_prompts(config, stored)
         check_broker(self._settings)

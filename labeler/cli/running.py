@@ -155,6 +155,15 @@ def _features(n: int) -> str:
 ROWS_NAMED = 10
 """Labels of a file that are named as left out."""
 
+LEFT_OUT = (
+    ("their index is none", "wrong_labels"),
+    ("there is no such feature", "unknown_labels"),
+    ("their label is empty", "empty_labels"),
+    ("they say what another label of their feature does", "repeated_labels"),
+    ("their feature never fires in the contexts here", "silent_labels"),
+)
+"""Why labels are left out, and where a run's configuration names them."""
+
 
 def resume(run: RUN, budget: BUDGET = None, detach: DETACH = False, json: JSON = False) -> None:
     """Go on with a run that was stopped, cancelled or killed, or that paused at its budget: then with a larger one."""
@@ -196,10 +205,15 @@ def cancel(run: RUN) -> None:
 
 def begin(run: Run, detach: bool, json: bool) -> None:
     """See a new run through, or leave it to the workers of the fleet."""
-    for why, key in (("there is no such feature", "unknown_labels"), ("their label is empty", "empty_labels")):
+    for why, key in LEFT_OUT:
         if places := run.record.config.get(key):
             more = f" and {len(places) - ROWS_NAMED:,} more" if len(places) > ROWS_NAMED else ""
             tell(f"left out, for {why}: {counted(len(places), 'label')}: {'; '.join(places[:ROWS_NAMED])}{more}")
+    if several := run.record.config.get("several_labels"):
+        tell(
+            f"chosen between, for their feature has several: {counted(sum(several), 'label')} of "
+            f"{counted(len(several), 'feature')}; labeler show names the others"
+        )
     left_out = run.record.config.get("without_label", 0)
     if left_out:
         tell(f"left out, for they have no label: {counted(left_out, 'feature')}")

@@ -208,6 +208,9 @@ def check_distinct(explainers: Sequence[str]) -> None:
             )
 
 
+NOTHING: Mapping[str, Sequence[str]] = {}
+
+
 def new_run(
     config: RunConfig,
     store: EvidenceStore,
@@ -215,15 +218,13 @@ def new_run(
     given: Mapping[int, Given] | None = None,
     without_label: int = 0,
     budget: float | None = None,
-    empty_labels: Sequence[str] = (),
-    unknown_labels: Sequence[str] = (),
+    left_out: Mapping[str, Sequence[str]] = NOTHING,
     before: Mapping[int, Standing] | None = None,
 ) -> NewRun:
     """A run over some features; those that never fire, or in no context that may be explained, are born done.
 
     ``given`` has the labels to score, of every index, where the run makes none; ``without_label`` says how many
-    features were left out for having none, ``empty_labels`` where a file has a place for one and nothing in it,
-    ``unknown_labels`` where it has one for a feature that is not here.
+    features were left out for having none, ``left_out`` which labels of a file were, by why (``Labels.left_out``).
     ``before`` has the labels that stand now for features whose labels come from elsewhere. ``budget`` is in US dollars.
     Raises InputError for an index out of range, a list without any, or an explainer that is named twice.
     """
@@ -276,8 +277,9 @@ def new_run(
             "null_sample": sample(live, config.seed),
             "paid_null": asdict(paid_null(live, config.seed, config.foreign)),
             "without_label": without_label,
-            "empty_labels": list(empty_labels),
-            "unknown_labels": list(unknown_labels),
+            **{why: list(places) for why, places in left_out.items()},
+            "silent_labels": [] if given is None else [f"feature {one.index}" for one in features if one.state],
+            "several_labels": [len(feature.given) for feature in features if len(feature.given) > 1],
             "output_side": 0 if config.output_labels else sum(map(_is_of_output, features)),
             "output_before": 0
             if config.output_labels

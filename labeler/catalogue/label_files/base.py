@@ -32,6 +32,10 @@ class ForeignLabel:
     """Who made it, where the file says so."""
 
 
+Row = ForeignLabel | InputError | None
+"""What a row comes to: a label, what is wrong with its index, or nothing, where it says that its feature has no label."""
+
+
 def foreign_label(
     place: str, index: int, label: str, description: str = "", explainer: str | None = None
 ) -> ForeignLabel:

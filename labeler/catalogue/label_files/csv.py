@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeler.catalogue.export.csv import defused
-from labeler.catalogue.label_files.base import SHAPE, ForeignLabel, foreign_label
+from labeler.catalogue.label_files.base import SHAPE, Row, foreign_label
 from labeler.errors import InputError
 from labeler.evidence.importers.files import Record, one_line
 
@@ -82,13 +82,17 @@ class Rows:
     def __init__(self) -> None:
         self._dictionary: dict[str, str] = {}
 
-    def label(self, row: Record, columns: Columns) -> ForeignLabel | None:
-        """The label of a row; None where it says that its feature has none (an exported one that failed, say).
+    def label(self, row: Record, columns: Columns) -> Row:
+        """The label of a row; None where it says that its feature has none (an exported one that failed, say), an
+        InputError naming the row where its index is none.
 
-        Raises InputError naming the row where a field is of the wrong kind, or the row is of another dictionary than
+        Raises InputError naming the row where another field is of the wrong kind, or the row is of another dictionary than
         those before.
         """
-        index = _index(row, columns.index)
+        try:
+            index = _index(row, columns.index)
+        except InputError as error:
+            return error
         for name in columns.dictionary:
             value = row.text(name)
             first = self._dictionary.setdefault(name, value) if value else value
@@ -121,7 +125,7 @@ _SAID = re.compile("sep=(.)\r?\n")
 """How a spreadsheet says in a first line what parts the cells."""
 
 
-def labels(text: str, place: str, rows: Rows) -> Iterator[ForeignLabel | None]:
+def labels(text: str, place: str, rows: Rows) -> Iterator[Row]:
     """The labels of all rows; None for one that says that its feature has none, see ``Rows``.
 
     The separator is the one by which the header has the columns that are needed. Raises InputError where there is none,

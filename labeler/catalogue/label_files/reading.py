@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from labeler.catalogue.label_files import csv, json_text, neuronpedia
-from labeler.catalogue.label_files.base import SHAPE, ForeignLabel, foreign_label
+from labeler.catalogue.label_files.base import SHAPE, ForeignLabel, Row, foreign_label
 from labeler.catalogue.label_files.csv import Rows
 from labeler.catalogue.labels import reading
 from labeler.catalogue.records import CandidateRecord
@@ -55,14 +55,29 @@ class Labels:
     """The features of those places that have no other label."""
     unknown: Sequence[str] = ()
     """The places of labels whose feature is not here."""
+    wrong: Sequence[str] = ()
+    """Rows whose index is none, each with what stands there."""
+    repeated: Sequence[str] = ()
+    """The places of labels that say what another one of their feature does."""
+
+    @property
+    def left_out(self) -> dict[str, Sequence[str]]:
+        """What is left out, by why, as a run's configuration names it."""
+        return {
+            "wrong_labels": self.wrong,
+            "unknown_labels": self.unknown,
+            "empty_labels": self.empty,
+            "repeated_labels": self.repeated,
+        }
 
 
 def read(path: Path, check: Check, wanted: Container[int] | None = None) -> Labels:
     """The labels of a file, or of a folder of Neuronpedia's, its format found by looking; of all features or of some.
 
-    Several labels for one feature are candidates to choose from; the same one twice counts once. An empty label,
-    and one of a feature that is not here, is named and left out. Raises InputError, in one line that names the place, where
-    the file is of no known format or damaged, a label far too long, or no feature of any label here.
+    Several labels for one feature are candidates to choose from; the same one twice counts once. That one,
+    an empty label, one of a feature that is not here, and one whose index is none, are named and left out. Raises
+    InputError, in one line that names the place, where the file is of no known format or damaged, a label far too long, or
+    no feature of any label here.
     """
     return _gather(_labels(path), f"file:{one_line(path.name)}", check, wanted)
 
@@ -80,24 +95,33 @@ def of_mapping(labels: Mapping[int, str | Sequence[str]], check: Check, wanted: 
     return _gather(found, "given", check, wanted)
 
 
-def _gather(labels: Iterable[ForeignLabel | None], source: str, check: Check, wanted: Container[int] | None) -> Labels:
+def _gather(labels: Iterable[Row], source: str, check: Check, wanted: Container[int] | None) -> Labels:
     found: dict[int, list[CandidateRecord]] = {}
     empty: list[tuple[int, str]] = []
-    unknown: list[tuple[str, InputError]] = []
+    repeated: list[str] = []
+    unknown: list[str] = []
+    wrong: list[str] = []
+    first: InputError | None = None
     for label in labels:
+        if isinstance(label, InputError):
+            wrong.append(str(label))
+            first = first or label
+            continue
         if label is None or (wanted is not None and label.index not in wanted):
             continue
         place = one_line(f"{label.place} (feature {label.index})")
         try:
             check(label.index)
         except InputError as error:
-            unknown.append((place, InputError(f"{one_line(label.place)}: {error}")))
+            unknown.append(place)
+            first = first or InputError(f"{one_line(label.place)}: {error}")
             continue
         if not label.label:
             empty.append((label.index, place))
             continue
         mine = found.setdefault(label.index, [])
         if any(_same(label, other) for other in mine):
+            repeated.append(place)
             continue
         if len(mine) == MAX_CANDIDATES:
             raise InputError(
@@ -113,14 +137,16 @@ def _gather(labels: Iterable[ForeignLabel | None], source: str, check: Check, wa
                 contexts=None,
             )
         )
-    if unknown and not found:
-        raise unknown[0][1]
+    if first is not None and not found:
+        raise first
     return Labels(
         source=source,
         candidates=found,
         empty=[place for _, place in empty],
         blank=frozenset(index for index, _ in empty) - found.keys(),
-        unknown=[place for place, _ in unknown],
+        unknown=unknown,
+        wrong=wrong,
+        repeated=repeated,
     )
 
 
@@ -128,7 +154,7 @@ def _same(label: ForeignLabel, other: CandidateRecord) -> bool:
     return (reading(label.label), reading(label.description)) == (reading(other.label), reading(other.description))
 
 
-def _labels(path: Path) -> Iterator[ForeignLabel | None]:
+def _labels(path: Path) -> Iterator[Row]:
     files = neuronpedia.batches(path) if path.is_dir() else [path]
     if not files:
         raise InputError(one_line(f"{path}: a folder without Neuronpedia's explanations/batch-N.jsonl.gz"))
@@ -136,7 +162,7 @@ def _labels(path: Path) -> Iterator[ForeignLabel | None]:
     return chain.from_iterable(_of_file(file, rows) for file in files)
 
 
-def _of_file(path: Path, rows: Rows) -> Iterator[ForeignLabel | None]:
+def _of_file(path: Path, rows: Rows) -> Iterator[Row]:
     text = _text(path)
     start = text[:4096].lstrip()
     if not start:

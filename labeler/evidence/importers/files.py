@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,10 +93,13 @@ def whole(path: Path) -> bytes:
     return b"".join(blocks)
 
 
-def parse(data: bytes, place: str) -> Any:
-    """The value of a JSON text; InputError naming the place where it is none, or nested beyond what Python follows."""
+def parse(data: bytes, place: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """The value of a JSON text, its objects made by ``pairs`` where that is given.
+
+    InputError naming the place where it is none, or nested beyond what Python follows.
+    """
     try:
-        return json.loads(data.decode("utf-8-sig"))
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=pairs)
     except UnicodeDecodeError as error:
         raise InputError(one_line(f"{place}: not UTF-8 (at byte {error.start})")) from error
     except RecursionError as error:

@@ -9,6 +9,7 @@ import pytest
 from labeler.catalogue import records
 from labeler.catalogue.records import ControlOutcome, LabelOutcome, NewFeature, NewRun
 from labeler.cli import display
+from labeler.evidence.importers.base import MAX_INDEX
 from labeler.settings import settings
 from tests.integration.catalogue.building import failed
 from tests.integration.cli.conftest import KEY, features, labelled, store_run
@@ -228,13 +229,19 @@ def test_for_another_program_a_run_ends_in_nothing_but_json(command, home):
 
 
 def test_a_row_of_a_label_file_that_is_left_out_is_told_once_and_the_rest_is_scored(command, home):
-    (home / "labels.csv").write_text("index,label\n0,months\n1,\n99,war\n3,days\n")
+    rows = ["0,months", "1,", "99,war", "3,days", "x,war", "3,DAYS", "0,spring", "4,never"]
+    (home / "labels.csv").write_text("\n".join(["index,label", *rows]))
     said = command("score", "toy", "--labels", "labels.csv", "--simulator", "lexical")
     assert said.code == 0
-    assert "is finished: 2 labelled" in said.out
-    told = [line for line in said.err.splitlines() if line.startswith("left out")]
+    assert "is finished: 1 dead, 2 labelled" in said.out
+    told = [line for line in said.err.splitlines() if line.startswith(("left out", "chosen"))]
     assert told == [
+        "left out, for their index is none: 1 label: labels.csv, line 6: 'index' is 'x', expected a feature's index, "
+        f"0 to {MAX_INDEX}",
         "left out, for there is no such feature: 1 label: labels.csv, line 4 (feature 99)",
         "left out, for their label is empty: 1 label: labels.csv, line 3 (feature 1)",
-        "left out, for they have no label: 2 features",
+        "left out, for they say what another label of their feature does: 1 label: labels.csv, line 7 (feature 3)",
+        "left out, for their feature never fires in the contexts here: 1 label: feature 4",
+        "chosen between, for their feature has several: 2 labels of 1 feature; labeler show names the others",
+        "left out, for they have no label: 1 feature",
     ]

@@ -107,6 +107,7 @@ def test_of_some_features_only_those_and_the_others_need_not_be_here(tmp_path):
 def test_the_same_label_twice_counts_once(tmp_path):
     path = write(tmp_path, "labels.jsonl", *({"index": 1, "label": text} for text in ("War", "war ", "peace")))
     assert [label for label, _, _ in labels_of(path)[1]] == ["War", "peace"]
+    assert read(path, check).repeated == [f"{path}, line 2 (feature 1)"]
 
 
 def test_a_mapping_may_have_one_label_or_several():
@@ -240,6 +241,31 @@ def test_a_label_of_a_feature_that_is_not_here_is_named_and_the_others_go_on(tmp
     assert [place.partition("(")[2] for place in found.unknown] == ["feature 99)", "feature 10)"][: len(found.unknown)]
 
 
+@pytest.mark.parametrize(
+    ("data", "wrong"),
+    [
+        ("index,label\nabc,peace\n1,war\n-2,rest\n", ["line 2: 'index' is 'abc'", "line 4: 'index' is '-2'"]),
+        ('{"label": "peace"}\n{"index": 1, "label": "war"}\n', ["line 1: 'index' is missing"]),
+        ('{"index": 2.5, "label": "peace"}\n{"index": 1, "label": "war"}\n', ["line 1: 'index' is 2.5"]),
+        ('{"1": "war", "-2": "rest", "x": "peace"}', ["line 1, '-2': 'index' is '-2'", "line 1, 'x': 'index' is 'x'"]),
+        ('[null, "war", {"index": true, "label": "peace"}]', ["[2]: 'index' is True"]),
+    ],
+)
+def test_a_row_whose_index_is_none_is_named_and_the_others_go_on(tmp_path, monkeypatch, data, wrong):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels").write_text(data)
+    found = read(Path("labels"), check)
+    assert list(found.candidates) == [1]
+    expected = "expected a feature's index, 0 to"
+    assert [row.partition(f", {expected}")[0] for row in found.wrong] == [f"labels, {row}" for row in wrong]
+
+
+def test_an_index_that_stands_twice_in_an_object_has_both_labels(tmp_path):
+    for text in ('{"1": "war", "2": "x", "1": "peace"}', '{"1": ["war"],\n "2": "x",\n "1": {"label": "peace"}}'):
+        (tmp_path / "labels").write_text(text)
+        assert only_labels(tmp_path / "labels") == {1: ["war", "peace"], 2: ["x"]}
+
+
 def test_a_feature_is_blank_where_it_has_no_other_label(tmp_path):
     (tmp_path / "labels").write_text("index,label\n1,\n2,\n2,war\n3,peace\n3,\n4,\n4,\n")
     found = read(tmp_path / "labels", check)
@@ -275,10 +301,10 @@ GOOD = b'{"index": 1, "label": "war"}\n'
         (GOOD + b"{oops\n", "labels, line 2: not JSON"),
         (GOOD + b"[]\n", "labels, line 2: a list where an object was expected"),
         (GOOD + b'{"index": 2, "label": ["war"]}\n', "labels, line 2: 'label' is a list, expected a string"),
-        (GOOD + b'{"index": 2.5, "label": "war"}\n', "labels, line 2: 'index' is 2.5"),
-        (GOOD + b'{"index": -2, "label": "war"}\n', "labels, line 2: 'index' is -2"),
-        (GOOD + b'{"index": true, "label": "war"}\n', "labels, line 2: 'index' is True"),
-        (GOOD + b'{"label": "war"}\n', "labels, line 2: 'index' is missing"),
+        (b'{"index": 2.5, "label": "war"}\n', "labels, line 1: 'index' is 2.5"),
+        (b'{"index": -2, "label": "war"}\n', "labels, line 1: 'index' is -2"),
+        (b'{"index": true, "label": "war"}\n', "labels, line 1: 'index' is True"),
+        (b'{"label": "war"}\n', "labels, line 1: 'index' is missing"),
         (b'{"index": 10, "label": "war"}\n', "labels, line 1: feature 10 is out of range"),
         (b'{"index": 1, "label": ""}\n{"index": 10, "label": "war"}\n', "labels, line 2: feature 10 is out of range"),
         (
