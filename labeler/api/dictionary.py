@@ -125,9 +125,9 @@ class Dictionary:
     def to_pandas(self) -> pandas.DataFrame:
         """All features as a table, one a row: its label, its scores, how often and how strongly it is active.
 
-        ``score``, ``low``, ``high`` and ``null_percentile`` (the share of other features' labels that score less, in per cent) are
-        the headline's, ``score_reason`` says why it is imprecise or missing, and ``against_lookup`` how it stands to a
-        look-up of tokens (``better``, ``alike``, ``worse``); every score has such columns of its own besides
+        ``score``, ``low``, ``high`` and ``null_percentile`` (the share of other features' labels that score less, in per
+        cent) are the headline's, ``score_reason`` says why it is imprecise or missing, and ``against_lookup`` how it stands
+        to a look-up of tokens (``better``, ``alike``, ``worse``); every score has such columns of its own besides
         (``simulation.embedding.value``). The columns are those of the exported CSV. What is not there, as with features
         that were not labelled, is empty.
         MissingExtraError where pandas is not installed.

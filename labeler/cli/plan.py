@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labeler.amounts import digits, duration, many, rounded, usd
 from labeler.arguments import amount as money
 from labeler.cli.display import Column, counted, print_json, print_table, say
 from labeler.cli.options import (
@@ -29,7 +29,7 @@ from labeler.cli.options import (
 from labeler.options import Options
 
 if TYPE_CHECKING:
-    from labeler.pipeline.plan import Plan, PlannedNull, Span
+    from labeler.pipeline.plan import Plan, PlannedNull
 
 
 def plan(
@@ -77,22 +77,21 @@ def plan(
         return
     rows = []
     for one in plans:
-        rows.append([one.explainer, one.mode, *figures(one), span(one.hours, duration)])
+        rows.append([one.explainer, one.mode, *figures(one), one.hours.shown(duration)])
         if one.null is not None and one.null.calls.high:
             rows.append(["  of this the null", "", *figures(one.null), ""])
     print_table(COLUMNS, rows)
     first = plans[0]
     say(
-        f"for {first.features:,} features, from the requests of {first.sampled}; tokens by {counted_by()}; "
+        f"for {counted(first.features, 'feature')}, from the requests of {first.sampled}; tokens by {counted_by()}; "
         "in brackets from the least to the most that is to be expected"
     )
-    if any(one.calls.high for one in plans):
-        say(f"the time is {paces(batch)}")
-        if first.by_halves:
-            say(
-                f"by halves, for they fire in few documents: {first.by_halves} of those {first.sampled}; an explainer is asked "
-                "three times there, about all of the documents and about either half"
-            )
+    say(f"the time: {paces(max(plans, key=lambda one: one.calls.high), batch)}")
+    if any(one.calls.high for one in plans) and first.by_halves:
+        say(
+            f"by halves, for they fire in few documents: {first.by_halves} of those {first.sampled}; an explainer is asked "
+            "three times there, about all of the documents and about either half"
+        )
     if first.null is not None:
         say(null_of(first.null, foreign))
     for model in dict.fromkeys(model for one in plans for model in one.unpriced):
@@ -118,23 +117,32 @@ def within(one: Plan) -> str:
     likely = (
         "is probably enough, but may finish no more than" if one.finished.mid == one.features else "would finish about"
     )
-    many = f"{one.finished.low:,.0f}" if one.finished.mid == one.features else span(one.finished, "{:,.0f}".format)
-    return f"{budget} {likely} {many} of {one.features:,} features"
+    enough = f"{one.finished.low:,.0f}" if one.finished.mid == one.features else one.finished.shown("{:,.0f}".format)
+    return f"{budget} {likely} {enough} of {one.features:,} features"
 
 
-def paces(batch: bool) -> str:
+def paces(one: Plan, batch: bool) -> str:
     """What the hours of plans rest on."""
-    from labeler.pipeline.plan import BATCH_HOURS, CALL_SECONDS, IN_FLIGHT, Span
+    from labeler.pipeline.plan import BATCH_HOURS, CALL_SECONDS, IN_FLIGHT, TIMED, Span
 
-    calls = f"{IN_FLIGHT} calls at once of {span(Span(*CALL_SECONDS), digits)} s each, fewer where known limits allow no more"
-    batches = f" (a batch takes {span(Span(*BATCH_HOURS), duration)})" if batch else ""
-    return f"that of {calls}{batches}, and what this machine took for the sample"
+    here = (
+        f"this machine takes {digits(one.start_seconds)} s to begin, models loaded, and {digits(one.feature_seconds)} s a "
+        f"feature (measured on {min(TIMED, one.sampled)})"
+    )
+    if not one.calls.high:
+        return here
+    calls = (
+        f"a call takes {Span(*CALL_SECONDS).shown(digits)} s, {IN_FLIGHT} features are asked about at once, fewer where known "
+        "limits allow no more, and of one feature a stage waits for the one before"
+    )
+    batches = f" (a batch takes {Span(*BATCH_HOURS).shown(duration)})" if batch else ""
+    return f"{here}; {calls}{batches}"
 
 
 def figures(one: Plan | PlannedNull) -> list[str]:
     """Calls, tokens and dollars."""
-    numbers = [span(s, rounded) for s in (one.calls, one.input_tokens, one.output_tokens)]
-    return [*numbers, "unknown" if one.usd is None else span(one.usd, amount)]
+    numbers = [one.calls.shown(many), one.input_tokens.shown(rounded), one.output_tokens.shown(rounded)]
+    return [*numbers, "unknown" if one.usd is None else one.usd.shown(usd)]
 
 
 def null_of(null: PlannedNull, foreign: int | None) -> str:
@@ -144,35 +152,3 @@ def null_of(null: PlannedNull, foreign: int | None) -> str:
         return f"no null by paid models{why}"
     each = counted(null.labels, "label")
     return f"the null: {each} of other features on each of {null.features}; --foreign N takes another, 0 none"
-
-
-def span(value: Span, shown: Callable[[float], str]) -> str:
-    """A number with its interval."""
-    low, mid, high = shown(value.low), shown(value.mid), shown(value.high)
-    return mid if low == high else f"{mid} [{low} {high}]"
-
-
-def rounded(value: float) -> str:
-    """A number as people read it: two or three digits."""
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return digits(value / size) + unit
-    return digits(value)
-
-
-def amount(usd: float) -> str:
-    """Dollars, two digits of them where they are few."""
-    return f"{usd:,.0f}" if usd >= 100 else f"{usd:.2f}" if usd >= 1 else f"{usd:.2g}"
-
-
-def duration(hours: float) -> str:
-    """Hours in the unit that fits them."""
-    for size, unit in ((48.0, "d"), (1.0, "h"), (1 / 60, "min")):
-        if hours >= size:
-            return digits(hours / min(size, 24.0)) + unit
-    return digits(hours * 3600) + "s"
-
-
-def digits(value: float) -> str:
-    """A number below a thousand, without a fraction where it has two digits before it."""
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from labeler.catalogue.records import NewRun
-from labeler.errors import InputError
+from labeler.amounts import duration, many
+from labeler.amounts import usd as dollars
+from labeler.catalogue.records import ChosenLabel, LabelOutcome, NewRun
+from labeler.errors import InputError, LabelerError
 from labeler.evidence.store.store import EvidenceStore
 from labeler.llm.cost_bounds import text_of
 from labeler.llm.prices import BATCH_SHARE, load_facts
@@ -30,8 +32,12 @@ from labeler.pipeline.dry_run import (
     rehearsing,
     stand_in,
 )
+from labeler.pipeline.feature import label
+from labeler.pipeline.null_pass import FREE_FOREIGN, RunLabels, control
 from labeler.pipeline.worker_loop import IN_FLIGHT
+from labeler.scorers import parse_scorer
 from labeler.settings import Settings
+from labeler.simulators import parse_simulator
 
 SAMPLE = 24
 """Features whose requests are made."""
@@ -40,12 +46,20 @@ PRICED = 6
 
 CALL_SECONDS = (1.0, 3.0, 10.0)
 """How long a call takes: quick, usual, slow."""
+START_SECONDS = 3.5
+"""What a worker, the database and the end of a run take besides."""
+TIMED = 6
+"""Features of the sample on which it is measured how long this machine takes for one."""
+BUSY = (0.7, 1.0, 1.6)
+"""How much less or more the same work takes at another time."""
 BATCH_HOURS = (0.1, 1.0, 24.0)
 """The same for a batch; providers promise a day."""
 ANSWERED_SHARE = (0.08, 0.2, 0.5)
 """What answers take of the room that they have, where none of the kind was ever paid for here."""
 ESCALATED_SHARE = (0.0, 0.35, 1.0)
 """How many features go to the stronger explainer."""
+LOOKS = (1.0, 1.5, 2.0)
+"""How often a paid simulator looks at contexts of a feature."""
 
 Z = 1.96
 
@@ -60,6 +74,13 @@ class Span:
 
     def __str__(self) -> str:
         return f"{self.mid:.3g}" if self.low == self.high else f"{self.mid:.3g} [{self.low:.3g} {self.high:.3g}]"
+
+    def shown(self, how: Callable[[float], str]) -> str:
+        """The number with its interval, each as ``how`` writes it; with "about" where these would be the same to read."""
+        low, mid, high = how(self.low), how(self.mid), how(self.high)
+        if self.low == self.high:
+            return mid
+        return f"{mid} [{low} {high}]" if low != high else f"about {mid}"
 
     def __add__(self, other: Span) -> Span:
         return Span(self.low + other.low, self.mid + other.mid, self.high + other.high)
@@ -102,6 +123,11 @@ class Plan:
     usd: Span | None = NOTHING
     """None where a model has no known price."""
     hours: Span = NOTHING
+    """Of clock time: what this machine takes, and the calls."""
+    start_seconds: float = 0.0
+    """What this machine takes of that however few the features are, loading of models included."""
+    feature_seconds: float = 0.0
+    """What it takes of that for each feature beside the calls, as measured on some of the sample."""
     unpriced: Sequence[str] = field(default_factory=tuple)
     """The models without a price."""
     null: PlannedNull | None = None
@@ -113,8 +139,10 @@ class Plan:
     """How many of the features the budget would finish; None where nobody set one, or a price is not known."""
 
     def __repr__(self) -> str:
-        cost = "price unknown" if self.usd is None else f"${self.usd}"
-        return f"Plan({self.explainer!r}, {self.mode}: {self.features:,} features, {self.calls} calls, {cost}, {self.hours} h)"
+        cost = "price unknown" if self.usd is None else f"${self.usd.shown(dollars)}"
+        calls = f"{self.calls.shown(many)} call{'s' * (self.calls != Span(1, 1, 1))}"
+        features, time = f"{self.features:,} feature{'s' * (self.features != 1)}", self.hours.shown(duration)
+        return f"Plan({self.explainer!r}, {self.mode}: {features}, {calls}, {cost}, {time})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +154,8 @@ class Asked:
     """How much of it every feature of the run brings: at least, probably, at most."""
     requests: Sequence[Sequence[PendingRequest]]
     """Of each sampled feature."""
-    rounds: int = 1
-    """How often the work has to wait for answers, where they come in batches."""
+    rounds: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """How often a feature has to wait for its answers here, one time behind the other: at least, probably, at most."""
     of_null: bool = False
     """Whether other features' labels are asked about."""
 
@@ -165,7 +193,7 @@ async def plans(
     usual: Literal["direct", "batch"] = "batch" if config.mode == "batch" else "direct"
     modes: tuple[Literal["direct", "batch"], ...] = ("direct", "batch") if batch else (usual,)
     try:
-        asked, seconds = await rehearse(Bench(config, store, backends), drawn, len(live), null)
+        asked, here = await timed(Bench(config, store, backends), drawn, len(live), null)
         return [
             planned(
                 explainer,
@@ -174,7 +202,7 @@ async def plans(
                 features=len(live),
                 price=partial(backends.price, batch=mode == "batch"),
                 answered=answered,
-                seconds=seconds,
+                here=here,
                 a_minute=lambda name: a_minute(facts.limits(name)),
                 null=null,
                 by_halves=by_halves,
@@ -199,7 +227,7 @@ async def expected_usd(
     backends = Backends(keyless(settings))
     try:
         drawn = sample(live, config.seed, PRICED)
-        asked, _ = await rehearse(Bench(config, store, backends), drawn, len(live), null)
+        asked = await rehearse(Bench(config, store, backends), drawn, len(live), null)
         price = partial(backends.price, batch=config.mode == "batch")
         stages = [*(stage for explaining in asked.explaining.values() for stage in explaining), *asked.besides]
         found = {}
@@ -223,13 +251,79 @@ class Rehearsed:
     """What is asked whoever explains."""
 
 
-async def rehearse(bench: Bench, drawn: Sequence[int], live: int, null: PaidNull) -> tuple[Rehearsed, float]:
-    """What each explainer's way would ask about some features, and the seconds that a feature takes here besides.
+@dataclass(frozen=True, kw_only=True)
+class Here:
+    """What this machine takes, in seconds, beside calls."""
+
+    start: float = 0.0
+    """However few features there are: to load models, and all that begins and ends a run."""
+    feature: float = 0.0
+
+
+async def timed(bench: Bench, drawn: Sequence[int], live: int, null: PaidNull) -> tuple[Rehearsed, Here]:
+    """What would be asked about some features, and what this machine takes for a run.
+
+    What is free is done on a few of them as a run does it. The first goes before, for it waits until models are loaded.
+    """
+    free = Bench(free_part(bench.config), bench.store, bench.backends)
+    some = drawn[:TIMED]
+    began = time.monotonic()
+    await rehearse(bench, some[:1], live, null)
+    await label_free(free, some[:1])
+    first = time.monotonic() - began
+    began = time.monotonic()
+    asked = await rehearse(bench, drawn, live, null)
+    a_feature = (time.monotonic() - began) / len(drawn)
+    began = time.monotonic()
+    labels, outcomes = await label_free(free, some)
+    a_feature += (time.monotonic() - began) / len(some)
+    start = START_SECONDS + max(0.0, first - a_feature)
+    foreign = min(FREE_FOREIGN, live - 1)
+    if len(labels.pool) > 1:
+        began = time.monotonic()
+        for index, outcome in outcomes.items():
+            await control(free, index, labels, outcome.scores, PaidNull(), rehearsing)
+        each = (time.monotonic() - began) / len(outcomes)
+        a_feature += each * max(1.0, foreign / (len(labels.pool) - 1))
+    return asked, Here(start=start, feature=a_feature)
+
+
+def free_part(config: RunConfig) -> RunConfig:
+    """What of a run costs nothing, with the lightest tools in the place of those that have to be paid or take a model."""
+    simulators = tuple(name for name in config.simulators if parse_simulator(name).llm is None)
+    scorers = tuple(name for name in config.scorers if parse_scorer(name).llm is None)
+    return replace(
+        config,
+        explainers=("lexical",),
+        simulators=simulators or ("lexical",),
+        scorers=scorers,
+        escalate=None,
+        mode="direct",
+    )
+
+
+async def label_free(bench: Bench, indices: Sequence[int]) -> tuple[RunLabels, dict[int, LabelOutcome]]:
+    """Label some features by what costs nothing; nothing is stored. What one of them fails with is no matter here."""
+    labels: list[ChosenLabel] = []
+    outcomes: dict[int, LabelOutcome] = {}
+    for index in indices:
+        try:
+            found = await label(bench, index, rehearsing)
+        except LabelerError:
+            continue
+        if found.chosen is not None:
+            one = found.candidates[found.chosen]
+            labels.append(ChosenLabel(index=index, label=one.label, description=one.description, near_duplicates=()))
+            outcomes[index] = found
+    return RunLabels.of(labels), outcomes
+
+
+async def rehearse(bench: Bench, drawn: Sequence[int], live: int, null: PaidNull) -> Rehearsed:
+    """What each explainer's way would ask about some features.
 
     Simulators look at half of the contexts and, where the interval is still too wide, at all: between the two lies what
     they take. Their null is taken on some features of the run.
     """
-    began = time.monotonic()
     labels = [await stand_in(bench, index) for index in drawn]
     explaining: dict[str, list[Asked]] = {}
     for explainer in bench.explainers(rehearsing):
@@ -238,7 +332,9 @@ async def rehearse(bench: Bench, drawn: Sequence[int], live: int, null: PaidNull
     besides: list[Asked] = []
     for explainer in bench.stronger(rehearsing):
         requests = [await of_explainer(bench, explainer, index) for index in drawn]
-        besides.append(Asked(backend=explainer.source, share=ESCALATED_SHARE, requests=requests))
+        besides.append(
+            Asked(backend=explainer.source, share=ESCALATED_SHARE, requests=requests, rounds=ESCALATED_SHARE)
+        )
     tried = len(null.features) * null.labels / live
     for simulator in bench.simulators(rehearsing):
         if simulator.free or simulator.source.startswith("local:"):
@@ -246,7 +342,7 @@ async def rehearse(bench: Bench, drawn: Sequence[int], live: int, null: PaidNull
         some = [await of_simulator(bench, simulator, at, text) for at, text in zip(drawn, labels, strict=True)]
         every = [await of_all_contexts(bench, simulator, at, text) for at, text in zip(drawn, labels, strict=True)]
         # A second look asks about as many contexts again; foreign labels are tried on whatever was looked at, at once.
-        besides.append(Asked(backend=simulator.source, share=(1.0, 1.5, 2.0), requests=some, rounds=2))
+        besides.append(Asked(backend=simulator.source, share=LOOKS, requests=some, rounds=LOOKS))
         share = (0.5 * tried, 0.75 * tried, tried)
         besides.append(Asked(backend=simulator.source, share=share, requests=every, of_null=True))
     for judge in bench.judges(rehearsing):
@@ -255,7 +351,7 @@ async def rehearse(bench: Bench, drawn: Sequence[int], live: int, null: PaidNull
             besides.append(Asked(backend=judge.source, share=(1.0, 1.0, 1.0), requests=put))
             if judge.labelled:
                 besides.append(Asked(backend=judge.source, share=(tried, tried, tried), requests=put, of_null=True))
-    return Rehearsed(explaining=explaining, besides=besides), (time.monotonic() - began) / max(1, len(drawn))
+    return Rehearsed(explaining=explaining, besides=besides)
 
 
 def planned(
@@ -266,7 +362,7 @@ def planned(
     features: int,
     price: Price,
     answered: Answered,
-    seconds: float,
+    here: Here,
     a_minute: Callable[[str], tuple[float | None, float | None]] = lambda name: (None, None),
     null: PaidNull | None = None,
     by_halves: int = 0,
@@ -274,19 +370,15 @@ def planned(
 ) -> Plan:
     """The sum over stages; a mean of the sample stands for all features, with its sampling error in the interval.
 
-    ``seconds`` are what a feature takes beside its calls, ``a_minute`` gives the requests and the input tokens that a
+    ``here`` is what this machine takes beside calls, ``a_minute`` gives the requests and the input tokens that a
     model's provider allows. ``null`` is what the stages that are marked so are about. ``budget`` is in US dollars.
     """
     whole = taken(stages, features, price, answered)
-    hours = Span(*(features * seconds / 3600,) * 3)
-    for stage in stages:
-        n, read = _asked(stage, features)
-        if not n.high:  # it asks nobody
-            continue
-        if mode == "direct":
-            hours = hours + _direct_hours(n, read, *a_minute(stage.backend))
-        else:
-            hours = hours + Span(*BATCH_HOURS).times(*(stage.rounds,) * 3)
+    asking = [stage for stage in stages if _asked(stage, features)[0].high]
+    seconds = here.start + features * here.feature
+    hours = Span(seconds, seconds, seconds).times(*BUSY).times(*(1 / 3600,) * 3)
+    for_answers = _direct_hours(asking, features, a_minute) if mode == "direct" else _batch_hours(asking)
+    hours = hours + for_answers
     of_null = [stage for stage in stages if stage.of_null]
     part = taken(of_null, features, price, answered)
     of = PaidNull() if null is None else null
@@ -300,6 +392,8 @@ def planned(
         output_tokens=whole.output_tokens,
         usd=whole.usd,
         hours=hours,
+        start_seconds=here.start,
+        feature_seconds=here.feature,
         unpriced=whole.unpriced,
         null=PlannedNull(
             features=len(of.features),
@@ -387,7 +481,9 @@ def _total(values: Sequence[float], features: int) -> Span:
         return Span()
     mean, n = float(np.mean(values)), len(values)
     error = (
-        Z * float(np.std(values, ddof=1)) / math.sqrt(n) * math.sqrt(max(0.0, 1 - n / features)) if n > 1 else mean / 2
+        Z * float(np.std(values, ddof=1)) / math.sqrt(n) * math.sqrt(max(0.0, 1 - n / features))
+        if n > 1
+        else mean / 2 * (features > 1)
     )
     return Span(*(features * max(0.0, mean + step) for step in (-error, 0.0, error)))
 
@@ -416,13 +512,34 @@ def _cost(backend: str, calls: Span, read: Span, written: Span, price: Price) ->
     return Span(*ends)
 
 
-def _direct_hours(calls: Span, read: Span, requests: float | None, tokens: float | None) -> Span:
-    ends = []
-    for n, into, latency in zip(vars(calls).values(), vars(read).values(), CALL_SECONDS, strict=True):
-        minutes = [n * latency / IN_FLIGHT / 60]
-        minutes += [n / requests] if requests else []
-        minutes += [into / tokens] if tokens else []
-        ends.append(max(minutes) / 60)
+def _waits(stages: Sequence[Asked], each: tuple[float, float, float]) -> Span:
+    """What a feature waits where every answer takes ``each``: one stage begins where the one before it has ended."""
+    waits = Span()
+    for stage in stages:
+        waits = waits + Span(*stage.rounds).times(*each)
+    return waits
+
+
+def _batch_hours(stages: Sequence[Asked]) -> Span:
+    return _waits(stages, BATCH_HOURS)
+
+
+def _direct_hours(
+    stages: Sequence[Asked], features: int, a_minute: Callable[[str], tuple[float | None, float | None]]
+) -> Span:
+    """No less than one feature waits, nor than all calls take so many at once, or as many as providers allow."""
+    seconds = Span()
+    for stage in stages:
+        n, read = _asked(stage, features)
+        requests, tokens = a_minute(stage.backend)
+        ends = []
+        for calls, into, latency in zip(vars(n).values(), vars(read).values(), CALL_SECONDS, strict=True):
+            limits = [60 * calls / requests] if requests else []
+            limits += [60 * into / tokens] if tokens else []
+            ends.append(max(calls * latency / IN_FLIGHT, *limits, 0.0))
+        seconds = seconds + Span(*ends)
+    waits = _waits(stages, CALL_SECONDS)
+    ends = [max(one, other) / 3600 for one, other in zip(vars(seconds).values(), vars(waits).values(), strict=True)]
     return Span(*ends)
 
 

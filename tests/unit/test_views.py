@@ -85,7 +85,8 @@ def test_a_table_has_a_row_a_feature_labelled_or_not(toy):
     assert table["index"].tolist() == [0, 1, 2, 3, 4]
     named = (
         "state label description explainer confidence score low high score_state score_reason against_lookup headline "
-        "density max_activation usd null_percentile n_contexts sampling simulation.lexical.state simulation.lexical.null_percentile run"
+        "density max_activation usd null_percentile n_contexts sampling run "
+        "simulation.lexical.state simulation.lexical.null_percentile"
     )
     assert set(named.split()) <= set(table.columns)
     penny = table[table["index"] == 3].iloc[0]

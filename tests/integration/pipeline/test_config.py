@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from eval.provider import Provider
+from labeler.amounts import usd
 from labeler.catalogue.database import open_engine
 from labeler.catalogue.tables import CALLS
 from labeler.cli import display
 from labeler.cli.app import app
-from labeler.cli.plan import amount, span
 from labeler.pipeline.config import paid_null
 from labeler.pipeline.plan import Span
 from tests.fakes.environment import clean
@@ -115,9 +115,11 @@ def test_the_plan_cuts_nothing_and_says_what_it_rests_on_and_what_a_budget_does(
     (found,) = json.loads(planned("--json"))
     told = planned("--budget", "10", "--batch")
     assert "…" not in told
-    assert re.search(r"64 calls at once of 3 \[1 10\] s each.* \(a batch takes 1h \[6min 24h\]\)", told)
+    assert re.search(
+        r"this machine takes .* a call takes 3 \[1 10\] s, 64 features .* \(a batch takes 1h \[6min 24h\]\)", told
+    )
     assert told.count(home.model) == 4, "two ways of asking, each in the table and beside its budget"
     assert told.count("$10 is enough") == 2
-    assert span(Span(**found["usd"]), amount) in told
+    assert Span(**found["usd"]).shown(usd) in told
     (free,) = json.loads(CliRunner().invoke(app, ["plan", "toy", "--budget", "1", "--json"]).output)
     assert free["finished"] == {"low": 6, "mid": 6, "high": 6}

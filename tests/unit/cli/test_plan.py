@@ -29,6 +29,11 @@ def test_a_budget_is_told_as_it_was_given(budget, says):
 
 
 def test_what_hours_rest_on_is_said():
-    assert "64 calls at once of 3 [1 10] s each" in paces(batch=False)
-    assert "batch" not in paces(batch=False)
-    assert "(a batch takes 1h [6min 24h])" in paces(batch=True)
+    took = {"start_seconds": 4.26, "feature_seconds": 0.123}
+    free = Plan(explainer="lexical", mode="direct", features=40, sampled=24, **took)
+    here = "this machine takes 4.3 s to begin, models loaded, and 0.12 s a feature (measured on 6)"
+    assert paces(free, batch=False) == here
+    paid = Plan(explainer="m", mode="direct", features=2, sampled=2, calls=Span(2, 3, 4), **took)
+    assert "(measured on 2); a call takes 3 [1 10] s, 64 features are asked about at once" in paces(paid, batch=False)
+    assert "batch" not in paces(paid, batch=False)
+    assert "(a batch takes 1h [6min 24h])" in paces(paid, batch=True)

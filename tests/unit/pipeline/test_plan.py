@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from labeler.llm.protocol import PendingRequest, Usage
 from labeler.models.counting import count_tokens
 from labeler.pipeline.config import PaidNull
-from labeler.pipeline.plan import ANSWERED_SHARE, Asked, Span, finished, planned
+from labeler.pipeline.plan import ANSWERED_SHARE, CALL_SECONDS, IN_FLIGHT, Asked, Here, Plan, Span, finished, planned
 
 
 def request(text="some words", room=100, prompt="explain@1"):
@@ -23,10 +23,12 @@ def dollars(name, usage):
 
 
 def plan(stages, features=1_000, mode="direct", answered=lambda *_: None, price=dollars, **options):
-    return planned("openai:m", mode, stages, features=features, price=price, answered=answered, seconds=0.0, **options)
+    return planned(
+        "openai:m", mode, stages, features=features, price=price, answered=answered, **{"here": Here(), **options}
+    )
 
 
-def asked(requests, share=(1.0, 1.0, 1.0), rounds=1):
+def asked(requests, share=(1.0, 1.0, 1.0), rounds=(1.0, 1.0, 1.0)):
     return Asked(backend="openai:m", share=share, requests=requests, rounds=rounds)
 
 
@@ -75,7 +77,9 @@ def test_a_provider_s_limits_set_the_hours():
 
 
 def test_batches_take_their_time_whatever_their_number():
-    few, many = (plan([asked([[request()]] * 4, rounds=3)], features=n, mode="batch") for n in (10, 100_000))
+    few, many = (
+        plan([asked([[request()]] * 4, rounds=(3.0, 3.0, 3.0))], features=n, mode="batch") for n in (10, 100_000)
+    )
     assert few.hours == many.hours
     assert few.hours.high == 72
 
@@ -135,3 +139,57 @@ def test_more_money_never_finishes_fewer(budget, low, more, most, features):
     for one, other in zip(vars(less).values(), vars(enough).values(), strict=True):
         assert 0 <= one <= other <= features
     assert less.low <= less.mid <= less.high
+
+
+def seconds(span):
+    return [pytest.approx(3600 * end) for end in vars(span).values()]
+
+
+def test_a_run_is_no_quicker_than_one_feature_whose_stages_wait_for_one_another():
+    explain, simulate = asked([[request()]] * 2), asked([[request()] * 3] * 2, rounds=(1.0, 1.5, 2.0))
+    null = replace(asked([[request()]] * 2, share=(0.1, 0.1, 0.1)), of_null=True)
+    for features in (2, 3):
+        assert seconds(plan([explain, simulate, null], features).hours) == [2 + 1, (1 + 1.5 + 1) * 3, 4 * 10]
+    assert seconds(plan([explain], 2).hours) == list(CALL_SECONDS)
+    assert plan([asked([[]] * 2), explain], 2).hours == plan([explain], 2).hours, "what asks nobody waits for nobody"
+
+
+@given(st.integers(1, 100_000), st.integers(1, 4), st.integers(1, 4))
+def test_a_run_is_no_quicker_than_its_calls_so_many_at_once(features, stages, calls):
+    found = plan([asked([[request()] * calls] * min(features, 24))] * stages, features)
+    for end, latency in enumerate(CALL_SECONDS):
+        took = 3600 * list(vars(found.hours).values())[end]
+        least = list(vars(found.calls).values())[end] * latency / IN_FLIGHT
+        assert took >= least - 1e-6
+        assert took >= stages * latency - 1e-6
+        assert took == pytest.approx(max(least, stages * latency))
+
+
+def test_what_this_machine_takes_is_in_the_time_with_calls_and_without():
+    free = plan([asked([[]] * 4)], 40, here=Here(start=5.0, feature=0.25))
+    assert free.hours.mid == pytest.approx(15 / 3600)
+    assert free.hours.low < free.hours.mid < free.hours.high
+    assert (free.start_seconds, free.feature_seconds) == (5.0, 0.25)
+    both = plan([asked([[request()]] * 4)], 40, here=Here(start=5.0, feature=0.25))
+    assert both.hours.mid == pytest.approx((15 + 3) / 3600)
+
+
+def test_of_a_single_feature_nothing_is_guessed():
+    assert plan([asked([[request()]])], features=1).calls == Span(1, 1, 1)
+    assert plan([asked([[request()]])], features=2).calls != Span(2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("calls", "hours", "says"),
+    [
+        (Span(9.4, 13.5, 20.2), Span(4e-3, 5e-3, 7e-3), "4 features, 14 [9 20] calls, $0.0019, 18s [14s 25s])"),
+        (Span(1, 1, 1), Span(0.1, 0.1, 0.1), "4 features, 1 call, $0.0019, 6min)"),
+        (Span(13.6, 13.9, 14.2), Span(30, 31, 60), "4 features, about 14 calls, $0.0019, 31h [30h 2.5d])"),
+        (Span(0, 0, 0), Span(1e-6, 1e-6, 1e-6), "4 features, 0 calls, $0.0019, 0.0036s)"),
+        (Span(1e6, 2e6, 3e6), Span(1, 1, 1), "4 features, 2M [1M 3M] calls, $0.0019, 1h)"),
+    ],
+)
+def test_a_plan_reads_in_whole_calls_and_in_units_that_fit(calls, hours, says):
+    usd = Span(0.0019, 0.0019, 0.0019)
+    found = Plan(explainer="m", mode="direct", features=4, sampled=4, calls=calls, usd=usd, hours=hours)
+    assert repr(found) == f"Plan('m', direct: {says}"
