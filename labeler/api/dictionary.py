@@ -203,6 +203,12 @@ class Dictionary:
 
         return [int(index) for index in self.store.indices[explainable(self.store)]]
 
+    def dead(self) -> list[int]:
+        """The features that are known to be active nowhere."""
+        from labeler.pipeline.config import dead
+
+        return [int(index) for index in self.store.indices[dead(self.store)]]
+
     def scorable(self) -> list[int]:
         """Those of them whose labels can then be scored: they fire in contexts that are kept for that, too.
 
@@ -253,14 +259,18 @@ class Dictionary:
         """The requests that a stage (``explain``, ``simulate`` or ``judge``) would send about a feature; nothing is sent.
 
         What is simulated or judged is ``label``, else the catalogue's, else one of token statistics. The other options
-        are those of ``label``. Raises InputError where the stage asks no model.
+        are those of ``label``. Raises InputError where the stage asks no model, or a run would ask nothing of the feature.
         """
+        from labeler.pipeline.config import unasked
         from labeler.pipeline.dry_run import STAGES, requests_of
 
         at = self.store.check_index(index_of(index))
         one_of(stage, "stage", STAGES)
         if not (label is None or isinstance(label, str)):
             raise InputError(f"label is {quoted(label)}; give what the feature is said to mean, as text")
+        if at in (done := unasked(self.store, [at], explains=stage == "explain")):
+            state, why = done[at]
+            raise InputError(f"feature {at} is {state}: nothing would be asked ({why})")
         text = label or self._standing_text(at)
         found = asyncio_run(requests_of(self._config(Options(**options)), self.store, self._settings, at, stage, text))
         if not found:

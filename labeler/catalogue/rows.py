@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 
 from labeler.catalogue.calls import sums
 from labeler.catalogue.imported import shown
-from labeler.catalogue.labels import CARRIED, Sharing, percentile, speaking
+from labeler.catalogue.labels import CARRIED, Sharing, percentile, reading, speaking
 from labeler.catalogue.queue import CHUNK
 from labeler.catalogue.records import RunRecord
 from labeler.catalogue.report import controls
@@ -113,11 +113,7 @@ def _row(
         "confidence": chosen.confidence if chosen else None,
         "side": side_of(chosen.label) if chosen is not None and chosen.contexts is None else "input",
         "explainer": chosen.explainer if chosen else None,
-        "alternatives": [
-            {"label": other.label, "explainer": other.explainer, "select": other.select}
-            for other in candidates
-            if other is not chosen
-        ],
+        "alternatives": _alternatives(chosen, candidates),
         "headline": headline,
         "scores": {
             score.key: {field: score._mapping[field] for field in _SCORE_FIELDS}
@@ -141,6 +137,17 @@ def _row(
             "labeler": config.get("labeler"),
         },
     }
+
+
+def _alternatives(chosen: Row[Any] | None, candidates: list[Row[Any]]) -> list[dict[str, Any]]:
+    """The explanations beside the label that read otherwise, each text once (explainers agree, and so do halves)."""
+    said = {reading(chosen.label)} if chosen is not None else set()
+    found = []
+    for other in candidates:
+        if other is not chosen and reading(other.label) not in said:
+            said.add(reading(other.label))
+            found.append({"label": other.label, "explainer": other.explainer, "select": other.select})
+    return found
 
 
 def _prompts(chosen: Row[Any] | None, scores: list[Row[Any]], headline: str | None) -> dict[str, str]:

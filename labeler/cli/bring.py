@@ -30,6 +30,7 @@ def import_(
         made = api.import_evidence(path, name, model=model, progress=progress)
         with listening(progress):
             explained, scored = len(made.explainable()), len(made.scorable())
+            never = len(made.dead())
     if json:
         print_json(
             {
@@ -37,6 +38,7 @@ def import_(
                 "path": str(found),
                 "explainable": explained,
                 "scorable": scored,
+                "dead": never,
                 "imported_labels": len(made.imported()),
             }
         )
@@ -53,7 +55,7 @@ def import_(
     say(
         f"'{name}': {manifest.n_features:,} features with {manifest.n_kept:,} contexts ({manifest.source}), {population}"
     )
-    say(reach(manifest.n_features, explained, scored))
+    say(reach(manifest.n_features, explained, scored, never))
     if manifest.lens is not None:
         say(lists_line(manifest.lens))
     if labelled := len(made.imported()):
@@ -64,9 +66,13 @@ def import_(
     say(f"next: {hint}" if hint else f"next: labeler show {name} {made.store.indices[0]}")
 
 
-def reach(n: int, explained: int, scored: int) -> str:
-    """How many features a run can explain, and how many of their labels it can score."""
+def reach(n: int, explained: int, scored: int, dead: int) -> str:
+    """How many features a run can explain and score, and why not the others."""
     if scored == n:
         return "all of them can be explained and scored" if n > 1 else "it can be explained and scored"
-    text = f"{explained:,} of them can be explained, and {scored:,} of these labels scored"
-    return text + "; the others fire in too few of the contexts that are here, copies of one text counted once"
+    parts = [f"{explained:,} of them can be explained, and {scored:,} of these labels scored"]
+    if dead:
+        parts.append(f"{dead:,} {'is' if dead == 1 else 'are'} dead")
+    if n > scored + dead:
+        parts.append("the others fire in too few of the contexts that are here, copies of one text counted once")
+    return "; ".join(parts)

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 MANY = 20
 """Near-duplicates that are listed."""
 
+CLOSE = 0.25
+"""How close a feature has to be to be named as near: of 10,000 random directions in 300 dimensions the nearest is at a
+cosine of .22, and of features that meet by chance few share a quarter of where they fire."""
+
 OTHERS = 3
 """Labels of other runs that are listed."""
 
@@ -45,6 +49,7 @@ NOT_MEASURED = "not measured here whether such lists say anything"
 
 MEANINGS = {
     "~": "imprecise; why stands beneath the scores",
+    "[95 %]": "of a simulation_top_and_random: for more contexts such as are here, not for the corpus",
     "beats": "the share of other features' labels (the null) that score less in this one's place",
     "worth": "so many contexts, drawn uniformly, would give as narrow an interval",
     "look-up": "how strong the feature is on each token by itself, without any label; the label does better or worse where "
@@ -213,7 +218,9 @@ def beneath(row: Mapping[str, Any]) -> Iterator[Text]:
 def occurring(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """The signs and words of ``MEANINGS`` that are shown of some rows."""
     for row in rows:
-        for score in row["scores"].values():
+        for key, score in row["scores"].items():
+            if key.startswith("simulation_top_and_random") and score["low"] is not None:
+                yield "[95 %]"
             if score["state"] == "imprecise":
                 yield "~"
             if score["null_percentile"] is not None:
@@ -272,13 +279,18 @@ def neighbourhood(evidence: Evidence, row: Mapping[str, Any] | None) -> Iterator
             caveat = f"  ({NOT_MEASURED})" if evidence.lists_say is None and what == "promotes" else ""
             listing = "  ".join(clean(token).strip() or "␣" for token, _ in tokens)
             yield Text.assemble((f"{what} ", "dim"), listing, (caveat, "dim"))
-    if evidence.nearest:
-        nearest = ", ".join(f"{other} ({closeness:.2f})" for other, closeness in evidence.nearest)
+    if near := close(evidence):
+        nearest = ", ".join(f"{other} ({closeness:.2f})" for other, closeness in near)
         yield Text(f"nearest features: {nearest}", style="dim")
     if evidence.near_duplicates:
         yield Text(f"near-duplicates: {listed(evidence.near_duplicates)}", style="dim")
     if row is not None and row["same_label"]:
         yield Text(f"the same label is on its near-duplicates {listed(row['same_label'])}", style="yellow")
+
+
+def close(evidence: Evidence) -> list[tuple[int, float]]:
+    """The nearest features that are near, closest first, with how close they are."""
+    return [(other, closeness) for other, closeness in evidence.nearest if closeness >= CLOSE]
 
 
 def facts(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int) -> dict[str, Any]:
@@ -305,7 +317,7 @@ def facts(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int
         "promoted": evidence.promoted if says else (),
         "suppressed": evidence.suppressed if says else (),
         "lens": None if evidence.lens is None else {**asdict(evidence.lens), "says": evidence.lens.says},
-        "nearest": evidence.nearest,
+        "nearest": close(evidence),
         "near_misses": [
             {"kind": miss.kind, "weight": miss.weight, **as_dict(miss.context)}
             for miss in dictionary.near_misses(index, "explain", 2)

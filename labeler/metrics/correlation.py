@@ -184,7 +184,9 @@ NO_INTERVAL = "the strongest contexts and random ones are no sample of the corpu
 def simulation_top_and_random(
     truth: Truth, prediction: Truth, lengths: Lengths, rows: Sequence[int] | NDArray[np.integer[Any]]
 ) -> Estimate:
-    """The unweighted correlation over the tokens of chosen rows, for comparison with the literature only.
+    """The unweighted correlation over the tokens of chosen rows, beside one that speaks for a corpus, to compare with the
+    literature only. (The headline of evidence that nobody counted, which has this name too, is `simulation` of all that is
+    at hand, with an interval for more of its kind.)
 
     Takes what `simulation` takes, all that is at hand, and the rows of the top and random contexts. Such rows are no
     probability sample: the value is too high by .15 and more, and an interval for the corpus does not exist, so that it

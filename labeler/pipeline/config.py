@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -232,19 +232,11 @@ def new_run(
     if not indices:
         raise InputError(f"no features to label; '{store.manifest.name}' has {store.indices[0]} to {store.indices[-1]}")
     wanted = sorted({store.check_index(index) for index in indices})
-    firing, density, can_be_explained = store.firing_contexts(), store.density(), explainable(store)
+    density, done = store.density(), unasked(store, wanted, explains=given is None)
     features = []
     for index in wanted:
         at = store.place(index)
-        state, reason = None, None
-        if not firing[at].sum():
-            if store.manifest.sampling == "population" or density[at] == 0:
-                n = f"{store.manifest.n_tokens:,} " if store.manifest.n_tokens else ""
-                state, reason = "dead", f"never fired in the {n}tokens collected"
-            else:
-                state, reason = "skipped", "no context in which it fires came with it"
-        elif given is None and not can_be_explained[at]:
-            state, reason = "skipped", f"active in {firing[at].sum()} contexts, none of them in the explain split"
+        state, reason = done.get(index, (None, None))
         label = () if given is None else given[index]
         stands = label if isinstance(label, Standing) else None
         features.append(
@@ -255,7 +247,7 @@ def new_run(
                     "max_activation": float(store.summary["maximum"][at]),
                 },
                 near_duplicates=store.near_duplicates(index),
-                state=state,  # type: ignore[arg-type]
+                state=state,
                 reason=reason,
                 given=() if isinstance(label, Standing) else label,
                 standing=stands,
@@ -307,6 +299,30 @@ def _stands(feature: NewFeature, before: Mapping[int, Standing]) -> bool | None:
         return None
     own = reading(stands.label), reading(stands.description)
     return any((reading(one.label), reading(one.description)) == own for one in feature.given)
+
+
+def dead(store: EvidenceStore) -> NDArray[np.bool_]:
+    """[n_features] which are known to be active nowhere, and not only where nobody looked."""
+    silent = ~store.firing_contexts().any(axis=1)
+    return np.asarray(silent & ((store.manifest.sampling == "population") | (store.density() == 0)))
+
+
+def unasked(
+    store: EvidenceStore, indices: Sequence[int], *, explains: bool
+) -> dict[int, tuple[Literal["dead", "skipped"], str]]:
+    """The features of which a run asks nothing, with the state that they are born in, and why."""
+    firing, never = store.firing_contexts(), dead(store)
+    found: dict[int, tuple[Literal["dead", "skipped"], str]] = {}
+    for index in indices:
+        at = store.place(index)
+        if never[at]:
+            n = f"{store.manifest.n_tokens:,} " if store.manifest.n_tokens else ""
+            found[index] = "dead", f"never fired in the {n}tokens collected"
+        elif not firing[at].any():
+            found[index] = "skipped", "no context in which it fires came with it"
+        elif explains and not firing[at, SPLITS.index("explain")] and not store.is_dealt(index):
+            found[index] = "skipped", f"active in {firing[at].sum()} contexts, none of them in the explain split"
+    return found
 
 
 def explainable(store: EvidenceStore) -> NDArray[np.bool_]:

@@ -298,3 +298,16 @@ def test_a_catalogue_of_the_first_schema_is_brought_to_this_one_with_all_that_is
     assert list(candidate.contexts) == [1, 2]
     assert len(list(catalogue.standing("sample"))) == 1
     catalogue.close()
+
+
+def test_of_explanations_that_read_alike_an_exported_row_has_one_and_none_that_reads_as_the_label(catalogue: Catalogue):
+    texts = ["war", "Peace", "war ", "peace", "", "PEACE", ""]
+    said = [dataclasses.replace(CANDIDATES[0], label=text) for text in texts]
+    for chosen, others in ((0, ["Peace", ""]), (1, ["war", ""]), (4, ["war", "Peace"])):
+        new = catalogue.create_run(
+            NewRun(dictionary="sample", config={}, features=[NewFeature(index=0, statistics={})])
+        )
+        [claim] = catalogue.claim(1, LEASE, 0.0, [new])
+        catalogue.finish_label(claim, LabelOutcome(state="labelled", candidates=said, chosen=chosen))
+        [row] = catalogue.rows("sample", new)
+        assert [other["label"] for other in row["alternatives"]] == others

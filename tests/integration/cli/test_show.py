@@ -244,3 +244,10 @@ def test_active_tokens_are_marked_with_their_strength_where_there_is_no_colour(c
     said = command("show", "toy", "0", "--contexts", "2").out
     assert re.search(r"⟦ (march|june)⟧10", said)
     assert "⟦active⟧7: how strongly" in said
+
+
+@pytest.mark.parametrize("stage", ["explain", "simulate", "judge"])
+def test_of_a_dead_feature_no_request_is_shown_that_nobody_would_send(command, home, stage):
+    said = command("prompt", "toy", "4", "--stage", stage)
+    assert (said.code, said.out) == (2, "")
+    assert "feature 4 is dead: nothing would be asked (never fired in the " in said.err

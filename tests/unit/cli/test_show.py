@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from labeler.catalogue.records import BY_HALVES
-from labeler.cli.show import MANY, beneath, beside, control, listed, neighbourhood, occurring
+from labeler.cli.show import CLOSE, MANY, beneath, beside, control, listed, neighbourhood, occurring
 from labeler.features import Lens
 from labeler.metrics import ONE_HALF
 from tests.fakes.evidence import make_store
@@ -57,6 +57,17 @@ def test_promoted_tokens_are_shown_unless_they_say_nothing_and_told_to_be_unmeas
         assert bool(evidence.telling) is (auc == 0.7)
 
 
+def test_only_features_that_are_near_are_named_as_near(tmp_path):
+    evidence = dataclasses.replace(make_store(tmp_path).evidence(0), promoted=(), suppressed=())
+    for nearest, said in (
+        (((3, 0.9), (1, CLOSE), (2, 0.03)), [f"nearest features: 3 (0.90), 1 ({CLOSE})"]),
+        (((3, 0.03),), []),
+        ((), []),
+    ):
+        lines = neighbourhood(dataclasses.replace(evidence, nearest=nearest, near_duplicates=()), None)
+        assert [line.plain for line in lines if "nearest" in line.plain] == said
+
+
 def scored(state="ok", reason=None, sampling="everything at hand", percentile=None, value=0.5):
     return {
         "value": value, "low": None, "high": None, "state": state, "reason": reason, "sampling": sampling,
@@ -94,6 +105,13 @@ def test_why_there_is_no_score_is_said():
         "d failed: no answer",
     ]
     assert signs == set()
+
+
+def test_an_interval_of_the_contexts_at_hand_is_said_to_be_no_corpus_s():
+    with_ends = {**scored(), "low": 0.3, "high": 0.7}
+    assert told(**{"simulation_top_and_random.lexical": with_ends})[1] == {"[95 %]"}
+    assert told(**{"simulation_top_and_random.lexical": scored()})[1] == set()
+    assert told(**{"simulation.lexical": with_ends})[1] == set()
 
 
 def test_a_mean_of_halves_is_said_to_be_one():
