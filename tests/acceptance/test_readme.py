@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from labeler.cli.app import app
-from labeler.evidence.dictionaries.registry import FAMILIES
+from labeler.evidence.dictionaries.loading import FAMILIES
 from labeler.evidence.importers.registry import CACHE, FORMATS
 from labeler.explainers import registry as explainers
 from labeler.scorers import registry as judges

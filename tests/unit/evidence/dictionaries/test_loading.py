@@ -3,7 +3,7 @@ import torch
 
 from labeler.errors import InputError
 from labeler.evidence.dictionaries import load_dictionary
-from labeler.evidence.dictionaries.registry import FAMILIES
+from labeler.evidence.dictionaries.loading import FAMILIES
 from tests.fakes.dictionary import EVERY, inputs, save_dictionary, save_json, save_openai
 
 
