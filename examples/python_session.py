@@ -29,7 +29,7 @@ def autoencoder(folder: Path) -> Any:
     return SimpleNamespace(**load_file(folder / "sae_weights.safetensors"), cfg=cfg)
 
 
-def session(model: Any, tokenizer: Any, sae: Any, corpus: str, *, tokens: int, features: int, home: str) -> Any:
+def session(model: Any, tokenizer: Any, sae: Any, corpus: str, *, tokens: int, features: int, home: str | None) -> Any:
     """Collect evidence, label some features, and return all of it as a table of pandas."""
     mine = labeler.collect(
         model=model, tokenizer=tokenizer, dictionary=sae, corpus=corpus, tokens=tokens, name="session", home=home
@@ -57,7 +57,7 @@ def main() -> None:
     options.add_argument("--corpus", default="sample", help="a file, a folder, or a data set on the hub")
     options.add_argument("--tokens", type=at_least_one, default=16_000, help="of the corpus, about")
     options.add_argument("--features", type=at_least_one, default=16, help="that are labelled")
-    options.add_argument("--home", default=".labeler", help="where evidence and labels rest")
+    options.add_argument("--home", help="where evidence and labels rest; LABELER_HOME, or .labeler, by default")
     given = options.parse_args()
 
     folder = smollm2_folder()

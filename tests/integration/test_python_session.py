@@ -169,6 +169,23 @@ def test_what_is_wrong_with_its_arguments_is_told_in_a_line(tmp_path, monkeypatc
         assert told in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_the_example_rests_where_the_setting_says(tmp_path, monkeypatch, capsys):
+    session = example()
+    built_in = parts(tmp_path)
+    monkeypatch.setattr(session, "smollm2_folder", lambda: tmp_path / "model")
+    monkeypatch.setattr(session, "autoencoder", lambda folder: built_in["sae"])
+    monkeypatch.setattr("labeler.models.encoder.load_encoder", shallow_encoder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("LABELER_HOME", str(tmp_path / "set"))
+    monkeypatch.chdir(tmp_path)
+    settings.cache_clear()
+    given = ["--corpus", built_in["corpus"], "--tokens", "8000", "--features", "2"]
+    monkeypatch.setattr(sys, "argv", [str(EXAMPLE), *given])
+    session.main()
+    assert (tmp_path / "set" / "dictionaries" / "session").is_dir()
+    assert not (tmp_path / ".labeler").exists()
+
+
 @pytest.mark.long
 def test_the_example_labels_the_sample(tmp_path):
     passages = islice(sample_corpus(), 12)
