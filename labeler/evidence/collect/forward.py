@@ -137,19 +137,21 @@ def activations(
     told: Callable[[int], None] = lambda tokens: None,
     *,
     first: int | None,
+    wanted: NDArray[np.bool_] | None = None,
 ) -> list[Tensor]:
     """What passes each hook point on every token of the windows, one after the other: [tokens, width] of every hook.
 
     In the model's dtype, on its device. Every window starts with the token ``first``, where there is one, whose own activations
     are dropped: attention parks itself there, and their norm is a hundred times everyone else's. Windows of like length share a
     forward pass, as many as have the tokens of ``rows`` usual windows together; ``told`` hears how many tokens are done.
+    Where only some windows are ``wanted`` [n_windows], passes without any of them are left out, and what stands in their
+    place is undefined; which windows share a pass, and so how it rounds, does not depend on what is wanted.
     """
     lengths = np.array([len(window.ids) for window in batch])
     ends = lengths.cumsum()
-    room = (rows or ROWS[model.device.type]) * (WINDOW + 1)
     found: list[Tensor] = []
     done = 0
-    for group in _groups(lengths, room):
+    for group in passes(lengths, model, rows, wanted):
         # Padding stands on the right, where a causal model cannot see it: no mask is needed.
         begin = int(first is not None)
         ids = torch.full((len(group), lengths[group[0]] + begin), first or 0, dtype=torch.long)
@@ -165,6 +167,14 @@ def activations(
         done += len(place)
         told(done)
     return found
+
+
+def passes(
+    lengths: NDArray[np.int64], model: LanguageModel, rows: int | None, wanted: NDArray[np.bool_] | None
+) -> list[list[int]]:
+    """The windows that share a forward pass, by their places, of each pass in which one is wanted."""
+    groups = _groups(lengths, (rows or ROWS[model.device.type]) * (WINDOW + 1))
+    return [group for group in groups if wanted is None or wanted[group].any()]
 
 
 def _groups(lengths: NDArray[np.int64], room: int) -> Iterator[list[int]]:
@@ -289,17 +299,16 @@ def read_through(
 
     A dictionary has enough with the window with which it has so many ``tokens``, those that are left out not counted. All of
     a pass see the same pieces of text, in windows of the same size, and where a piece ends does not depend on what was
-    asked for: a batch of another shape rounds otherwise, and what comes in steps is to be what comes at once.
+    asked for: a batch of another shape rounds otherwise, and what comes in steps is to be what comes at once. Of a piece those
+    forward passes are made in which something is wanted.
     Raises InputError where an activation is NaN or infinite.
     """
     on_device = {each.name: each.dictionary.to(model.device) for each in collections}
     behind = [each for each in collections if not each.done(tokens)]
     if not behind:
         return False
-    begun = min(each.building.seen.n_tokens for each in behind)
-    # The last piece is run whole, however little of it is wanted.
-    expected = None if tokens is None else begun + -(-(tokens - begun) // PIECE_TOKENS) * PIECE_TOKENS
-    done = begun
+    done = min(each.building.seen.n_tokens for each in behind)
+    expected = tokens
 
     def read(more: int) -> None:
         progress("reading the corpus", done + more, expected, "tokens")
@@ -312,12 +321,24 @@ def read_through(
         last = piece[-1]
         ends = np.cumsum([0, *(len(window.ids) for window in piece)])
         parts = {each.name: each.new(piece, tokens) for each in behind}
-        due = [each for each in behind if any(window.n_kept for window in piece[parts[each.name]])]
+        due = [each for each in behind if _kept(piece[parts[each.name]])]
+        if not due:
+            continue
+        wanted = np.zeros(len(piece), dtype=bool)
+        for each in due:
+            wanted[parts[each.name]] = True
+        lengths = np.array([len(window.ids) for window in piece])
+        run = int(sum(lengths[group].sum() for group in passes(lengths, model, None, wanted)))
+        if tokens is not None:
+            lacking = (tokens - each.building.seen.n_tokens - _kept(piece[parts[each.name]]) for each in due)
+            expected = done + run + max(0, *lacking)
         begins = {each.name: first_id(each.dictionary, model) for each in due}
         for begin in dict.fromkeys(begins.values()):
             alike = [each for each in due if begins[each.name] == begin]
             hooks = list(dict.fromkeys(each.hook for each in alike))
-            hidden = dict(zip(hooks, activations(model, hooks, piece, told=read, first=begin), strict=True))
+            hidden = dict(
+                zip(hooks, activations(model, hooks, piece, told=read, first=begin, wanted=wanted), strict=True)
+            )
             for each in alike:
                 part = parts[each.name]
                 new = piece[part]
@@ -325,7 +346,7 @@ def read_through(
                 here = hidden[each.hook][ends[part.start] : ends[part.start + len(new)]][torch.from_numpy(kept)]
                 found = activity(contexts, here, on_device[each.name])
                 each.building.add(contexts, found, new[-1].place, new[-1].n_documents, new[-1].n_left_out)
-        done += int(ends[-1]) if due else 0
+        done += run
         behind = [each for each in behind if not each.done(tokens)]
         if not behind:
             break
@@ -334,6 +355,10 @@ def read_through(
             each.building.seen = replace(each.building.seen, n_documents=last.n_documents, n_left_out=last.n_left_out)
     progress("reading the corpus", done, done, "tokens")
     return bool(behind)
+
+
+def _kept(piece: Sequence[Window]) -> int:
+    return sum(window.n_kept for window in piece)
 
 
 def first_id(dictionary: Dictionary, model: LanguageModel) -> int | None:

@@ -152,6 +152,19 @@ def test_what_was_asked_for_is_read_and_no_window_more(own, tmp_path, tokens):
     assert 0 < found.documents < 120
 
 
+def test_of_the_last_piece_no_pass_is_made_in_which_nothing_is_wanted(own, tmp_path, monkeypatch):
+    monkeypatch.setitem(passing.ROWS, "cpu", 2)
+    told = []
+
+    def hear(stage, done, of, unit=""):
+        if stage == "reading the corpus":
+            told.append((done, of))
+
+    [store] = collect(request(own, ("sae", "some", None), tokens=4_000), tmp_path, hear)
+    assert told[0] == (0, 4_000)
+    assert store.manifest.n_tokens <= told[-1][0] == told[-1][1] < 4_000 + 4 * 2 * 129  # windows of a few lengths
+
+
 def test_dictionaries_with_different_amounts_go_on_together(own, whole, tmp_path):
     collect(request(own, ("sae", "more", None), tokens=4_321), tmp_path)
     collect(request(own, ("second", "less", None), tokens=1_234), tmp_path)

@@ -110,6 +110,21 @@ def test_activations_are_those_of_each_window_by_itself(model, rows, bos):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("chosen", [slice(0, 2), slice(3, 4), slice(38, None), slice(0, 0)])
+def test_what_is_wanted_is_bit_by_bit_what_it_is_among_all(model, chosen):
+    batch = list(windows([Passage("d", "the cat sat on the mat " * (1 + n % 5)) for n in range(40)], model))
+    ends = np.cumsum([0, *(len(window.ids) for window in batch)])
+    wanted = np.zeros(len(batch), dtype=bool)
+    wanted[chosen] = True
+    every, told = [], []
+    whole = activations(model, HOOKS, batch, 1, every.append, first=None)
+    some = activations(model, HOOKS, batch, 1, told.append, first=None, wanted=wanted)
+    assert len(told) < len(every)
+    for at in np.flatnonzero(wanted):
+        for ours, theirs in zip(some, whole, strict=True):
+            assert torch.equal(ours[ends[at] : ends[at + 1]], theirs[ends[at] : ends[at + 1]])
+
+
 def test_windows_of_like_length_share_a_pass(model):
     """No pass holds more than a little padding, whatever order the windows come in."""
     text = "the cat sat on the mat " * 40
