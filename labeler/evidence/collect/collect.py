@@ -23,7 +23,7 @@ from labeler.evidence.collect.weights import from_weights
 from labeler.evidence.corpora.registry import corpus_fingerprint, read_corpus
 from labeler.evidence.dictionaries import Dictionary, load_dictionary
 from labeler.evidence.dictionaries.neurons import NAME as NEURONS
-from labeler.evidence.dictionaries.saelens import is_object, of_object
+from labeler.evidence.dictionaries.saelens import HELD, lacking, of_object
 from labeler.evidence.store.manifest import FORMAT, write_json
 from labeler.evidence.store.storage import MANIFEST, DamagedFileError, alone, check_name
 from labeler.evidence.store.store import EvidenceStore
@@ -324,8 +324,14 @@ def wanted(name: str, given: Any, hook: str | None) -> Wanted:
     source = f"{type(given).__name__} in memory"
     if isinstance(given, Dictionary):
         return Wanted(dictionary=source, name=name, hook=hook, loaded=given.to("cpu"))
-    if is_object(given):
+    missing = lacking(given)
+    if not missing:
         return Wanted(dictionary=source, name=name, hook=hook, loaded=of_object(given))
+    if len(missing) < len(HELD):
+        raise InputError(
+            f"dictionary is a {type(given).__name__} without {', '.join(missing)}; an autoencoder has W_enc [d_in, d_sae], "
+            "W_dec [d_sae, d_in], b_enc, b_dec and cfg"
+        )
     raise InputError(
         f"dictionary is a {type(given).__name__}; give a folder, a file, hf://ORG/REPO, 'neurons', or an autoencoder of "
         "SAELens (whatever has W_enc, W_dec, b_enc, b_dec and cfg)"

@@ -64,9 +64,13 @@ class Autoencoder(Protocol):
     """``architecture``, ``apply_b_dec_to_input``, ``normalize_activations``, …, and the hook point in its metadata."""
 
 
-def is_object(thing: object) -> bool:
-    """Whether something looks like an autoencoder of SAELens in memory."""
-    return all(getattr(thing, name, None) is not None for name in ("W_enc", "W_dec", "b_dec", "cfg"))
+def lacking(thing: object) -> list[str]:
+    """What an autoencoder of SAELens in memory has and this has not; nothing where it looks like one."""
+    return [name for name in HELD if getattr(thing, name, None) is None]
+
+
+HELD = ("W_enc", "W_dec", "b_dec", "cfg")
+"""What every autoencoder in memory has; its architecture says what else."""
 
 
 def of_object(sae: Any) -> Dictionary:
@@ -82,8 +86,11 @@ def of_object(sae: Any) -> Dictionary:
     stated = _stated(sae.cfg)
     stated["metadata"] = _stated(stated.get("metadata", {}))
     if "W_enc" in tensors and tensors["W_enc"].ndim == 2:  # the sizes are the weights', where nothing else is said
-        for key, size in zip(("d_in", "d_sae"), tensors["W_enc"].shape, strict=True):
-            stated.setdefault(key, int(size))
+        d_in, d_sae = tensors["W_enc"].shape
+        bias = tensors.get("b_enc", tensors.get("b_gate"))
+        if bias is not None and tuple(bias.shape) == (d_in,) != (d_sae,):
+            d_in, d_sae = d_sae, d_in
+        stated = {"d_in": d_in, "d_sae": d_sae} | stated
     if "W_dec" in tensors:
         stated.setdefault("d_out", int(tensors["W_dec"].shape[-1]))
     return _dictionary(Config(name, stated), weights, name)
@@ -126,7 +133,11 @@ def _dictionary(config: Config, weights: Weights, place: Path | str) -> Dictiona
     d_in, n = W_enc.shape
     if (d_in, n) != (config.values.get("d_in"), config.values.get("d_sae")):
         said = [config.values.get("d_in"), config.values.get("d_sae")]
-        raise InputError(f"{place}: W_enc has shape {[d_in, n]}, but cfg.json says d_in, d_sae = {Config.shown(said)}")
+        meant = f"but cfg.json says d_in, d_sae = {Config.shown(said)}"
+        if not isinstance(place, Path):
+            meant = f"expected d_in, d_sae = {Config.shown(said)}"
+        turned = "; it is transposed" if [n, d_in] == said else ""
+        raise InputError(f"{place}: W_enc has shape {[d_in, n]}, {meant}{turned}")
     transcodes = "transcoder" in architecture
     d_out = config.whole("d_out") if transcodes else d_in
     W_dec, b_dec = weights.take("W_dec", n, d_out), weights.take("b_dec", d_out)

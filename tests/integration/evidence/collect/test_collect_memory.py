@@ -5,6 +5,7 @@ import copy
 import json
 import random
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -126,6 +127,20 @@ def test_it_works_while_a_loop_is_running(own, model, tokenizer, sae, tmp_path):
     assert len(made) == 64
 
 
+def without(*names):
+    """An autoencoder that lacks something."""
+    return SimpleNamespace(**{name: value for name, value in {**weights(), "cfg": {}}.items() if name not in names})
+
+
+def turned(cfg):
+    """One whose matrices are the other way round."""
+    given = weights()
+    return SimpleNamespace(**{**given, "W_enc": given["W_enc"].T, "W_dec": given["W_dec"].T}, cfg=cfg)
+
+
+TRANSPOSED = r"W_enc has shape \[64, 32\], expected d_in, d_sae = \[32, 64\]; it is transposed"
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [
@@ -135,6 +150,14 @@ def test_it_works_while_a_loop_is_running(own, model, tokenizer, sae, tmp_path):
         ({"model": 3}, "model is a int; give a folder"),
         ({"model": "smollm2-135m"}, "tokenizer goes with a loaded model; 'smollm2-135m' brings its own"),
         ({"dictionary": torch.nn.Linear(2, 2)}, "dictionary is a Linear; give a folder"),
+        *(
+            ({"dictionary": without(name)}, f"dictionary is a SimpleNamespace without {name}; an autoencoder has W_enc")
+            for name in ("W_enc", "W_dec", "b_dec", "cfg")
+        ),
+        ({"dictionary": without("b_enc")}, "SimpleNamespace in memory: no tensor b_enc; a standard dictionary has"),
+        ({"dictionary": turned({})}, TRANSPOSED),
+        ({"dictionary": turned({"d_in": 32, "d_sae": 64})}, TRANSPOSED),
+        ({"dictionary": without("b_dec", "W_dec")}, "without W_dec, b_dec; an autoencoder"),
         ({"corpus": ["a text"]}, "corpus is a list; give a file"),
         ({"tokens": 2.5}, "tokens is 2.5; give a whole number"),
         ({"hook": "blocks.9.hook_resid_post"}, "out of range"),
