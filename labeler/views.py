@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from labeler.arguments import whole
 from labeler.errors import MissingExtraError
 from labeler.notebook import escaped, shaded
 
 if TYPE_CHECKING:
     import pandas
 
+    from labeler.api.dictionary import Dictionary
     from labeler.evidence.store.store import EvidenceStore
     from labeler.features import Evidence
 
@@ -23,6 +25,27 @@ SHOWN = 8
 """Contexts of a feature that a notebook shows, the strongest."""
 TOKENS = 8
 """Promoted tokens that it shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One score of a label, as it stands in the catalogue."""
+
+    value: float | None
+    """None where it could not be measured; ``state`` says why."""
+    low: float | None
+    high: float | None
+    state: str
+    """``ok``, ``imprecise``, ``undefined``, ``failed`` or ``unscored``."""
+    reason: str | None
+    """Why it is not ``ok``."""
+    null_percentile: float | None
+    """The share of other features' labels that score less in this one's place, in per cent."""
+
+    @classmethod
+    def of(cls, row: Row) -> Score:
+        """One of an exported row's."""
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +88,11 @@ class Label:
             row=row,
         )
 
+    @functools.cached_property
+    def scores(self) -> dict[str, Score]:
+        """All its scores by their keys, the headline's first."""
+        return {key: Score.of(score) for key, score in self.row["scores"].items()}
+
     def __str__(self) -> str:
         return self.text
 
@@ -84,10 +112,15 @@ class Label:
 class Feature:
     """One feature: its evidence, read when it is first asked for, and its label where it has one."""
 
-    store: EvidenceStore = field(repr=False)
+    dictionary: Dictionary = field(repr=False)
     index: int
     row: Row | None = field(default=None, repr=False)
     """Its exported row; None where no run was about it."""
+
+    @property
+    def store(self) -> EvidenceStore:
+        """Where its evidence is read from."""
+        return self.dictionary.store
 
     @functools.cached_property
     def evidence(self) -> Evidence:
@@ -108,6 +141,26 @@ class Feature:
     def reason(self) -> str | None:
         """Why it failed or was left out."""
         return None if self.row is None else self.row["reason"]
+
+    @property
+    def density(self) -> float | None:
+        """The share of tokens on which it is active; None where nobody says."""
+        return self.evidence.statistics.density
+
+    @property
+    def promoted(self) -> tuple[tuple[str, float], ...]:
+        """The tokens that it makes likelier, each with how much; none where such lists were measured to say nothing here.
+
+        Where nobody could measure it (``evidence.lists_say`` is None) they are here all the same.
+        """
+        return () if self.evidence.lists_say is False else self.evidence.promoted
+
+    def show(self, contexts: int = 8) -> None:
+        """Print what ``labeler show`` prints: label, scores, histogram, and so many of its strongest contexts."""
+        from labeler.cli.show import printed
+
+        rows = {} if self.row is None else {self.index: self.row}
+        printed(self.dictionary, [self.index], rows, whole(contexts, "contexts", 0))
 
     def __index__(self) -> int:
         """Its index, wherever one is asked for: ``sae.label([one for one in sae if one.label is None])``."""

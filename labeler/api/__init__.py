@@ -1,5 +1,6 @@
 """The package's few names: open a dictionary, see its evidence, label it, read its catalogue."""
 
+from labeler.api.beside import considered, labels_of_other_runs, source_of
 from labeler.api.dictionary import Dictionary, Spent
 from labeler.api.making import collect, collect_together, find_evidence, import_evidence, writable_shelf
 from labeler.api.opening import dictionaries, label, look, open, run, runs
@@ -16,16 +17,19 @@ __all__ = [
     "check_broker",
     "collect",
     "collect_together",
+    "considered",
     "dictionaries",
     "find_evidence",
     "has_catalogue",
     "import_evidence",
     "label",
+    "labels_of_other_runs",
     "look",
     "open",
     "open_catalogue",
     "run",
     "runs",
     "settings",
+    "source_of",
     "writable_shelf",
 ]

@@ -7,7 +7,7 @@ import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex, TextIO, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, SupportsIndex, TextIO, TypeAlias, Unpack, cast, overload
 
 from labeler.api.running import Run
 from labeler.api.tools import asyncio_run, check_broker, check_tools, has_catalogue, open_catalogue
@@ -45,6 +45,11 @@ if TYPE_CHECKING:
     from labeler.llm.protocol import PendingRequest
     from labeler.pipeline.config import Given, RunConfig
     from labeler.pipeline.plan import Plan
+
+    Brought: TypeAlias = (
+        str | Path | Mapping[int, str | Sequence[str]] | Mapping[str, str | Sequence[str]] | pandas.DataFrame
+    )
+    """Labels that somebody brings: a file's name, by the features' indices, or as a table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +101,7 @@ class Dictionary:
             return list(self._features(among, self._standing(among)))
         at = index_of(index)
         at = self.store.check_index(here[at] if -len(here) <= at < 0 else at)
-        return Feature(self.store, at, next(self._standing([at]), None))
+        return Feature(self, at, next(self._standing([at]), None))
 
     def __iter__(self) -> Iterator[Feature]:
         """All features in the order of their indices, each with its label where it has one."""
@@ -108,7 +113,7 @@ class Dictionary:
         for index in indices:
             while row is not None and row["index"] < index:  # labelled once, and no longer here
                 row = next(rows, None)
-            yield Feature(self.store, index, row if row is not None and row["index"] == index else None)
+            yield Feature(self, index, row if row is not None and row["index"] == index else None)
 
     def __contains__(self, index: object) -> bool:
         """Whether a feature of this index is here."""
@@ -173,29 +178,6 @@ class Dictionary:
         None where the evidence was not collected here.
         """
         return self.store.manifest.collected
-
-    def considered(self, row: Mapping[str, Any]) -> list[tuple[int | None, str, str]]:
-        """The explanations beside the label of an exported row: the half of the feature's documents that each was made of
-        (0 or 1; None where of all, or nobody can say), its label (empty where unclear), and its explainer."""
-        found = self.run(row["provenance"]["run"]).candidates(row["index"])
-        known = row["provenance"]["evidence"] == self.store.manifest.fingerprint
-        halves = [self.store.half_of(row["index"], one.contexts or ()) if known else None for one in found]
-        listed = [(half, one.label, one.explainer) for half, one in zip(halves, found, strict=True)]
-        own = (None, row["label"] or "", row["explainer"] or "")
-        if own in listed:
-            listed.remove(own)
-        return listed
-
-    def labels_of_other_runs(self, row: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-        """(run, label, explainer) of a feature's labels that read differently from that of an exported row, newest first."""
-        found = open_catalogue(self._settings).other_labels(self.name, row["index"], row["provenance"]["run"])
-        return [(run, label, explainer) for run, label, _, explainer in found]
-
-    def source_of(self, row: Mapping[str, Any]) -> str | None:
-        """Where the label of an exported row comes from: ``file:NAME``, ``given``, ``imported``; None for one made here."""
-        made = open_catalogue(self._settings).run(row["provenance"]["label_run"]).config.get("labelling", {})
-        source: str | None = made.get("labels")
-        return source
 
     def explainable(self) -> list[int]:
         """The features that a run can explain: they fire in contexts that labels may be made from."""
@@ -291,14 +273,17 @@ class Dictionary:
     @taking(Scoring)
     def score(
         self,
-        labels: str | Path | Mapping[int, str | Sequence[str]] | None = None,
+        labels: Brought | None = None,
         *,
         features: Features | None = None,
         simulators: Names | None = None,
         output_labels: bool = False,
         **options: Unpack[Scoring],
     ) -> Run:
-        """Store a run that scores labels without explaining again: the catalogue's, a file's, or those of a mapping.
+        """Store a run that scores labels without explaining again: the catalogue's, a file's, or those at hand.
+
+        At hand is a mapping of features' indices to a label or several, or a table of pandas with the columns ``index`` and
+        ``label`` (or the names that files have for them).
 
         ``labels="imported"`` are those that came with the evidence (a file of that name is ``./imported``).
         Several labels for one feature are candidates to choose from; a label of the catalogue stands, and keeps the
@@ -350,18 +335,20 @@ class Dictionary:
         before = None if labels is None else {one.index: one for one in catalogue.standing(self.name, sorted(given))}
         return self._begin(config, sorted(given), given, without_label, chosen.budget, left_out, before)
 
-    def _brought(
-        self, labels: str | Path | Mapping[int, str | Sequence[str]], wanted: Collection[int] | None
-    ) -> Labels:
-        from labeler.catalogue.label_files import of_mapping, read
+    def _brought(self, labels: Brought, wanted: Collection[int] | None) -> Labels:
+        from labeler.catalogue.label_files import of_mapping, of_table, read
 
         if isinstance(labels, Mapping):
-            by_index = {index_of(index): texts for index, texts in labels.items()}
-            return of_mapping(by_index, self.store.check_index, wanted)
+            # A key of JSON is text, whatever it says.
+            keys = (int(key) if isinstance(key, str) and key.isdecimal() else index_of(key) for key in labels)
+            return of_mapping(dict(zip(keys, labels.values(), strict=True)), self.store.check_index, wanted)
         if not isinstance(labels, str | Path):
-            raise InputError(
-                f"labels is a {type(labels).__name__}; give a file's name, or labels by the features' indices"
-            )
+            if not (hasattr(labels, "columns") and callable(getattr(labels, "to_csv", None))):
+                raise InputError(
+                    f"labels is a {type(labels).__name__}; give a file's name, labels by the features' indices, or a table "
+                    "of pandas with the columns index and label"
+                )
+            return of_table(labels, self.store.check_index, wanted)
         return read(Path(labels), self.store.check_index, wanted)
 
     def _config(self, options: Options, labels: str | None = None, output_labels: bool = False) -> RunConfig:

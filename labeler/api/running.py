@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from labeler.settings import Settings
 
 # What a call needs is imported there: a look at a row should not have to wait for the SDKs of language models.
 if TYPE_CHECKING:
-    from labeler.catalogue.records import CandidateRecord, RunRecord, ScoreRecord
+    from labeler.catalogue.records import Activity, CandidateRecord, RunRecord, ScoreRecord
     from labeler.catalogue.records import Progress as RunProgress
     from labeler.catalogue.report import Report
     from labeler.catalogue.repository import Catalogue
@@ -38,7 +39,23 @@ class Run:
     _settings: Settings
 
     def __repr__(self) -> str:
-        return f"Run({self.id!r} of {self.dictionary!r})"
+        progress = self.progress()
+        of = f"{progress.done:,} of {progress.total:,} features done"
+        return f"Run({self.id!r} of {self.dictionary!r}: {self._state(progress)}, {of})"
+
+    @property
+    def state(self) -> Activity:
+        """What is happening to it, as ``labeler status`` tells it.
+
+        ``running``, ``waiting`` (for a worker of the fleet, or for answers by file), ``stopped`` (nobody is at it; ``work``
+        goes on), ``paused`` (``record.reason`` says why), ``cancelled`` or ``finished``.
+        """
+        return self._state(self.progress())
+
+    def _state(self, progress: RunProgress) -> Activity:
+        from labeler.catalogue.records import activity
+
+        return activity(self.record, progress, time.time(), fleet=not self._settings.embedded)
 
     @property
     def record(self) -> RunRecord:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from labeler.features import Context, Evidence
 
 
+Row = Mapping[str, Any]
+"""An exported row."""
+
 MANY = 20
 """Near-duplicates that are listed."""
 
@@ -75,7 +78,6 @@ def show(
 ) -> None:
     """Features: label, scores with intervals, a histogram of activations, what stands around the active tokens."""
     from labeler import api
-    from labeler.cli.contexts import LEGEND
 
     dictionary = api.open(name)
     of = None if run is None else dictionary.run(run).id
@@ -89,10 +91,19 @@ def show(
         one = features is not None and len(features) == 1 and features[0].isdecimal()
         print_json(found[0] if one else found)
         return
+    printed(dictionary, indices, rows, contexts, of)
+
+
+def printed(
+    dictionary: Dictionary, indices: Sequence[int], rows: Mapping[int, Row], contexts: int, run: str | None = None
+) -> None:
+    """Some features one below the other, with their rows where they have any, and what signs and words say that occurred."""
+    from labeler.cli.contexts import LEGEND
+
     for number, index in enumerate(indices):
         if number:
             out.print()
-        about(dictionary, index, rows.get(index), contexts, of)
+        about(dictionary, index, rows.get(index), contexts, run)
     meanings = {name: MEANINGS[name] for name in MEANINGS if name in set(occurring(rows.values()))}
     marked = contexts and not coloured(out)
     if meanings or marked:
@@ -135,7 +146,7 @@ def chosen(
     return found, []
 
 
-def about(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int, run: str | None) -> None:
+def about(dictionary: Dictionary, index: int, row: Row | None, n: int, run: str | None) -> None:
     """All that a person is told of one feature."""
     from labeler.cli.contexts import bars, drawn, highlighted
 
@@ -244,10 +255,12 @@ def is_by_halves(score: Mapping[str, Any]) -> bool:
 
 def beside(dictionary: Dictionary, row: Mapping[str, Any]) -> Iterator[Text]:
     """The labels that were not chosen, those that were made of half of the documents, and those of other runs: lines."""
+    from labeler.api import considered, labels_of_other_runs
+
     own = clean(row["label"] or "")
     rivals: dict[str, list[str]] = {}
     halves: dict[int, str] = {}
-    for half, label, explainer in dictionary.considered(row):
+    for half, label, explainer in considered(dictionary, row):
         if half is not None:
             halves.setdefault(half, "the same" if label and clean(label) == own else clean(label) or "unclear")
         elif not label or clean(label) != own:
@@ -258,7 +271,7 @@ def beside(dictionary: Dictionary, row: Mapping[str, Any]) -> Iterator[Text]:
     if halves:
         listing = "; ".join(f"of half {'AB'[half]}: {label}" for half, label in sorted(halves.items()))
         yield Text(f"made of half of its documents, to be scored on the other: {listing}", style="dim")
-    others = dictionary.labels_of_other_runs(row)
+    others = labels_of_other_runs(dictionary, row)
     for run, label, explainer in others[:OTHERS]:
         command = f"labeler show {dictionary.name} {row['index']} --run {run}"
         yield Text(f"another label of it: {clean(label)} ({clean(explainer)}); {command}", style="yellow")
@@ -293,8 +306,9 @@ def close(evidence: Evidence) -> list[tuple[int, float]]:
     return [(other, closeness) for other, closeness in evidence.nearest if closeness >= CLOSE]
 
 
-def facts(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int) -> dict[str, Any]:
+def facts(dictionary: Dictionary, index: int, row: Row | None, n: int) -> dict[str, Any]:
     """The same for another program, its contexts whole."""
+    from labeler.api import labels_of_other_runs
     from labeler.cli.contexts import bars
 
     evidence = dictionary.evidence(index)
@@ -307,7 +321,7 @@ def facts(dictionary: Dictionary, index: int, row: dict[str, Any] | None, n: int
         if row is None
         else [
             {"run": run, "label": label, "explainer": explainer}
-            for run, label, explainer in dictionary.labels_of_other_runs(row)
+            for run, label, explainer in labels_of_other_runs(dictionary, row)
         ],
         "contexts": [as_dict(context) for context in evidence.contexts[:n]],
         "histogram": [
@@ -330,7 +344,7 @@ def is_dead(evidence: Evidence) -> bool:
     return evidence.statistics.density == 0
 
 
-def heading(dictionary: Dictionary, evidence: Evidence, row: dict[str, Any] | None, run: str | None = None) -> None:
+def heading(dictionary: Dictionary, evidence: Evidence, row: Row | None, run: str | None = None) -> None:
     """What it is, in two lines; without a label the command that makes one, where one can be made."""
     statistics, dead = evidence.statistics, is_dead(evidence)
     title = Text(f"{dictionary.name} / {evidence.index}  ", style="bold")
@@ -360,7 +374,9 @@ def heading(dictionary: Dictionary, evidence: Evidence, row: dict[str, Any] | No
 
 def whose(dictionary: Dictionary, row: Mapping[str, Any]) -> str:
     """Who made a label, and where it comes from where it was not made here."""
-    source = dictionary.source_of(row)
+    from labeler.api import source_of
+
+    source = source_of(dictionary, row)
     if source is None:
         return str(row["explainer"])
     where = f"from the file {source[5:]}" if source.startswith("file:") else SOURCES.get(source, f"from {source}")
@@ -370,7 +386,7 @@ def whose(dictionary: Dictionary, row: Mapping[str, Any]) -> str:
 SOURCES = {"given": "given in Python", "imported": "came with the evidence"}
 
 
-def scores(row: dict[str, Any]) -> None:
+def scores(row: Row) -> None:
     """Every score with its interval, its place in the null and what it is worth; the headline first."""
     columns = [
         Column("score"),

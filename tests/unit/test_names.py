@@ -52,7 +52,7 @@ def test_whatever_comes_out_of_it_is_shown_on_one_short_line_without_arrays(tmp_
     model = tiny_language_model("gpt2")
     shown = {
         repr(sae): "Dictionary('toy': 5 features of 'toy' at 'blocks.0.hook_resid_post')",
-        repr(run): f"Run('{run.id}' of 'toy')",
+        repr(run): f"Run('{run.id}' of 'toy': running, 0 of 1 features done)",
         repr(sae.store): "EvidenceStore('toy': 5 features of 'toy' at 'blocks.0.hook_resid_post', 1,500 contexts)",
         repr(weights): "Dictionary(64 features that read 32 dimensions of 'tiny' at 'blocks.0.hook_resid_post')",
         repr(model): "LanguageModel('gpt2', a GPT2LMHeadModel on cpu)",
@@ -67,6 +67,15 @@ def test_whatever_comes_out_of_it_is_shown_on_one_short_line_without_arrays(tmp_
         assert len(text) < 400
         assert "array" not in text
         assert "\n" not in text
+
+
+def test_the_runs_are_had_after_one_was_worked_on(tmp_path, monkeypatch):
+    clean(monkeypatch)
+    sae = labeler.Dictionary("toy", make_store(tmp_path), Settings(_env_file=None, home=tmp_path))
+    run = sae.label(3, explainers="lexical", simulators="lexical")
+    run.work()
+    assert [(one.id, one.state) for one in labeler.runs(tmp_path)] == [(run.id, "finished")]
+    assert labeler.run(run.id, tmp_path).state == "finished"
 
 
 def test_labels_are_made_of_a_dictionary_or_of_the_name_of_one(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import html
 import re
 import sys
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -44,6 +45,51 @@ def test_a_feature_without_a_label_says_so(toy):
     assert (toy[0].label, toy[0].state, repr(toy[0])) == (None, None, "Feature(0 of 'toy': no label yet)")
     assert (toy[np.int64(4)].label, toy[4].state) == (None, "dead")
     assert toy[4].reason.startswith("never fired in the ")
+
+
+def test_a_label_has_all_its_scores_by_their_keys(toy):
+    label = toy[3].label
+    assert next(iter(label.scores)) == label.headline
+    assert {key: vars(score) for key, score in label.scores.items()} == {
+        key: {name: score[name] for name in ("value", "low", "high", "state", "reason", "null_percentile")}
+        for key, score in label.row["scores"].items()
+    }
+    assert label.scores[label.headline].value == label.score
+
+
+def test_a_feature_says_how_dense_it_is_and_what_it_promotes(toy):
+    evidence = toy[3].evidence
+    assert toy[3].density == evidence.statistics.density > 0
+    assert toy[4].density == 0
+    assert (evidence.lists_say, toy[3].promoted) == (None, evidence.promoted)
+    said = views.Feature(toy, 3)
+    vars(said)["evidence"] = SimpleNamespace(lists_say=False, promoted=(("x", 1.0),))
+    assert said.promoted == ()
+
+
+def test_a_feature_shows_itself_as_the_command_does(toy, capsys):
+    toy[3].show(contexts=2)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith('toy / 3  "penny"')
+    assert sum(line.endswith((" · explain", " · select", " · score")) for line in said) == 2
+    toy[0].show()
+    assert "not labelled yet" in capsys.readouterr().out.splitlines()[0]
+    with pytest.raises(InputError, match="contexts is 'many'; give a whole number, 0 or more"):
+        toy[3].show("many")
+
+
+def test_a_run_says_where_it_is(toy):
+    (run,) = toy.runs()
+    assert (run.state, repr(run)) == ("finished", f"Run('{run.id}' of 'toy': finished, 3 of 3 features done)")
+
+
+def test_a_run_that_nobody_is_at_is_not_called_running(toy, monkeypatch):
+    run = toy.label(0, **LEXICAL)
+    later = run.record.created_at + 60
+    monkeypatch.setattr("labeler.api.running.time.time", lambda: later)
+    assert run.state == "stopped"
+    run.cancel()
+    assert repr(run).endswith(": cancelled, 0 of 1 features done)")
 
 
 def test_several_are_had_by_a_range_of_indices_and_the_last_by_a_negative_one(toy):
@@ -181,7 +227,7 @@ def hostile_feature():
         "label": HOSTILE, "description": HOSTILE, "explainer": HOSTILE, "headline": "simulation.lexical", "state": "labelled",
         "reason": HOSTILE, "scores": {"simulation.lexical": {"value": 0.5, "low": 0.4, "high": 0.6, "state": "ok"}},
     }  # fmt: skip
-    return views.Feature(Store(), 0, row)
+    return views.Feature(SimpleNamespace(store=Store()), 0, row)
 
 
 def test_text_of_others_stays_text_in_html():
@@ -193,7 +239,7 @@ def test_text_of_others_stays_text_in_html():
     assert "\u202e" not in shown
     shown.encode("utf-8")
     assert "\n" not in repr(feature)
-    failed = views.Feature(feature.store, 0, {**feature.row, "label": None})
+    failed = views.Feature(feature.dictionary, 0, {**feature.row, "label": None})
     assert set(Elements(failed._repr_html_()).names) <= {"div", "b", "bdi", "span", "table", "tr", "td"}
 
 
@@ -206,3 +252,18 @@ def test_active_tokens_are_shaded_by_their_strength():
     assert spans == [("2", "0.53", "&lt;a"), ("4", "0.90", " c")]
     assert html.unescape(re.sub("<[^>]*>", "", shown)) == "<a> b c"
     assert escaped("a\n<b>\u202e") == "a↵&lt;b&gt;␣"
+
+
+def test_labels_at_hand_are_scored_as_a_mapping_of_json_and_as_a_table_of_pandas(toy):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"index": [2, 3], "label": ["flour", "a coin"]})
+    for labels in ({"2": "flour", "3": "a coin"}, {2: "flour", 3: "a coin"}, table):
+        run = toy.score(labels=labels, simulators="lexical")
+        assert run.indices() == [2, 3]
+        assert [one.label for index in (2, 3) for one in run.candidates(index)] == ["flour", "a coin"]
+    with pytest.raises(InputError, match="'two' is no feature index"):
+        toy.score(labels={"two": "war"})
+    with pytest.raises(
+        InputError, match="labels is a list; give a file's name, labels by the features' indices, or a table"
+    ):
+        toy.score(labels=[(2, "war")])

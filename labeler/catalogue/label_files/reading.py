@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import codecs
 import re
+import reprlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from labeler.catalogue.label_files import csv, json_text, neuronpedia
 from labeler.catalogue.label_files.base import SHAPE, ForeignLabel, Row, foreign_label
-from labeler.catalogue.label_files.csv import Rows
+from labeler.catalogue.label_files.csv import Columns, Rows
 from labeler.catalogue.labels import reading
 from labeler.catalogue.records import CandidateRecord
 from labeler.errors import InputError
@@ -93,6 +95,16 @@ def of_mapping(labels: Mapping[int, str | Sequence[str]], check: Check, wanted: 
                 raise InputError(one_line(f"labels, feature {index}: {text!r} is no text"))
             found.append(foreign_label("labels", index, text))
     return _gather(found, "given", check, wanted)
+
+
+def of_table(table: Any, check: Check, wanted: Container[int] | None = None) -> Labels:
+    """The same of a table of pandas whose columns have the names that a file's may have; one that is its index counts too."""
+    names = [*filter(None, table.index.names), *table.columns]
+    if Columns.of(map(str, names)) is None:
+        listed = one_line(reprlib.repr([*map(str, names)]))
+        raise InputError(f"labels is a table with the columns {listed}; it needs one named index, and one named label")
+    text = table.to_csv(index=any(table.index.names))
+    return _gather(csv.labels(text, "labels", Rows()), "given", check, wanted)
 
 
 def _gather(labels: Iterable[Row], source: str, check: Check, wanted: Container[int] | None) -> Labels:

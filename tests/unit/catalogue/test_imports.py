@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labeler.catalogue.export import write as export
-from labeler.catalogue.label_files import of_mapping, read
+from labeler.catalogue.label_files import of_mapping, of_table, read
 from labeler.catalogue.label_files.base import MAX_LABEL
 from labeler.catalogue.label_files.reading import MAX_CANDIDATES
 from labeler.errors import InputError
@@ -115,6 +115,25 @@ def test_a_mapping_may_have_one_label_or_several():
     assert {i: [c.label for c in mine] for i, mine in found.candidates.items()} == {1: ["war"], 2: ["peace", "war"]}
     found = of_mapping({1: " ", 2: "war"}, check)
     assert (list(found.candidates), found.empty) == ([2], ["labels (feature 1)"])
+
+
+@pytest.mark.parametrize("names", [("index", "label"), ("neuronIdx", "Explanation")])
+def test_a_table_of_pandas_is_read_as_a_file_with_its_columns_would_be(names):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(zip([1, 2, 2, 3.0], ["war", "peace", "war", None], strict=True), columns=names)
+    for one in (table, table.set_index(names[0])):
+        found = of_table(one, check)
+        assert {i: [c.label for c in mine] for i, mine in found.candidates.items()} == {
+            1: ["war"],
+            2: ["peace", "war"],
+        }
+        assert found.empty == ["labels, line 5 (feature 3)"]
+
+
+def test_a_table_without_the_columns_is_refused_by_those_that_it_has():
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(InputError, match="labels is a table with the columns \\['a', '5'\\]; it needs one named index"):
+        of_table(pandas.DataFrame({"a": [1], 5: ["war"]}), check)
 
 
 WAR = {1: ["war"], 12: ["peace", "rest"], 7: ["the word 'the'"]}

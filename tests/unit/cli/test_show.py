@@ -1,7 +1,9 @@
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
+from labeler import api
 from labeler.catalogue.records import BY_HALVES
 from labeler.cli.show import CLOSE, MANY, beneath, beside, control, listed, neighbourhood, occurring
 from labeler.features import Lens
@@ -125,21 +127,19 @@ def test_a_mean_of_halves_is_said_to_be_one():
     assert signs == {"~"}
 
 
-class Told:
-    """A dictionary of which only the labels beside one are asked."""
+@pytest.fixture
+def beside_it(monkeypatch):
+    """The lines beside a label, of which only the other labels are asked."""
 
-    name = "toy"
+    def lines(considered=(), others=()):
+        monkeypatch.setattr(api, "considered", lambda dictionary, row: list(considered))
+        monkeypatch.setattr(api, "labels_of_other_runs", lambda dictionary, row: list(others))
+        return [line.plain for line in beside(SimpleNamespace(name="toy"), {"label": "penny", "index": 3})]
 
-    def __init__(self, considered=(), others=()):
-        self.considered = lambda row: list(considered)
-        self.labels_of_other_runs = lambda row: list(others)
-
-
-def beside_it(*args):
-    return [line.plain for line in beside(Told(*args), {"label": "penny", "index": 3})]
+    return lines
 
 
-def test_rivals_are_listed_once_and_those_of_a_half_say_so():
+def test_rivals_are_listed_once_and_those_of_a_half_say_so(beside_it):
     rivals = [(None, "coin", "a"), (None, "coin", "b"), (None, "penny", "b"), (None, "", "c")]
     halves = [(1, "money", "a"), (0, "penny", "a")]
     assert beside_it([*rivals, *halves]) == [
@@ -150,7 +150,7 @@ def test_rivals_are_listed_once_and_those_of_a_half_say_so():
     assert beside_it() == []
 
 
-def test_labels_of_other_runs_are_named_with_the_command_that_shows_them():
+def test_labels_of_other_runs_are_named_with_the_command_that_shows_them(beside_it):
     others = [(f"run{at}", f"label {at}", "lexical") for at in range(5)]
     lines = beside_it([], others)
     assert lines[0] == "another label of it: label 0 (lexical); labeler show toy 3 --run run0"
