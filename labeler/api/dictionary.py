@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, TextIO, TypeAlias, Unpack, cast, overload
 
@@ -76,7 +76,7 @@ class Dictionary:
 
     name: str
     store: EvidenceStore
-    _settings: Settings
+    _settings: Settings = field(hash=False)
 
     def __repr__(self) -> str:
         return f"Dictionary({self.store.manifest.summary})"

@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ class Run:
     id: str
     dictionary: str
     _catalogue: Catalogue
-    _settings: Settings
+    _settings: Settings = field(hash=False)
 
     def __repr__(self) -> str:
         progress = self.progress()

@@ -92,6 +92,12 @@ def test_a_run_that_nobody_is_at_is_not_called_running(toy, monkeypatch):
     assert repr(run).endswith(": cancelled, 0 of 1 features done)")
 
 
+def test_runs_and_dictionaries_may_be_kept_in_sets(toy):
+    (run, *_) = toy.runs()
+    assert {run, toy.run(run.id)} == {run}
+    assert {toy, api.Dictionary("toy", toy.store, toy._settings)} == {toy}
+
+
 def test_several_are_had_by_a_range_of_indices_and_the_last_by_a_negative_one(toy):
     assert [one.index for one in toy[1:3]] == [1, 2]
     assert [(one.index, one.state) for one in toy[-3:]] == [(2, "labelled"), (3, "labelled"), (4, "dead")]
