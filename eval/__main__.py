@@ -9,8 +9,8 @@ import typer
 from eval import agreement, frames, labelled, picture, reference, scarce
 from eval.estimator import command as estimator
 from eval.known import command as known_answers
-from labeler.cli.display import clean
 from labeler.errors import LabelerError
+from labeler.printable import clean
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("agreement")(agreement.main)

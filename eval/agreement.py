@@ -22,12 +22,13 @@ from rich.table import Table
 from rich.text import Text
 
 from labeler import api
-from labeler.cli.display import clean, out, print_json
+from labeler.cli.display import out, print_json
 from labeler.cli.options import JSON
 from labeler.errors import InputError
 from labeler.evidence.store.manifest import Sampling
 from labeler.metrics.ranks import FEWEST, RankCorrelation, rank_correlation
 from labeler.pipeline.scoring import UNCOUNTED
+from labeler.printable import clean
 
 GOOD_PERCENTILE = 95.0
 

@@ -36,7 +36,7 @@ from eval.keeping import Kept
 from eval.reference import shuffled
 from eval.results import load, save
 from labeler import __version__, api
-from labeler.cli.display import clean, err, out
+from labeler.cli.display import err, out
 from labeler.cli.following import collecting
 from labeler.errors import InputError
 from labeler.evidence.importers.files import lines, one_line, parse
@@ -47,6 +47,7 @@ from labeler.metrics import average, percentile_interval
 from labeler.metrics.proportions import balanced_accuracy
 from labeler.pipeline.bench import Backends, unkept
 from labeler.pipeline.scoring import Sample, foreign_scores, whole
+from labeler.printable import clean
 from labeler.progress import Progress, silent
 from labeler.settings import settings
 from labeler.simulators import Simulator, open_simulator, parse_simulator

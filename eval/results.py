@@ -29,4 +29,5 @@ def save(name: str, figures: dict[str, Any]) -> Path:
 
 def load(name: str) -> dict[str, Any]:
     """Figures that were saved."""
-    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return found

@@ -44,10 +44,10 @@ def make_app(settings: Settings, queue: str = QUEUE, run_ids: Sequence[str] | No
         broker_transport_options={"polling_interval": 0.1} if settings.embedded else {},
     )
     stretch = Stretch(settings, run_ids)
-    app.stretch = stretch  # type: ignore[attr-defined]
+    app.stretch = stretch
 
     # Not shared: Celery would hand it to every other app of this process, and there it would drain for this one's stretch.
-    @app.task(name=DRAIN, shared=False)
+    @app.task(name=DRAIN, shared=False)  # type: ignore[untyped-decorator]
     def drain() -> None:
         if stretch.work():
             ring(app)
@@ -95,7 +95,7 @@ class Sweeper:
         catalogue = Catalogue(self._settings.database)
         while not self._ended.is_set():
             try:
-                if self._app.stretch.wanted(catalogue):  # type: ignore[attr-defined]
+                if self._app.stretch.wanted(catalogue):
                     ring(self._app)
             except Exception:  # a broker or database that is away for a while must not end the watch
                 log.exception("sweeping")
@@ -112,7 +112,7 @@ def serve(app: Celery, settings: Settings) -> None:
 
     def stopping(**_: object) -> None:
         sweeper.stop()
-        app.stretch.stop()  # type: ignore[attr-defined]
+        app.stretch.stop()
 
     signals.worker_ready.connect(ready, weak=False)
     signals.worker_shutting_down.connect(stopping, weak=False)

@@ -34,6 +34,6 @@ def embedded_worker(settings: Settings, run_id: str) -> Iterator[Celery]:
         yield app
     finally:
         sweeper.stop()
-        app.stretch.stop()  # type: ignore[attr-defined]
+        app.stretch.stop()
         worker.stop()
         thread.join(timeout=30)

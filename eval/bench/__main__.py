@@ -7,8 +7,8 @@ import sys
 import typer
 
 from eval.bench import copies, evidence, free, lens, local, sequential, start, supply, tokens
-from labeler.cli.display import clean
 from labeler.errors import LabelerError
+from labeler.printable import clean
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("evidence")(evidence.main)

@@ -71,7 +71,8 @@ class StandIn:
 def unit(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Random unit vectors [..., width]."""
     made = rng.standard_normal(shape, dtype=np.float32)
-    return made / np.linalg.norm(made, axis=-1, keepdims=True)
+    found: NDArray[np.float32] = made / np.linalg.norm(made, axis=-1, keepdims=True)
+    return found
 
 
 def main(

@@ -11,9 +11,10 @@ from rich.table import Table
 
 from eval.results import save
 from labeler import api
-from labeler.cli.display import clean, out
+from labeler.cli.display import out
 from labeler.errors import InputError
 from labeler.evidence.logit_lens import measured
+from labeler.printable import clean
 
 NAME = "lens"
 

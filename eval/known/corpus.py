@@ -14,7 +14,8 @@ import numpy as np
 from eval.known.meaning import Meaning
 from labeler.evidence.collect.compaction import Building
 from labeler.evidence.collect.publish import finish
-from labeler.evidence.corpora.registry import Passage, sample_corpus, sample_fingerprint
+from labeler.evidence.corpora.registry import Passage, sample_corpus
+from labeler.evidence.corpora.sample import sample_fingerprint
 from labeler.evidence.neighbours import Pairs
 from labeler.evidence.sampling import strata
 from labeler.evidence.store.contexts import Contexts

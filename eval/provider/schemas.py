@@ -59,7 +59,8 @@ def _number(schema: dict[str, Any], *, whole: bool) -> float:
         value = (above + min(most, below)) / 2 if min(most, below) < math.inf else above + 1
     elif value == below:
         value = (below + max(least, above)) / 2 if max(least, above) > -math.inf else below - 1
-    return value
+    found: float = value
+    return found
 
 
 def _types(schema: dict[str, Any]) -> list[str]:

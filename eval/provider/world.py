@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from eval.provider.answering import Made, make
 from eval.provider.asked import Asked, read
@@ -37,7 +37,7 @@ def _alone(method: Callable[Concatenate[World, P], T]) -> Callable[Concatenate[W
         with self._lock:
             return method(self, *args, **others)
 
-    return locked
+    return cast(Callable[Concatenate[World, P], T], locked)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def of_other_runs(connection: Connection, run_ids: Sequence[str], index: int) ->
     query = query.where(FEATURES.c.index == index, FEATURES.c.state == "labelled")
     place = {run_id: at for at, run_id in enumerate(run_ids)}
     found = [tuple(row) for row in connection.execute(query) if row.run_id in place]
-    return sorted(found, key=lambda one: place[one[0]])  # type: ignore[arg-type, return-value]
+    return sorted(found, key=lambda one: place[one[0]])
 
 
 def scores(connection: Connection, run_id: str, index: int) -> list[ScoreRecord]:

@@ -29,9 +29,10 @@ from labeler.cli import (
     show,
     work,
 )
-from labeler.cli.display import clean, write_anywhere
+from labeler.cli.display import write_anywhere
 from labeler.cli.options import in_the_commands_words
 from labeler.errors import LabelerError
+from labeler.printable import clean
 
 app = typer.Typer(
     name="labeler",

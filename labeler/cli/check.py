@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from labeler.cli.display import clean, counted, out, print_json
+from labeler.cli.display import counted, out, print_json
 from labeler.cli.options import JSON
+from labeler.printable import clean
 
 MODEL = typer.Option(help="Ask this model one small question; it costs what a call costs.")
 FORGET = typer.Option(help="Forget what was learned of this model's server, or of 'all'.")

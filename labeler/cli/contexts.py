@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
 
-from labeler.cli.display import clean, coloured, out
+from labeler.cli.display import coloured, out
 from labeler.evidence.sampling import stratum_bounds
 from labeler.explainers.llm import strengths, weighed
 from labeler.features import IntArray
 from labeler.fence import CLOSE, OPEN
+from labeler.printable import clean
 
 if TYPE_CHECKING:
     from labeler.features import Context

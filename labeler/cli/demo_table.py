@@ -14,8 +14,9 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from labeler.cli.display import clean, coloured, score_text
+from labeler.cli.display import coloured, score_text
 from labeler.fence import CLOSE, OPEN, marked
+from labeler.printable import clean
 
 if TYPE_CHECKING:
     from labeler.features import Evidence

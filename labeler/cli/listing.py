@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from labeler.cli.display import Cell, Column, by_kind, clean, dollars, out, print_json, print_table, say, when
+from labeler.cli.display import Cell, Column, by_kind, dollars, out, print_json, print_table, say, when
 from labeler.cli.options import JSON
 from labeler.cli.running import activity_of, did, report, to_go_on
 from labeler.cli.running import facts as run_facts
 from labeler.features import LENS_SAYS, Lens
+from labeler.printable import clean
 
 if TYPE_CHECKING:
     from labeler.catalogue.glance import Glance

@@ -123,7 +123,8 @@ def within(one: Plan) -> str:
 
 def paces(one: Plan, batch: bool) -> str:
     """What the hours of plans rest on."""
-    from labeler.pipeline.plan import BATCH_HOURS, CALL_SECONDS, IN_FLIGHT, TIMED, Span
+    from labeler.pipeline.plan import BATCH_HOURS, CALL_SECONDS, TIMED, Span
+    from labeler.pipeline.worker_loop import IN_FLIGHT
 
     here = (
         f"this machine takes {digits(one.start_seconds)} s to begin, models loaded, and {digits(one.feature_seconds)} s a "

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from labeler.cli.display import clean, out, print_json
+from labeler.cli.display import out, print_json
 from labeler.cli.options import CONTEXTS, ESCALATE, EXPLAINER, JSON, PROMPT, SCORER, SEED, SIMULATOR, read_prompts
 from labeler.errors import InputError
 from labeler.llm.cost_bounds import text_of
 from labeler.options import Options
+from labeler.printable import clean
 
 
 def prompt(

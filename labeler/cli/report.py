@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeler.cli.display import Column, by_kind, clean, counted, dollars, out, print_json, print_table
+from labeler.cli.display import Column, by_kind, counted, dollars, out, print_json, print_table
 from labeler.cli.options import JSON, OF_RUN
 from labeler.cli.running import KINDS, mean, missing, of_how_many, why_in_none, with_scarce
+from labeler.printable import clean
 
 if TYPE_CHECKING:
     from labeler.api import Spent

@@ -12,11 +12,12 @@ import typer
 from rich.text import Text
 
 from labeler.arguments import among
-from labeler.cli.display import Column, clean, coloured, out, print_json, print_table, score_text, tell
+from labeler.cli.display import Column, coloured, out, print_json, print_table, score_text, tell
 from labeler.cli.listing import lists_line
 from labeler.cli.options import JSON, OF_RUN
 from labeler.cli.running import to_label
 from labeler.errors import InputError
+from labeler.printable import clean
 
 if TYPE_CHECKING:
     from labeler.api import Dictionary

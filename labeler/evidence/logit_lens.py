@@ -70,4 +70,5 @@ def _following(shard: Tensors, at: int, rows: Rows) -> IntArray:
     behind = shard["position"][first:last].astype(np.int64) + 1
     inside = behind < ids.shape[1]
     tokens = ids[row[inside], behind[inside]]
-    return tokens[tokens >= 0].astype(np.int64)
+    found: IntArray = tokens[tokens >= 0].astype(np.int64)
+    return found

@@ -275,7 +275,8 @@ async def buy(
 def pause(error: LLMError, attempt: int, uniform: Callable[[], float]) -> float:
     """Seconds to wait after the so-manieth failure: with jitter on top of what a provider tells everybody."""
     wait = uniform() * min(CAP_SECONDS, BASE_SECONDS * 2 ** (attempt - 1))
-    return wait if error.retry_after is None else min(CAP_RETRY_AFTER_SECONDS, error.retry_after + wait)
+    found: float = wait if error.retry_after is None else min(CAP_RETRY_AFTER_SECONDS, error.retry_after + wait)
+    return found
 
 
 def outcome_of(reply: Reply, request: Request, name: str) -> str:

@@ -77,7 +77,8 @@ class SentenceEncoder:
 
         with TURN, torch.inference_mode():
             on_device = {key: value.to(self.device) for key, value in batch.items()}
-            return self.module(**on_device).last_hidden_state.float()
+            found: Tensor = self.module(**on_device).last_hidden_state.float()
+            return found
 
 
 def load_encoder() -> SentenceEncoder:

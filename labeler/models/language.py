@@ -186,7 +186,8 @@ class LanguageModel:
         if weight.shape[1] != self.d_model:
             raise InputError(f"the unembedding of '{self.name}' reads {weight.shape[1]} dimensions, not {self.d_model}")
         norm = _first(self.module.get_decoder(), _FINAL_NORMS)
-        return weight if norm is None else weight * gain(norm, self.d_model).to(weight.device)
+        found: Tensor = weight if norm is None else weight * gain(norm, self.d_model).to(weight.device)
+        return found
 
     def ran(self, tokens: int) -> None:
         """Tell whoever waits that so many more tokens were run."""

@@ -81,7 +81,8 @@ def gain(norm: nn.Module, width: int) -> Tensor:
     # Mean 0, so that it does not matter whether the norm centres, and large, so that its epsilon does not.
     x = torch.ones(width, device=device)
     x[1::2] = -1
-    return (norm(1e3 * x) - norm(-1e3 * x)) / 2 * x
+    found: Tensor = (norm(1e3 * x) - norm(-1e3 * x)) / 2 * x
+    return found
 
 
 @torch.no_grad()

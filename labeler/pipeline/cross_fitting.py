@@ -141,4 +141,4 @@ def nulls_of(score: ScoreRecord, outcomes: Sequence[ControlOutcome]) -> list[flo
     ]
     if not found or any(not null for null in found):
         return None
-    return [float(np.mean([0.0 if v is None else v for v in pair])) for pair in zip(*found, strict=True)]  # type: ignore[arg-type]
+    return [float(np.mean([0.0 if v is None else v for v in pair])) for pair in zip(*found, strict=True)]

@@ -122,7 +122,7 @@ class Ledger:
     async def close(self) -> None:
         """Until everything that was handed over is stored; it is not used afterwards."""
         for grouped in (self._reserve, self._settle, self._mark):
-            await grouped.flush()  # type: ignore[attr-defined]
+            await grouped.flush()
         self._threads.shutdown(wait=False)
 
     def _answers(self, keys: Sequence[str]) -> list[StoredAnswer | None]:

@@ -323,7 +323,8 @@ def top_and_random(frame: Frame, seed: int) -> IntArray:
     strongest = strongest[frame.firing[strongest]]
     silent = np.flatnonzero(~frame.firing)
     drawn = np.random.default_rng(seed).permutation(silent)[:LITERATURE]
-    return np.r_[strongest, np.sort(drawn)]
+    found: IntArray = np.r_[strongest, np.sort(drawn)]
+    return found
 
 
 async def foreign_scores(simulator: Simulator, texts: Sequence[str], sampled: Sample) -> list[float | None]:

@@ -40,4 +40,5 @@ class SumSimulator:
         likelihood = await self._likelihood.predict(texts, material)
         embedding = await self._embedding.predict(texts, material)
         lexical = await self._lexical.predict(texts, material)
-        return embedding / EMBEDDING + likelihood / LIKELIHOOD + lexical / LEXICAL
+        found: FloatArray = embedding / EMBEDDING + likelihood / LIKELIHOOD + lexical / LEXICAL
+        return found

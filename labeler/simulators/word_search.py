@@ -185,7 +185,8 @@ class Text:
 def _each_once(tokens: NDArray[np.int32]) -> NDArray[np.int32]:
     """The tokens of consecutive characters, each for all of its own; without what is nobody's."""
     tokens = tokens[tokens >= 0]
-    return tokens[np.append(True, tokens[1:] != tokens[:-1])[: len(tokens)]]
+    found: NDArray[np.int32] = tokens[np.append(True, tokens[1:] != tokens[:-1])[: len(tokens)]]
+    return found
 
 
 class PoolText(Text):

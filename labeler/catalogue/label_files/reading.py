@@ -179,7 +179,8 @@ def _of_file(path: Path, rows: Rows) -> Iterator[Row]:
     start = text[:4096].lstrip()
     if not start:
         raise InputError(one_line(f"{path}: empty; write {SHAPE}"))
-    return (json_text if start[0] in "{[" else csv).labels(text, str(path), rows)
+    found: Iterator[Row] = (json_text if start[0] in "{[" else csv).labels(text, str(path), rows)
+    return found
 
 
 def _text(path: Path) -> str:

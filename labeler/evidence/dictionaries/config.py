@@ -8,7 +8,7 @@ import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from labeler.errors import InputError
 from labeler.evidence.dictionaries.files import reading
@@ -97,5 +97,5 @@ class Config:
         """A value for a message, however long or deep it is."""
         return reprlib.repr(value)
 
-    def _refuse(self, key: str, expected: str) -> Any:
+    def _refuse(self, key: str, expected: str) -> NoReturn:
         raise InputError(f"{self.path}: {key} is {self.shown(self.values.get(key))}, expected {expected}")

@@ -61,9 +61,9 @@ def read_npz(path: Path) -> Weights:
 
 def _array(file: IO[bytes], size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     """The array of an .npy stream of this many bytes; ValueError where header and size disagree."""
-    major, _ = np.lib.format.read_magic(file)  # type: ignore[arg-type]
+    major, _ = np.lib.format.read_magic(file)
     header = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = header(file)  # type: ignore[arg-type]
+    shape, fortran, dtype = header(file)
     if dtype.kind != "f":
         raise ValueError(f"an array of {dtype}, expected floats")
     if math.prod(shape) * dtype.itemsize != size - file.tell():

@@ -223,7 +223,8 @@ class States:
 
 def _unit(means: Half) -> FloatArray:
     full = means.astype(np.float32)
-    return full / np.maximum(np.linalg.norm(full, axis=1, keepdims=True), np.float32(1e-6))
+    found: FloatArray = full / np.maximum(np.linalg.norm(full, axis=1, keepdims=True), np.float32(1e-6))
+    return found
 
 
 def _resting(file: Tensors, at: Any) -> tuple[NDArray[Any], FloatArray | None]:

@@ -61,7 +61,8 @@ class Batcher:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())
             self._task.add_done_callback(self._abandon)
-        return await future
+        found: Reply = await future
+        return found
 
     async def close(self) -> None:
         """Those who still wait get an LLMError."""

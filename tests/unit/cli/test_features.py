@@ -1,8 +1,9 @@
 import pytest
 
 from labeler.arguments import among, parse_features
-from labeler.cli.display import clean, dollars
+from labeler.cli.display import dollars
 from labeler.errors import InputError
+from labeler.printable import clean
 
 
 def test_ranges_single_indices_and_files(tmp_path):
