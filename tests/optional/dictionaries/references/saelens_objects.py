@@ -11,12 +11,12 @@ from recording import FOLDER, OUT, D, N, X, finish, keep, randomise
 from sae_lens import saes
 from safetensors.torch import save_file
 
-from labeler.evidence.dictionaries.saelens import is_object, of_object
+from labeler.evidence.dictionaries.saelens import lacking, of_object
 
 
 def compared(case: str, sae: Any, expected: Any) -> None:
     """What labeler computes is kept in the place of a dictionary, beside what SAELens computes."""
-    assert is_object(sae), case
+    assert not lacking(sae), case
     found = of_object(sae)
     assert (found.model, found.hook) == ("tiny", "blocks.0.hook_resid_post"), case
     save_file({"acts": found.encode(X)}, FOLDER / f"{case}.found")

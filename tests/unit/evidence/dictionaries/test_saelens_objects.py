@@ -11,7 +11,7 @@ import torch
 from labeler.errors import InputError
 from labeler.evidence.collect.collect import wanted
 from labeler.evidence.dictionaries import load_dictionary
-from labeler.evidence.dictionaries.saelens import is_object, of_object
+from labeler.evidence.dictionaries.saelens import lacking, of_object
 from tests.fakes.dictionary import gate, inputs, random_weights, save_dictionary
 from tests.fakes.sae import SAE
 
@@ -134,7 +134,7 @@ def test_what_does_not_fit_is_named(change, named):
 
 
 def test_a_collection_takes_paths_autoencoders_and_what_was_read_and_names_what_is_neither(tmp_path):
-    assert is_object(SAE())
+    assert not lacking(SAE())
     assert wanted("a", SAE(), "layers.1").loaded.fingerprint() == of_object(SAE()).fingerprint()
     folder = save_dictionary(tmp_path / "sae", {**random_weights(), **gate()})
     read = load_dictionary(folder)
