@@ -72,6 +72,9 @@ BEFORE, AFTER = 12, 6
 
 CUT = "…"
 
+STRENGTH = 8
+"""Cells before a context, for how strong it is."""
+
 LEGEND = f"{OPEN}active{CLOSE}7: how strongly, 10 being the feature's maximum"
 """What the marks say that stand for colours."""
 

@@ -162,27 +162,47 @@ class Column:
     """Whether its cells are numbers."""
     sentences: bool = False
     """Whether its cells are read rather than copied, and may go on in the next line."""
+    optional: bool = False
+    """Whether it is left out where none of its cells says anything (``""``, ``0``)."""
 
 
-def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+Row = Sequence[Cell]
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Row], among: Sequence[Row] = ()) -> None:
     """Columns where they have room, which they always have in a file; else every row by itself, its cells by name.
 
-    No cell is ever cut, nor broken within a name or a number.
+    No cell is ever cut, nor broken within a name or a number. ``among`` are the rows of several tables, this one's too,
+    that are to look alike.
     """
-    found = tabled(columns, rows)
+    every = among or rows
+    kept = [
+        at for at, one in enumerate(columns) if not one.optional or any(str(row[at]) not in ("", "0") for row in every)
+    ]
+    columns = [columns[at] for at in kept]
+    rows, every = ([[row[at] for at in kept] for row in some] for some in (rows, every))
+    found = tabled(columns, rows, every)
     if _least(found) <= out.width:
+        out.print()
         out.print(found)
+        out.print()
         return
     for row in rows:
         out.print(by_itself(columns, row, out.width), soft_wrap=True)
 
 
-def tabled(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Table:
-    """Rows beneath the names of their columns."""
-    table = Table(box=box.SIMPLE_HEAD)
+def print_flowing(text: Text, indent: int = len(INDENT)) -> None:
+    """Text that goes on in further lines, so many cells further in, where a terminal is too narrow for it."""
+    lines = text.wrap(out, max(SENTENCE, out.width - indent))
+    out.print(Text("\n" + " " * indent).join(lines), soft_wrap=True)
+
+
+def tabled(columns: Sequence[Column], rows: Sequence[Row], among: Sequence[Row]) -> Table:
+    """Rows beneath the names of their columns, which have room for all that stands in them ``among`` others."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     cells = [[_text(cell) for cell in row] for row in rows]
     for at, column in enumerate(columns):
-        longest = max(len(column.name), *(row[at].cell_len for row in cells))
+        longest = max(len(column.name), *(_text(row[at]).cell_len for row in among))
         table.add_column(
             Text(column.name),
             justify="right" if column.right else "left",
@@ -195,7 +215,7 @@ def tabled(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Table:
     return table
 
 
-def by_itself(columns: Sequence[Column], row: Sequence[Cell], width: int) -> Text:
+def by_itself(columns: Sequence[Column], row: Row, width: int) -> Text:
     """A row's first cell, and the others behind their names; of an empty one nothing is said."""
     first, *others = map(_text, row)
     named = [(column.name, cell) for column, cell in zip(columns[1:], others, strict=True) if cell]

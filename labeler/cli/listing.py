@@ -82,9 +82,13 @@ def said(manifest: Manifest) -> dict[str, Any]:
 
 def lists_line(lens: Lens) -> str:
     """Whether lists of promoted tokens say anything in a dictionary, with the interval that decides it."""
-    auc, low, high, least = (f"{number:.2f}".removeprefix("0") for number in (lens.auc, lens.low, lens.high, LENS_SAYS))
-    shown = "are shown: the interval is above" if lens.says else "are not shown: the interval would have to be above"
-    return f"promoted tokens {shown} {least}; they tell {lens.n_features} features apart at AUC {auc} [{low} {high}]"
+    auc, low, high, least = (f"{100 * number:.0f}" for number in (lens.auc, lens.low, lens.high, LENS_SAYS))
+    verdict = "shown: they say something" if lens.says else "not shown: here they say too little"
+    return (
+        f"promoted tokens are {verdict} of what follows where a feature fires (of {lens.n_features} features, the own "
+        f"list fits that better than another's in {auc} % of cases [{low} {high}]; 50 % is chance, and the low end has to be "
+        f"above {least} %)"
+    )
 
 
 def facts(store: EvidenceStore) -> dict[str, Any]:
@@ -115,6 +119,9 @@ def status(
         say("no runs yet; start one with `labeler label NAME`")
         return
     print_table(RUNS, [run_cells(each) for each in every])
+    for name, meaning in MEANINGS.items():
+        if any(counts(each)[name] for each in every):
+            say(f"{name}: {meaning}")
     for each in every:
         if each.progress.failures:
             say(f"{each.record.id} failed: {by_kind(each.progress.failures)}")
@@ -123,25 +130,41 @@ def status(
             say(hint)
 
 
-COUNTED = ("labelled", "unclear", "failed", "dead", "skipped")
-"""How features end, each with a column of its own."""
+MEANINGS = {
+    "unclear": "features in which no explainer saw a clear pattern",
+    "open": "features that have no label yet",
+    "to the null": "labels still to be compared with those of other features (the null)",
+}
+"""What counts say whose names do not say it themselves, told where there are any."""
 
 RUNS = (
     Column("run"),
     Column("dictionary"),
     Column("state"),
-    *(Column(name, right=True) for name in (*COUNTED, "open", "to the null", "of", "spent")),
+    Column("labelled", right=True),
+    *(
+        Column(name, right=True, optional=True)
+        for name in ("unclear", "failed", "dead", "skipped", "open", "to the null")
+    ),
+    Column("of", right=True),
+    Column("spent", right=True),
     Column("begun (UTC)"),
     Column("does", sentences=True),
 )
 
 
+def counts(each: Glance) -> dict[str, int]:
+    """The features of a run by how they ended, and what is still to be done."""
+    progress = each.progress
+    ended = {state: progress.by_state.get(state, 0) for state in ("labelled", "unclear", "failed", "dead", "skipped")}
+    return {**ended, "open": progress.open, "to the null": progress.in_control, "of": progress.total}
+
+
 def run_cells(each: Glance) -> list[Cell]:
-    """A run in a row of ``RUNS``: ``open`` are features without a label, ``to the null`` labels still to be compared."""
+    """A run in a row of ``RUNS``."""
     record, progress = each.record, each.progress
-    counts = [progress.by_state.get(state, 0) for state in COUNTED]
-    numbers = [f"{n:,}" for n in (*counts, progress.open, progress.in_control, progress.total)]
     now = activity_of(record, progress)
+    numbers = [f"{n:,}" for n in counts(each).values()]
     spent = dollars(progress.usd)
     return [record.id, record.dictionary, now, *numbers, spent, when(record.created_at), did(record.config)]
 

@@ -12,7 +12,17 @@ import typer
 from rich.text import Text
 
 from labeler.arguments import among
-from labeler.cli.display import Column, coloured, out, print_json, print_table, score_text, tell
+from labeler.cli.display import (
+    Cell,
+    Column,
+    coloured,
+    out,
+    print_flowing,
+    print_json,
+    print_table,
+    score_text,
+    tell,
+)
 from labeler.cli.listing import lists_line
 from labeler.cli.options import JSON, OF_RUN
 from labeler.cli.running import to_label
@@ -55,6 +65,7 @@ MEANINGS = {
     "~": "imprecise; why stands beneath the scores",
     "[95 %]": "of a simulation_top_and_random: for more contexts such as are here, not for the corpus",
     "beats": "the share of other features' labels (the null) that score less in this one's place",
+    "n": "the contexts on which the score was made",
     "worth": "so many contexts, drawn uniformly, would give as narrow an interval",
     "look-up": "how strong the feature is on each token by itself, without any label; the label does better or worse where "
     "the interval of the difference does not hold 0",
@@ -101,18 +112,19 @@ def printed(
     """Some features one below the other, with their rows where they have any, and what signs and words say that occurred."""
     from labeler.cli.contexts import LEGEND
 
+    every = [line for row in rows.values() for line in score_cells(row)]
     for number, index in enumerate(indices):
         if number:
             out.print()
-        about(dictionary, index, rows.get(index), contexts, run)
+        about(dictionary, index, rows.get(index), contexts, run, every)
     meanings = {name: MEANINGS[name] for name in MEANINGS if name in set(occurring(rows.values()))}
     marked = contexts and not coloured(out)
     if meanings or marked:
         out.print()
     for name, meaning in meanings.items():
-        out.print(Text.assemble((f"{name}  ", "bold dim"), (meaning, "dim")), soft_wrap=True)
+        print_flowing(Text.assemble((f"{name}  ", "bold dim"), (meaning, "dim")))
     if marked:
-        out.print(LEGEND, highlight=False, markup=False, soft_wrap=True)
+        print_flowing(Text(LEGEND))
 
 
 def chosen(
@@ -147,23 +159,30 @@ def chosen(
     return found, []
 
 
-def about(dictionary: Dictionary, index: int, row: Row | None, n: int, run: str | None) -> None:
-    """All that a person is told of one feature."""
-    from labeler.cli.contexts import bars, drawn, highlighted
+def about(
+    dictionary: Dictionary,
+    index: int,
+    row: Row | None,
+    n: int,
+    run: str | None,
+    every: Sequence[Sequence[Cell]],
+) -> None:
+    """All that a person is told of one feature; ``every`` are the scores of all that are shown."""
+    from labeler.cli.contexts import STRENGTH, bars, drawn, highlighted
 
     evidence = dictionary.evidence(index)
     heading(dictionary, evidence, row, run)
     if row is not None and row["scores"]:
-        scores(row)
+        print_table(SCORES, score_cells(row), every)
         for line in beneath(row):
-            out.print(line, soft_wrap=True)
+            print_flowing(line)
     for theirs in row["imported"] if row is not None else dictionary.imported(index).get(index, []):
-        out.print(imported(theirs), soft_wrap=True)
+        print_flowing(imported(theirs))
     if row is not None:
         for line in beside(dictionary, row):
             out.print(line, soft_wrap=True)
     for line in neighbourhood(evidence, row):
-        out.print(line, soft_wrap=True)
+        print_flowing(line)
     found = bars(evidence.statistics.histogram)
     if found:
         counted = dictionary.store.manifest.sampling == "population"
@@ -179,10 +198,10 @@ def about(dictionary: Dictionary, index: int, row: Row | None, n: int, run: str 
     if shown:
         out.print()
     for context in shown:
-        out.print(highlighted(context, strongest), soft_wrap=True)
+        print_flowing(highlighted(context, strongest), STRENGTH)
     for miss in dictionary.near_misses(index, "explain", 1) if shown else ():
         silent = Text(f"silent  {clean(miss.context.text)}", style="dim")
-        out.print(silent.append(f"  {NEAR[miss.kind]}"), soft_wrap=True)
+        print_flowing(silent.append(f"  {NEAR[miss.kind]}"), STRENGTH)
 
 
 def imported(theirs: dict[str, Any]) -> Text:
@@ -235,6 +254,7 @@ def occurring(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
                 yield "[95 %]"
             if score["state"] == "imprecise":
                 yield "~"
+            yield "n"
             if score["null_percentile"] is not None:
                 yield "beats"
             if score["uniform_equivalent_n"] is not None:
@@ -362,9 +382,9 @@ def heading(dictionary: Dictionary, evidence: Evidence, row: Row | None, run: st
     elif row is not None:
         title.append(row["state"], style="yellow")
         title.append(f"  {clean(row['reason'] or '')}", style="dim")
-    out.print(title, soft_wrap=True)
+    print_flowing(title)
     if row is not None and row["description"]:
-        out.print(Text(clean(row["description"])), soft_wrap=True)
+        print_flowing(Text(clean(row["description"])), 0)
     tokens = f"{statistics.n_tokens:,} tokens" if statistics.n_tokens else "tokens"
     if dead:
         out.print(Text(f"never fired in the {tokens} collected", style="dim"))
@@ -387,20 +407,24 @@ def whose(dictionary: Dictionary, row: Mapping[str, Any]) -> str:
 SOURCES = {"given": "given in Python", "imported": "came with the evidence"}
 
 
-def scores(row: Row) -> None:
-    """Every score with its interval, its place in the null and what it is worth; the headline first."""
-    columns = [
-        Column("score"),
-        Column("value [95 %]"),
-        *(Column(name, right=True) for name in ("beats", "contexts", "worth")),
-    ]
-    lines: list[list[str | Text]] = []
+SCORES = (
+    Column("score"),
+    Column("value [95 %]"),
+    Column("beats", right=True, optional=True),
+    Column("n", right=True),
+    Column("worth", right=True, optional=True),
+)
+
+
+def score_cells(row: Row) -> list[list[Cell]]:
+    """Every score with its interval, its place in the null and what it is worth, in rows of ``SCORES``; the headline first."""
+    lines: list[list[Cell]] = []
     for key, score in row["scores"].items():
         beats = "" if score["null_percentile"] is None else f"{score['null_percentile']:.0f} %"
         worth = "" if score["uniform_equivalent_n"] is None else f"{score['uniform_equivalent_n']:,.0f}"
         name = Text(key, style="bold" if key == row["headline"] else "")
         lines.append([name, score_text(score), beats, f"{score['n_contexts']:,}", worth])
-    print_table(columns, lines)
+    return lines
 
 
 def listed(indices: Sequence[int]) -> str:

@@ -98,7 +98,7 @@ def test_the_page_on_show_quotes_what_is_shown_and_explains_what_it_quotes(shown
     """Word for word; figures as near as another processor comes."""
     folder, *_ = shown
     command, quoted = re.search(r"```text\n\$ labeler ([^\n]*)\n(.*?)```", PAGE, re.DOTALL).groups()
-    said = run(folder, *command.split()).stdout
+    said = run(folder, *command.split(), COLUMNS="").stdout  # in a pipe: as wide as it has to be
     assert [NUMBER.sub("#", " ".join(line.split())) for line in said.splitlines()] == [
         NUMBER.sub("#", " ".join(line.split())) for line in quoted.splitlines()
     ]

@@ -123,6 +123,19 @@ def test_no_name_and_no_number_of_a_score_is_cut_at_any_width(command, catalogue
         assert f"{score['n_contexts']:,}" in said
 
 
+def test_at_80_columns_nothing_overruns_and_the_scores_of_all_features_look_alike(command, catalogue, monkeypatch):
+    run = api.open("toy").label([0, 1, 2, 3], explainers="lexical", simulators="lexical")
+    run.work()
+    monkeypatch.setattr(display.out, "_width", 80)
+    lines = command("show", "toy", "0-3").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    headers = [line for line in lines if line.startswith("score  ")]
+    assert len(headers) == 4
+    assert len(set(headers)) == 1
+    worth = [score["uniform_equivalent_n"] for row in run.rows() for score in row["scores"].values()]
+    assert ("worth" in headers[0]) is any(n is not None for n in worth)
+
+
 def test_what_signs_say_is_told_once_at_the_end_where_they_occur(command, two_runs):
     assert "imprecise" not in command("show", "toy", "0").out
     api.open("toy").score({0: "march", 1: "the"}, simulators="lexical", precision=0.0001).work()

@@ -1,9 +1,10 @@
 """What tables make of their cells on terminals of any width."""
 
 import pytest
+from rich.text import Text
 
 from labeler.cli import display
-from labeler.cli.display import Column, by_itself, print_table
+from labeler.cli.display import Column, by_itself, print_flowing, print_table
 
 COLUMNS = (Column("run"), Column("hook"), Column("tokens", right=True), Column("begun"), Column("why", sentences=True))
 ROWS = (
@@ -42,9 +43,39 @@ def test_a_file_is_as_wide_as_its_table(drawn):
 
 
 def test_sentences_go_on_in_the_next_line_before_columns_are_given_up(drawn):
-    lines = drawn(103)
+    lines = drawn(95)
     assert lines[0].split()[0] == "run"
     assert any(line.strip() == "was begun" for line in lines)
+
+
+@pytest.mark.parametrize(("cells", "kept"), [(("", ""), False), (("0", "0"), False), (("", "3"), True)])
+def test_a_column_that_says_nothing_of_any_row_is_left_out(drawn, cells, kept):
+    columns = (Column("run"), Column("worth", optional=True), Column("of"))
+    header, *_ = drawn(80, columns, [("a", cells[0], "0"), ("b", cells[1], "")])
+    assert header.split() == (["run", "worth", "of"] if kept else ["run", "of"])
+
+
+def test_tables_among_the_same_rows_look_alike(monkeypatch, capsys):
+    columns = (Column("score"), Column("beats", right=True, optional=True), Column("n", right=True))
+    rows = [("short", "", "1"), ("a much longer name", "100 %", "16,000")]
+    headers = []
+    for row in rows:
+        monkeypatch.setattr(display.out, "_width", 60)
+        print_table(columns, [row], rows)
+        headers.append(capsys.readouterr().out.splitlines()[1])
+    assert headers[0] == headers[1]
+    assert headers[0].split() == ["score", "beats", "n"]
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, display.ENDLESS])
+def test_what_goes_on_in_further_lines_loses_no_word(monkeypatch, capsys, width):
+    monkeypatch.setattr(display.out, "_width", width)
+    text = " ".join(f"word{at}" for at in range(40))
+    print_flowing(Text(text), 4)
+    first, *others = capsys.readouterr().out.splitlines()
+    assert max(map(len, [first, *others])) <= width
+    assert all(line.startswith("    w") for line in others)
+    assert " ".join(" ".join([first, *others]).split()) == text
 
 
 def test_without_room_for_columns_each_cell_stands_behind_its_name(drawn):

@@ -53,7 +53,7 @@ def test_promoted_tokens_are_shown_unless_they_say_nothing_and_told_to_be_unmeas
     )
     said = "\n".join(line.plain for line in neighbourhood(evidence, None))
     assert ("promotes cats" in said) is ("suppresses dogs" in said) is shown
-    assert ("would have to be above .55; they tell 256 features apart at AUC .52 [.49 .55]" in said) is not shown
+    assert ("not shown: here they say too little" in said) is ("in 52 % of cases [49 55]" in said) is not shown
     assert ("promotes cats  (not measured here whether such lists say anything)" in said) is (auc is None)
     if feature == 0:
         assert bool(evidence.telling) is (auc == 0.7)
@@ -88,10 +88,10 @@ def told(controls=None, **scores):
 def test_why_a_score_is_imprecise_is_said_once_and_of_which():
     lines, signs = told(a=scored("imprecise", WIDE), b=scored("imprecise", WIDE.replace("21", "33")), c=scored())
     assert lines == ["~ half of the interval's width exceeds 0.15"]
-    assert signs == {"~"}
+    assert signs == {"~", "n"}
     lines, _ = told(a=scored("imprecise", "luck"), b=scored("imprecise", WIDE), c=scored("imprecise", WIDE), d=scored())
     assert lines == ["~ a: luck", "~ the others: half of the interval's width exceeds 0.15"]
-    assert told(a=scored()) == ([], set())
+    assert told(a=scored()) == ([], {"n"})
 
 
 def test_why_there_is_no_score_is_said():
@@ -106,25 +106,25 @@ def test_why_there_is_no_score_is_said():
         "c undefined: the same on every token",
         "d failed: no answer",
     ]
-    assert signs == set()
+    assert signs == {"n"}
 
 
 def test_an_interval_of_the_contexts_at_hand_is_said_to_be_no_corpus_s():
     with_ends = {**scored(), "low": 0.3, "high": 0.7}
-    assert told(**{"simulation_top_and_random.lexical": with_ends})[1] == {"[95 %]"}
-    assert told(**{"simulation_top_and_random.lexical": scored()})[1] == set()
-    assert told(**{"simulation.lexical": with_ends})[1] == set()
+    assert told(**{"simulation_top_and_random.lexical": with_ends})[1] == {"[95 %]", "n"}
+    assert told(**{"simulation_top_and_random.lexical": scored()})[1] == {"n"}
+    assert told(**{"simulation.lexical": with_ends})[1] == {"n"}
 
 
 def test_a_mean_of_halves_is_said_to_be_one():
     halves = f"everything at hand; {BY_HALVES}"
     lines, signs = told(a=scored(sampling=halves, percentile=90.0))
     assert lines == [f"by halves: {BY_HALVES}"]
-    assert signs == {"by halves", "beats"}
+    assert signs == {"by halves", "beats", "n"}
     one = scored("imprecise", f"{ONE_HALF}; of the other: no explainer saw a clear pattern", sampling=halves)
     lines, signs = told(a=one)
     assert lines == [f"~ {ONE_HALF}; of the other: no explainer saw a clear pattern"]
-    assert signs == {"~"}
+    assert signs == {"~", "n"}
 
 
 @pytest.fixture
