@@ -37,7 +37,7 @@ def _alone(method: Callable[Concatenate[World, P], T]) -> Callable[Concatenate[W
         with self._lock:
             return method(self, *args, **others)
 
-    return cast(Callable[Concatenate[World, P], T], locked)
+    return cast("Callable[Concatenate[World, P], T]", locked)
 
 
 @dataclass(frozen=True)
