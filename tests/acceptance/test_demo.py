@@ -106,9 +106,10 @@ def test_the_page_on_show_quotes_what_is_shown_and_explains_what_it_quotes(shown
     assert figures == pytest.approx(theirs, rel=0.1, abs=0.03)
     explained = [names for names, _ in re.findall(r"^\| (`.*?`) \| (.*) \|$", PAGE, re.MULTILINE)]
     assert len(explained) > 15
+    blocks = "".join(re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL))
     for line in explained:
         for name in re.findall(r"`([^`]+)`", line):
-            assert name in quoted, name
+            assert name in blocks, name
 
 
 def labels_in(folder):
