@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.metrics import LEFT_OUT, ONE_HALF, TOO_FEW, Average, average, left_out
-from labeler.metrics.comparison import Verdict, difference, known, verdict
+from labeler.metrics.comparison import Verdict, difference, known, stored, verdict
 from labeler.metrics.proportions import wilson
 
 
-def controls(stored: Mapping[str, Any] | None, headline: str | None, score: Mapping[str, Any] | None) -> dict[str, Any]:
+def controls(kept: Mapping[str, Any] | None, headline: str | None, score: Mapping[str, Any] | None) -> dict[str, Any]:
     """A feature's controls as its exported row has them; ``score`` is that of the ``headline``, of the label that is shown.
 
     ``against_lookup`` says how the label stands to the look-up by the interval of their difference: ``better``, ``alike``,
@@ -24,7 +24,7 @@ def controls(stored: Mapping[str, Any] | None, headline: str | None, score: Mapp
     on too few contexts. ``beats_lookup`` is whether it is better, or null. A look-up that was made beside another score, or
     beside none of this label, is left out.
     """
-    found = {name: value for name, value in (stored or {}).items() if name not in ("beats_lookup", "against_lookup")}
+    found = {name: value for name, value in (kept or {}).items() if name not in ("beats_lookup", "against_lookup")}
     lookup = found.get("lookup")
     if lookup is None:
         return found
@@ -49,7 +49,7 @@ def _between(lookup: Mapping[str, Any], score: Mapping[str, Any]) -> dict[str, f
     one, other = (known(each.get("value"), each.get("low"), each.get("high")) for each in (score, lookup))
     if one is None or other is None:
         return None
-    return dict(zip(("value", "low", "high"), difference(one, other), strict=True))
+    return stored(difference(one, other))
 
 
 def _verdict(between: Mapping[str, float] | None, score: Mapping[str, Any]) -> Verdict | None:

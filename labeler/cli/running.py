@@ -119,9 +119,10 @@ def mean(average: Average) -> str:
 def of_how_many(found: ScoreMean) -> str:
     """A mean, and of how many of the features that have the score; where it has no interval, why."""
     if not found.score.n:
-        return f"no mean of {found.n:,} {_features(found.n)}"
-    some = f"{found.n:,}" if found.score.n == found.n else f"{found.score.n:,} of {found.n:,}"
-    return f"mean {mean(found.score)} over {some} {_features(found.n)}{f' ({why})' if (why := missing(found.score)) else ''}"
+        return f"no mean of {counted(found.n, 'feature')}"
+    some = "" if found.score.n == found.n else f"{found.score.n:,} of "
+    text = f"mean {mean(found.score)} over {some}{counted(found.n, 'feature')}"
+    return f"{text} ({why})" if (why := missing(found.score)) else text
 
 
 def missing(average: Average) -> str:
@@ -146,10 +147,6 @@ def with_scarce(found: ScoreMean) -> str:
     added = every.n - found.score.n
     rest = "rests" if added == 1 else "rest"
     return f"with the {added:,} that {rest} on too little added: mean {mean(every)} over {every.n:,}"
-
-
-def _features(n: int) -> str:
-    return "feature" if n == 1 else "features"
 
 
 ROWS_NAMED = 10

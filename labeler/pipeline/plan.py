@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -158,6 +158,11 @@ class Asked:
     """How often a feature has to wait for its answers here, one time behind the other: at least, probably, at most."""
     of_null: bool = False
     """Whether other features' labels are asked about."""
+
+    @cached_property
+    def tokens(self) -> list[float]:
+        """What a model would have to read of each sampled feature; counted once, however many plans it is part of."""
+        return [float(sum(map(tokens_of, one))) for one in self.requests]
 
 
 Price = Callable[[str, Usage], float | None]
@@ -472,7 +477,7 @@ def taken(stages: Sequence[Asked], features: int, price: Price, answered: Answer
 def _asked(stage: Asked, features: int) -> tuple[Span, Span]:
     """A stage's calls, and the tokens that they have to read."""
     n = _total([float(len(one)) for one in stage.requests], features).times(*stage.share)
-    return n, _total([sum(map(tokens_of, one)) for one in stage.requests], features).times(*stage.share)
+    return n, _total(stage.tokens, features).times(*stage.share)
 
 
 def _total(values: Sequence[float], features: int) -> Span:
